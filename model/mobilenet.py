@@ -1,0 +1,80 @@
+"""MobileNetV2 encoder of output stride 16 (Sandler et al. 2018; layout of torchvision and BackgroundMattingV2, MIT)."""
+
+from paddle import nn
+
+from .layers import BatchNorm2D, conv2d, initialise_encoder
+
+# (expansion, out channels, stride, dilation) of features[1] .. features[17]
+BLOCKS = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 1),
+    (6, 24, 1, 1),
+    (6, 32, 2, 1),
+    (6, 32, 1, 1),
+    (6, 32, 1, 1),
+    (6, 64, 2, 1),
+    (6, 64, 1, 1),
+    (6, 64, 1, 1),
+    (6, 64, 1, 1),
+    (6, 96, 1, 1),
+    (6, 96, 1, 1),
+    (6, 96, 1, 1),
+    (6, 160, 1, 1),  # stride 2 in the classifier; kept at stride 16 here, so the blocks after it are dilated
+    (6, 160, 1, 2),
+    (6, 160, 1, 2),
+    (6, 320, 1, 2),
+)
+
+
+def conv_bn_relu6(in_channels, out_channels, kernel_size, **options):
+    return nn.Sequential(
+        conv2d(in_channels, out_channels, kernel_size, **options), BatchNorm2D(out_channels), nn.ReLU6()
+    )
+
+
+class InvertedResidual(nn.Layer):
+    """Expand by 1x1, filter each channel by 3x3, project by a linear 1x1; the input is added where shapes agree."""
+
+    def __init__(self, in_channels, expansion, out_channels, stride, dilation):
+        super().__init__()
+        width = in_channels * expansion
+        layers = [] if expansion == 1 else [conv_bn_relu6(in_channels, width, 1)]
+        layers += [
+            conv_bn_relu6(width, width, 3, stride=stride, padding=dilation, dilation=dilation, groups=width),
+            conv2d(width, out_channels, 1),
+            BatchNorm2D(out_channels),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.residual = stride == 1 and in_channels == out_channels
+
+    def forward(self, x):
+        return x + self.conv(x) if self.residual else self.conv(x)
+
+
+class MobileNetV2Encoder(nn.Layer):
+    """MobileNetV2 of width 1.0 without its last convolution and classifier.
+
+    Args:
+        in_channels: channels of the input.
+    """
+
+    channels = (320, 32, 24, 16)
+
+    def __init__(self, in_channels):
+        super().__init__()
+        features, channels = [conv_bn_relu6(in_channels, 32, 3, stride=2, padding=1)], 32
+        for expansion, out_channels, stride, dilation in BLOCKS:
+            features.append(InvertedResidual(channels, expansion, out_channels, stride, dilation))
+            channels = out_channels
+        self.features = nn.LayerList(features)
+        initialise_encoder(self, skip=self.features[0][0])
+
+    def forward(self, x):
+        """(b, in_channels, h, w) -> features at strides 16, 8, 4, 2 (320, 32, 24, 16 channels) and the input."""
+        kept = [x]
+        for index, layer in enumerate(self.features):
+            x = layer(x)
+            if index in (1, 3, 6, 17):
+                kept.append(x)
+        x0, x1, x2, x3, x4 = kept
+        return x4, x3, x2, x1, x0

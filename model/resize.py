@@ -1,0 +1,41 @@
+"""Resizing as the network does it: half-pixel centres (align_corners False), no anti-alias."""
+
+import math
+
+import paddle
+from paddle.nn import functional as F
+
+
+def size_of(x):
+    """Height and width of an NCHW tensor: numbers where they are known, 0-D tensors while a program is traced."""
+    height, width = x.shape[2:]
+    if height < 0 or width < 0:
+        shape = paddle.shape(x)
+        height, width = shape[2] if height < 0 else height, shape[3] if width < 0 else width
+    return height, width
+
+
+def bilinear(x, size):
+    """Resize (b, c, h, w) bilinearly to `size`; the input itself when it has that size already."""
+    return x if _same(x, size) else F.interpolate(x, size=_listed(size), mode="bilinear", align_corners=False)
+
+
+def nearest(x, size):
+    """Resize (b, c, h, w) to `size`, each pixel taking the value at floor(position * in / out)."""
+    return x if _same(x, size) else F.interpolate(x, size=_listed(size), mode="nearest")
+
+
+def scaled_size(x, scale):
+    """floor(height * scale), floor(width * scale): the coarse size, as PyTorch's recompute_scale_factor has it."""
+    return tuple(
+        (n.astype("float64") * scale).floor().astype("int32") if paddle.is_tensor(n) else math.floor(n * scale)
+        for n in size_of(x)
+    )
+
+
+def _same(x, size):
+    return not any(paddle.is_tensor(n) for n in size) and tuple(x.shape[2:]) == tuple(size)
+
+
+def _listed(size):
+    return [n.reshape([]) if paddle.is_tensor(n) else int(n) for n in size]
