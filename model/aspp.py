@@ -4,6 +4,7 @@ import paddle
 from paddle import nn
 
 from .layers import BatchNorm2D, conv2d
+from .resize import size_of
 
 
 def _branch(in_channels, out_channels, kernel_size, **options):
@@ -20,10 +21,10 @@ class ASPPPooling(nn.Sequential):
             nn.AdaptiveAvgPool2D(1), conv2d(in_channels, out_channels, 1), BatchNorm2D(out_channels), nn.ReLU()
         )
 
+    @paddle.jit.not_to_static
     def forward(self, x):
         pooled = super().forward(x)
-        size = paddle.shape(x) if -1 in x.shape else x.shape
-        return pooled.expand([-1, -1, size[2], size[3]])  # what a bilinear resize of a single pixel gives
+        return pooled.expand([-1, -1, *size_of(x)])  # what a bilinear resize of a single pixel gives
 
 
 class ASPP(nn.Layer):

@@ -49,6 +49,7 @@ class BatchNorm2D(nn.BatchNorm2D):
     input unchanged without a word).
     """
 
+    @paddle.jit.not_to_static
     def forward(self, x):
         if not self.training or self._use_global_stats:
             return super().forward(x)

@@ -143,6 +143,7 @@ class MattingRefine(MattingBase):
         return pha.clip(0, 1), (res + src).clip(0, 1), pha_sm, (src_sm + res_sm).clip(0, 1), err_sm, ref_sm
 
 
+@paddle.jit.not_to_static
 def _check_pair(src, bgr, multiple):
     if list(src.shape) != list(bgr.shape):
         raise ValueError(f"src and bgr must have the same shape, not {list(src.shape)} and {list(bgr.shape)}")

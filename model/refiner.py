@@ -70,6 +70,7 @@ class Refiner(nn.Layer):
         self.bn3 = BatchNorm2D(12)
         self.conv4 = conv2d(12, 4, kernel_size, bias=True)
 
+    @paddle.jit.not_to_static
     def forward(self, src, bgr, pha, fgr, err, hid):
         """Refine one batch.
 

@@ -6,6 +6,7 @@ import paddle
 from paddle.nn import functional as F
 
 
+@paddle.jit.not_to_static  # Paddle's translator of Python code would make tensors of known sizes too
 def size_of(x):
     """Height and width of an NCHW tensor: numbers where they are known, 0-D tensors while a program is traced."""
     height, width = x.shape[2:]
@@ -15,16 +16,19 @@ def size_of(x):
     return height, width
 
 
+@paddle.jit.not_to_static
 def bilinear(x, size):
     """Resize (b, c, h, w) bilinearly to `size`; the input itself when it has that size already."""
     return x if _same(x, size) else F.interpolate(x, size=_listed(size), mode="bilinear", align_corners=False)
 
 
+@paddle.jit.not_to_static
 def nearest(x, size):
     """Resize (b, c, h, w) to `size`, each pixel taking the value at floor(position * in / out)."""
     return x if _same(x, size) else F.interpolate(x, size=_listed(size), mode="nearest")
 
 
+@paddle.jit.not_to_static
 def scaled_size(x, scale):
     """floor(height * scale), floor(width * scale): the coarse size, as PyTorch's recompute_scale_factor has it."""
     return tuple(
