@@ -24,7 +24,15 @@ def test_forward_equals_the_original(name):
     errors, other_cells = forward_errors(name, RECORDED)
     assert other_cells == 0
     assert max(errors["pha"], errors["fgr"]) <= 1e-4, errors
-    assert max(errors["pha_sm"], errors["fgr_sm"], errors["err_sm"]) <= 1e-5, errors
+    # the original's own float32 outputs are up to 3e-5 from the exact ones (recorded for each case)
+    assert max(errors["pha_sm"], errors["fgr_sm"], errors["err_sm"]) <= 3e-5, errors
+
+
+@pytest.mark.parametrize("name", [k for k, case in seeded.forward_cases().items() if case["batch"] == 2])
+def test_forward_in_float64_equals_the_original_to_rounding(name):
+    errors, other_cells = forward_errors(name, RECORDED, "float64")
+    assert other_cells == 0
+    assert max(errors.values()) <= 3e-6, errors  # Paddle's bilinear weights are float32 even here
 
 
 @pytest.mark.parametrize("backbone", seeded.BACKBONES)

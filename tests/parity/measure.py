@@ -5,6 +5,7 @@
 
 import utils.cpu  # noqa: F401  isort: skip
 
+import contextlib
 import itertools
 from pathlib import Path
 
@@ -45,12 +46,26 @@ def _other_cells(ref, packed):
     return int((ref != recorded).sum())
 
 
-def forward_errors(name, recorded):
-    """Largest absolute differences of one forward case, and how many cells were refined by only one of the two."""
+@contextlib.contextmanager
+def default_dtype(dtype):
+    paddle.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        paddle.set_default_dtype("float32")
+
+
+def forward_errors(name, recorded, dtype="float32"):
+    """Largest absolute differences of one forward case, and how many cells were refined by only one of the two.
+
+    The recorded values are the original's in float64.
+    """
     case = seeded.forward_cases()[name]
-    model = load(MattingRefine(**{k: v for k, v in case.items() if k not in ("batch", "height", "width")}))
-    model.eval()
-    outputs = run(model, *seeded.pair(name, case["batch"], case["height"], case["width"]))
+    with default_dtype(dtype):
+        model = load(MattingRefine(**{k: v for k, v in case.items() if k not in ("batch", "height", "width")}))
+        model.eval()
+        pair = seeded.pair(name, case["batch"], case["height"], case["width"])
+        outputs = run(model, *[x.astype(dtype) for x in pair])
     errors = {
         key: _distance(f"{name}/{key}", value.numpy(), recorded[f"forward/{name}/{key}"])
         for key, value in zip(("pha", "fgr", "pha_sm", "fgr_sm", "err_sm"), outputs)
@@ -96,11 +111,8 @@ def gradient_errors(name, recorded, dtype="float64"):
     running means and variances, relative likewise. In float32 a few activations fall on the other side of a ReLU or a
     clamp, in either framework: its gradients say less about the code than about rounding.
     """
-    paddle.set_default_dtype(dtype)
-    try:
+    with default_dtype(dtype):
         return _gradient_errors(name, recorded, dtype)
-    finally:
-        paddle.set_default_dtype("float32")
 
 
 def _gradient_errors(name, recorded, dtype):
@@ -160,14 +172,15 @@ def initialisation_errors(backbone, recorded):
 def main():
     recorded = np.load(Path(__file__).with_name("recorded.npz"))
     print(f"paddle {paddle.__version__}: largest differences from the PyTorch original")
-    worst, cells = {}, 0
-    for name in seeded.forward_cases():
-        errors, other = forward_errors(name, recorded)
-        cells += other
-        worst = {k: max(v, worst.get(k, 0.0)) for k, v in errors.items()}
-    for key, value in worst.items():
-        print(f"forward, {key}: {value:.1e}")
-    print(f"forward, cells refined by only one of the two: {cells}")
+    for dtype in ("float64", "float32"):
+        full = coarse = cells = 0
+        for name in seeded.forward_cases():
+            errors, other = forward_errors(name, recorded, dtype)
+            full, coarse = max(full, errors["pha"], errors["fgr"]), max(coarse, *list(errors.values())[2:])
+            cells += other
+        print(f"forward, {dtype}: alpha and foreground {full:.1e}, coarse outputs {coarse:.1e}, other cells {cells}")
+    rounding = np.max([recorded[k] for k in recorded if k.startswith("forward/") and k.endswith("/float32")], axis=0)
+    print(f"forward, the original's own float32 rounding: {rounding[0]:.1e}, {rounding[1]:.1e}")
     for part in ("encoder", "aspp", "decoder", "base"):
         value = max(max(part_errors(part, backbone, recorded).values()) for backbone in seeded.BACKBONES)
         print(f"{part} alone, relative: {value:.1e}")

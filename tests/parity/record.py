@@ -37,12 +37,15 @@ def load(model):
 
 
 def record_forward(found, refine_class):
+    """Whole networks in float64, exact values, and how far the original's own float32 outputs are from them."""
     for name, case in seeded.forward_cases().items():
         arguments = {k: v for k, v in case.items() if k not in ("batch", "height", "width")}
-        model = load(refine_class(**arguments)).eval()
         src, bgr = (torch.from_numpy(x) for x in seeded.pair(name, case["batch"], case["height"], case["width"]))
         with torch.no_grad():
-            outputs = model(src, bgr)
+            outputs = load(refine_class(**arguments)).double().eval()(src.double(), bgr.double())
+            single = load(refine_class(**arguments)).eval()(src, bgr)
+        rounding = [float((a - b).abs().max()) for a, b in zip(single, outputs)]
+        found[f"forward/{name}/float32"] = np.float32([max(rounding[:2]), max(rounding[2:5])])
         for key, value in zip(("pha", "fgr", "pha_sm", "fgr_sm", "err_sm"), outputs):
             found[f"forward/{name}/{key}"] = seeded.fingerprint(f"{name}/{key}", value.numpy())
         found[f"forward/{name}/ref_sm"] = np.packbits(outputs[5].numpy() > 0.5)
@@ -109,12 +112,13 @@ def record_training(found, base_class, refine_class):
         model, loss = train_step(name, case, base_class, refine_class, torch.float64)
         single, _ = train_step(name, case, base_class, refine_class, torch.float32)
         found[f"train/{name}/loss"] = np.float64(loss)
-        rounding = 0.0
+        rounding, longest = 0.0, max(value.grad.norm() for value in model.parameters())
         for (key, value), other in zip(model.named_parameters(), single.parameters()):
             flat = value.grad.numpy().ravel()
             sampled = flat[seeded.positions(key, flat.size)[:64]]
             found[f"train/{name}/grad/{key}"] = np.concatenate([sampled, [np.linalg.norm(flat)]]).astype(np.float32)
-            rounding = max(rounding, float((other.grad - value.grad).norm() / value.grad.norm()))
+            length = max(value.grad.norm(), 1e-6 * longest)  # some gradients vanish in exact arithmetic
+            rounding = max(rounding, float((other.grad - value.grad).norm() / length))
         found[f"train/{name}/float32"] = np.float32(rounding)
         for key, value in model.state_dict().items():
             if key.endswith(("running_mean", "running_var")):

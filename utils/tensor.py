@@ -1,0 +1,37 @@
+"""uint8 pictures <-> float32 tensors: the one place where pixels change between 0..255 and 0..1."""
+
+import numpy as np
+import paddle
+
+
+def to_tensor(*pictures):
+    """Turn pictures into tensors.
+
+    Args:
+        pictures: uint8 (H, W, C) or (H, W) arrays.
+
+    Returns:
+        float32 (1, C, H, W), 0..1, of each picture: one tensor for one picture, else a list.
+    """
+    tensors = []
+    for picture in pictures:
+        channels_first = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
+        tensors.append(paddle.to_tensor(np.ascontiguousarray(channels_first)[None]).astype("float32") / 255)
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def to_uint8(values):
+    """Turn values into a picture, rounded to the nearest level (the original truncates, half a level too dark).
+
+    Args:
+        values: tensor or array of one picture, (1, C, H, W), (C, H, W) or (H, W), 0..1; what lies outside is clipped.
+
+    Returns:
+        uint8 (H, W, C), or (H, W) where C is 1 or missing.
+    """
+    values = values.numpy() if hasattr(values, "numpy") else np.asarray(values)
+    values = values.reshape(values.shape[-3:])
+    levels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+    if levels.ndim == 3:
+        levels = levels[0] if levels.shape[0] == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0))
+    return levels
