@@ -1,0 +1,38 @@
+"""Draw the README's first picture from the sample pair: `python tools/make_readme_picture.py`.
+
+Source, captured background, alpha and the foreground over a new colour: image/readme_sample.jpg.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import utils.cpu  # noqa: F401  isort: skip
+
+import numpy as np
+
+from dataset.picture import read_rgb
+from utils.command_line import command_line
+from utils.composite import blend
+from utils.contact_sheet import contact_sheet
+from utils.files import write_picture
+from utils.predictor import Matting
+
+IMAGES = Path(__file__).resolve().parent.parent / "image"
+COLOUR = np.uint8([70, 150, 90])
+
+
+@command_line
+def main(argv=None):
+    src, bgr = read_rgb(IMAGES / "sample_src.jpg"), read_rgb(IMAGES / "sample_bgr.jpg")
+    matte = Matting()(src, bgr)
+    over = blend(matte.fgr, matte.pha, np.broadcast_to(COLOUR, src.shape))
+    titles = ("source", "captured background", "alpha", "foreground over a new colour")
+    target = IMAGES / "readme_sample.jpg"
+    write_picture(target, contact_sheet([[src, bgr, matte.pha, over]], [""], titles, height=270))
+    print(target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
