@@ -7,6 +7,7 @@ the process. Both variables are left alone where the user has set them.
 """
 
 import os
+import zlib  # noqa: F401  Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
 
 os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 os.environ.setdefault(

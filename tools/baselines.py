@@ -1,0 +1,132 @@
+"""What matting needs no network for, as a measure for one that has it:
+
+    python tools/baselines.py --data DATA/set --method difference --output output/difference
+    python eval.py --data-path DATA/set --pred output/difference
+
+Methods:
+    everything   alpha is 1 everywhere: the guess that everything is foreground
+    difference   |src - bgr|, blurred, its largest channel, through a soft threshold. Without --threshold the one with
+                 the least SAD on this very set is searched for and printed: better than anyone could know beforehand
+    closed-form  a trimap from that difference, then closed-form matting (Levin et al. 2008) and multi-level foreground
+                 estimation, both from pymatting (pip install pymatting)
+
+Writes OUTPUT/pha/NAME.png and OUTPUT/fgr/NAME.png.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from utils.benchmark_set import StoredSet
+from utils.command_line import UsageError, command_line
+from utils.files import write_picture
+from utils.metric import sad
+
+THRESHOLDS = (4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64)  # levels of 255
+BLUR = 1.0  # standard deviation in pixels: takes the sensor's noise out of the difference
+SPECK = 5  # pixels; side of the median filter that takes out what is smaller than about half of it
+BAND = 1 / 64  # of the height: how far a trimap's unknown band reaches to either side of the edge
+
+
+@command_line
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="benchmark set with src and bgr, pha for the search")
+    parser.add_argument("--method", choices=("everything", "difference", "closed-form"), required=True)
+    parser.add_argument("--output", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--threshold", type=float, help="levels of 255; default: the best on this set")
+    args = parser.parse_args(argv)
+    if args.threshold is not None and not 0 < args.threshold < 255:
+        raise UsageError(f"--threshold {args.threshold} is not between 0 and 255")
+    samples = StoredSet(args.data)
+    if args.method == "everything":
+        matte = everything
+    else:
+        threshold = args.threshold or best_threshold(samples)
+        if args.method == "difference":
+            matte = lambda sample: difference_matte(sample.src, sample.bgr, threshold)  # noqa: E731
+        else:
+            matte = closed_form(threshold)
+    for index in tqdm(range(len(samples)), unit="image", disable=None):
+        sample = samples[index]
+        pha = matte(sample)
+        pha, fgr = pha if isinstance(pha, tuple) else (pha, sample.src)
+        write_picture(args.output / "pha" / f"{sample.name}.png", pha)
+        write_picture(args.output / "fgr" / f"{sample.name}.png", fgr)
+    print(f"{len(samples)} alphas in {args.output / 'pha'}")
+    return 0
+
+
+def everything(sample):
+    return np.full(sample.src.shape[:2], 255, np.uint8)
+
+
+def difference(src, bgr):
+    """Largest difference of a channel, blurred: uint8 (H, W, 3) twice -> float32 (H, W), levels of 255."""
+    change = cv2.GaussianBlur(src.astype(np.float32) - bgr.astype(np.float32), (0, 0), BLUR)
+    return np.abs(change).max(axis=2)
+
+
+def soften(change, threshold):
+    """Alpha uint8 (H, W): 0 up to half the threshold, 1 from one and a half, a ramp between; specks taken out."""
+    alpha = np.clip(change / threshold - 0.5, 0, 1)
+    return cv2.medianBlur(np.rint(alpha * 255).astype(np.uint8), SPECK)
+
+
+def difference_matte(src, bgr, threshold):
+    """The classical difference matte: uint8 (H, W, 3) twice -> alpha uint8 (H, W)."""
+    return soften(difference(src, bgr), threshold)
+
+
+def best_threshold(samples):
+    """The one of THRESHOLDS whose difference mattes have the least mean SAD over all samples, whole picture."""
+    errors = np.zeros(len(THRESHOLDS))
+    for index in tqdm(range(len(samples)), unit="image", desc="threshold", disable=None):
+        sample = samples[index]
+        change = difference(sample.src, sample.bgr)
+        errors += [sad(soften(change, threshold), sample.pha) for threshold in THRESHOLDS]
+    best = int(errors.argmin())
+    print(f"best threshold {THRESHOLDS[best]} of 255, mean SAD {errors[best] / len(samples):.3f}")
+    return THRESHOLDS[best]
+
+
+def difference_trimap(src, bgr, threshold):
+    """Trimap from the difference: its largest region, holes filled, with a band of unknown pixels about the edge."""
+    mask = (difference_matte(src, bgr, threshold) > 127).astype(np.uint8)
+    reach = max(2, round(BAND * mask.shape[0]))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    if count > 1:
+        mask = (labels == 1 + stats[1:, cv2.CC_STAT_AREA].argmax()).astype(np.uint8)
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(mask, outlines, -1, 1, cv2.FILLED)
+    return np.where(cv2.erode(mask, disc) > 0, 255, np.where(cv2.dilate(mask, disc) > 0, 128, 0)).astype(np.uint8)
+
+
+def closed_form(threshold):
+    """Returns a function Sample -> (pha, fgr)."""
+    try:
+        from pymatting import estimate_alpha_cf, estimate_foreground_ml
+    except ImportError:
+        raise UsageError("--method closed-form needs pymatting: pip install pymatting") from None
+
+    def matte(sample):
+        trimap = difference_trimap(sample.src, sample.bgr, threshold)
+        src = sample.src / 255
+        # Without a certain foreground and background there is nothing to solve from.
+        alpha = estimate_alpha_cf(src, trimap / 255) if {0, 255} <= set(np.unique(trimap).tolist()) else trimap / 255
+        fgr = estimate_foreground_ml(src, alpha)
+        return np.rint(alpha * 255).clip(0, 255).astype(np.uint8), np.rint(fgr * 255).clip(0, 255).astype(np.uint8)
+
+    return matte
+
+
+if __name__ == "__main__":
+    sys.exit(main())

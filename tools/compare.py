@@ -1,0 +1,106 @@
+"""Compare the alphas of several programs on one benchmark set: a table, and a picture with all of them side by side.
+
+    python tools/compare.py --data DATA/set --pred ours=output/ours --pred difference=output/difference \\
+        --output output/table.md --figure output/compare.jpg
+
+Each --pred is NAME=FOLDER, the folder as eval.py --pred takes it. The table has one row a method and stands in
+Markdown. The figure shows --pictures samples: the worst of the first method in the first half of the rows, below them
+others spread evenly over its ranking down to its best; --names chooses by hand.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tqdm import tqdm
+
+from dataset.picture import PictureError
+from utils.benchmark_set import StoredSet
+from utils.command_line import UsageError, command_line
+from utils.contact_sheet import contact_sheet
+from utils.evaluate import DEFAULT_METRICS, METRICS, REGIONS, PredictionFolder, evaluate
+from utils.evaluation_report import markdown_table
+from utils.files import write_picture, write_text
+
+
+@command_line
+def main(argv=None):
+    args = parse(argv)
+    samples = StoredSet(args.data, needs=("pha",))
+    methods = {name: PredictionFolder(folder) for name, folder in args.pred}
+    if len(methods) < len(args.pred):
+        raise UsageError("two --pred have one name: give each its own")
+    reports = {}
+    for name, method in methods.items():
+        with tqdm(total=len(samples), unit="image", desc=name, disable=None) as bar:
+            reports[name] = evaluate(
+                method, samples, args.metrics, args.region, num_workers=args.num_workers, on_row=bar.update
+            )
+        for failure in reports[name].failures:
+            print(f"{name}: {failure['name']} failed: {failure['error']}", file=sys.stderr)
+    text = markdown_table(reports)
+    print(text, end="")
+    if args.output:
+        write_text(args.output, text)
+    if args.figure:
+        rows = next(iter(reports.values())).rows
+        write_picture(args.figure, figure(samples, methods, reports, args.names or choose(rows, args.pictures)))
+    return 1 if any(report.failures for report in reports.values()) else 0
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="benchmark set: src, bgr, pha, and fgr if there")
+    parser.add_argument("--pred", type=named_folder, action="append", required=True, metavar="NAME=FOLDER")
+    parser.add_argument("--region", nargs="+", choices=REGIONS, default=REGIONS)
+    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS)
+    parser.add_argument("--num-workers", type=int, default=1, help="threads beside the main one, default 1")
+    parser.add_argument("--output", type=Path, help="write the table to this file too")
+    parser.add_argument("--figure", type=Path, help="write the side-by-side picture here (.jpg or .png)")
+    parser.add_argument("--pictures", type=int, default=4, help="samples in the figure, default 4")
+    parser.add_argument("--names", nargs="+", help="samples in the figure, by name")
+    return parser.parse_args(argv)
+
+
+def named_folder(text):
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FOLDER")
+    return name, Path(folder)
+
+
+def choose(rows, count):
+    """Names of the worst half by the first column, then of others spread evenly down to the best."""
+    column = list(rows[0])[2] if rows else None
+    ranked = [row["name"] for row in sorted(rows, key=lambda row: row[column], reverse=True)]
+    count = min(count, len(ranked))
+    worst = (count + 1) // 2
+    rest, others = ranked[worst:], count - worst
+    return ranked[:worst] + [rest[len(rest) * (step + 1) // others - 1] for step in range(others)]
+
+
+def figure(samples, methods, reports, names):
+    """One row a sample: src, bgr, true alpha, then every method's alpha, with its first metric in the caption."""
+    place = {samples.name(index): index for index in range(len(samples))}
+    rows, captions = [], []
+    for name in names:
+        if name not in place:
+            raise UsageError(f"--names: the set has no sample {name}")
+        sample = samples[place[name]]
+        alphas, scores = [], []
+        for method, predictor in methods.items():
+            try:
+                alphas.append(predictor(sample)[0])
+            except PictureError:
+                alphas.append(None)
+            column = reports[method].columns[0]
+            scores += [f"{method} {row[column]:.2f}" for row in reports[method].rows if row["name"] == name]
+        rows.append([sample.src, sample.bgr, sample.pha, *alphas])
+        captions.append(f"{name}   {reports[method].columns[0].replace('_', ' ')}: {', '.join(scores)}")
+    return contact_sheet(rows, captions, ["src", "bgr", "truth", *methods])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,119 @@
+"""Build a benchmark set once, so that every program is scored on the same pictures:
+
+    python tools/make_composites.py --foregrounds DATA/PhotoMatte85 --backgrounds DATA/backgrounds --output DATA/set
+    python tools/make_composites.py --check DATA/set
+    python tools/make_composites.py --demonstration --output output/demonstration
+
+Writes src/ bgr/ pha/ fgr/ trimap/ as PNG and manifest.json with every parameter. For each file the manifest has the
+sha256 of its bytes and that of its pixels: the pixels of one seed are the same on every machine, the bytes are where
+the PNG compressor (zlib) is the same too. --check reads a set again and names every picture that is not as made.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tqdm import tqdm
+
+from dataset.picture import PictureError, find_pictures, read_alpha, read_rgb
+from utils.benchmark_set import PARTS
+from utils.command_line import UsageError, command_line
+from utils.composite import PROTOCOLS, Composites, pixels_sha256
+from utils.demonstration import DemonstrationSet
+from utils.files import sha256_file, write_json, write_picture
+
+
+@command_line
+def main(argv=None):
+    args = parse(argv)
+    if args.check:
+        return check(args.check)
+    if not args.output or not (args.demonstration or (args.foregrounds and args.backgrounds)):
+        raise UsageError("give --foregrounds, --backgrounds and --output, or --check with a set")
+    if args.height is not None and (args.height < 4 or args.height % 4):
+        raise UsageError(f"--height {args.height} is no multiple of 4: give one, e.g. {max(4, args.height // 4 * 4)}")
+    if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
+        raise UsageError(f"--output {args.output} is not empty: give a new folder, so that no old picture stays in it")
+    return make(args)
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--foregrounds", type=Path, help="folder with fgr and pha in it, or with RGBA pictures")
+    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people")
+    parser.add_argument("--demonstration", action="store_true", help="the small set that a bare eval.py scores, no fgr")
+    parser.add_argument("--output", type=Path, help="new folder for the set")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="paper-like", help="default paper-like")
+    parser.add_argument("--seed", type=int, default=0, help="default 0")
+    parser.add_argument("--height", type=int, help="scale to this height; in reference the side of the square (2048)")
+    parser.add_argument("--check", type=Path, metavar="SET", help="read a set and compare it with its manifest")
+    return parser.parse_args(argv)
+
+
+def make(args):
+    if args.demonstration:
+        samples, parts = DemonstrationSet(args.seed), [part for part in PARTS if part != "fgr"]
+    else:
+        samples = Composites(args.foregrounds, args.backgrounds, args.protocol, args.seed, args.height)
+        parts = PARTS
+    entries, failed = [], 0
+    for index in tqdm(range(len(samples)), unit="image", disable=None):
+        try:
+            sample = samples[index]
+        except PictureError as error:
+            failed += 1
+            print(f"left out {samples.name(index)}: {error}", file=sys.stderr)
+            continue
+        files = {}
+        for part in parts:
+            path = args.output / part / f"{sample.name}.png"
+            write_picture(path, getattr(sample, part))
+            files[f"{part}/{sample.name}.png"] = {
+                "sha256": sha256_file(path),
+                "pixels_sha256": pixels_sha256(getattr(sample, part)),
+            }
+        entries.append({"name": sample.name, **sample.parameters, "files": files})
+    manifest = {
+        "format": 1,
+        "protocol": "demonstration" if args.demonstration else args.protocol,
+        "seed": args.seed,
+        "height": args.height,
+        "count": len(entries),
+        "samples": entries,
+    }
+    # Last, so that a set with a manifest is a whole one.
+    write_json(args.output / "manifest.json", manifest)
+    print(f"{len(entries)} samples in {args.output}" + (f", {failed} left out" if failed else ""))
+    return 1 if failed else 0
+
+
+def check(folder):
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        raise UsageError(f"--check {folder} has no manifest.json: give a set that this program made")
+    samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
+    expected = {name: sums for sample in samples for name, sums in sample["files"].items()}
+    present = {path.relative_to(folder).as_posix() for path in find_pictures(folder)}
+    wrong = 0
+    for name, sums in tqdm(expected.items(), unit="file", disable=None):
+        try:
+            picture = (read_alpha if name.split("/")[0] in ("pha", "trimap") else read_rgb)(folder / name)
+        except PictureError as error:
+            wrong += 1
+            print(error)
+            continue
+        if pixels_sha256(picture) != sums["pixels_sha256"]:
+            wrong += 1
+            print(f"{folder / name} has other pixels than were made")
+    for name in sorted(present - expected.keys()):
+        wrong += 1
+        print(f"{folder / name} is not in the manifest")
+    print(f"{len(expected)} files in the manifest, {wrong} wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""Matting metrics, each a pure function of one picture and, if wanted, one trimap.
+
+The formulas are those of the evaluation scripts published with Background Matting V2 (Lin et al., CVPR 2021), which
+go back to Rhemann et al., "A perceptually motivated online benchmark for image matting", CVPR 2009. Every function
+returns the number as papers print it, so no factor has to be remembered:
+
+    SAD       thousands of full pixels      MSE, foreground MSE, MAD   thousandths
+    Grad      thousands                     Conn                       thousands of full pixels
+    dtSSD     hundredths
+
+Alphas are (H, W), foregrounds (H, W, 3), either uint8 (0..255) or floating (0..1), and the two of a pair may differ in
+kind. With a trimap, uint8 (H, W), only its unknown pixels (128) count; without one the whole picture does. No input is
+changed. Wrong shapes, kinds or values raise ValueError.
+
+`reference_sad` and `reference_mse` are another arithmetic, see there.
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+UNKNOWN = 128
+
+# Standard deviation of the gradient's filter, and the share of the Gaussian's peak below which the filter is cut off.
+_GRADIENT_SIGMA = 1.4
+_GRADIENT_CUT = 0.01
+_CONNECTIVITY_STEPS = 10
+_CONNECTIVITY_TOLERANCE = np.float32(0.15)
+
+
+def sad(pred, true, trimap=None):
+    """Sum of absolute differences: sum |pred - true| / 1000, in thousands of full pixels.
+
+    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
+    Source: compute_sad_loss of the original evaluation.
+    """
+    return float(np.abs(_difference(pred, true))[_region(pred, trimap)].sum()) / 1000
+
+
+def mse(pred, true, trimap=None):
+    """Mean squared error: mean (pred - true)^2 * 1000, in thousandths; 0 if the trimap has no unknown pixel.
+
+    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
+    Source: compute_mse_loss of the original evaluation.
+    """
+    return _mean(np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000
+
+
+def mad(pred, true, trimap=None):
+    """Mean absolute difference: mean |pred - true| * 1000, in thousandths; 0 if the trimap has no unknown pixel.
+
+    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
+    Source: the evaluation of Robust Video Matting (Lin et al., WACV 2022), whole picture there.
+    """
+    return _mean(np.abs(_difference(pred, true))[_region(pred, trimap)]) * 1000
+
+
+def grad(pred, true, trimap=None):
+    """Gradient error: sum (|grad pred| - |grad true|)^2 / 1000, in thousands.
+
+    Each alpha is first stretched by its own minimum and maximum to 0..1 (a constant one has gradient 0), then filtered
+    with 9 x 9 first derivatives of a Gaussian, sigma 1.4, of unit Frobenius norm, with replicated borders.
+
+    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
+    Source: compute_gradient_loss of the original evaluation; Rhemann et al. 2009.
+    """
+    _check_pair(pred, true)
+    error = np.square(_gradient_magnitude(pred) - _gradient_magnitude(true))
+    return float(error[_region(pred, trimap)].sum()) / 1000
+
+
+def conn(pred, true, trimap=None):
+    """Connectivity error: sum |phi(pred) - phi(true)| / 1000, in thousands of full pixels.
+
+    phi tells how well a pixel hangs together with the largest 4-connected region where both alphas are opaque: with l
+    the last of the levels 0, 0.1, ..., 1 at which the pixel belongs to that region without a break and d = alpha - l,
+    phi = 1 - d where d >= 0.15, else 1. Of regions of equal size the first in column order is taken. Where no pixel
+    of both reaches a level the region is empty (the original script stops with an error there).
+
+    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
+    Source: compute_connectivity_error of the original evaluation, step 0.1; Rhemann et al. 2009.
+    """
+    _check_pair(pred, true)
+    region = _region(pred, trimap)
+    # Single precision as in the original: in double precision 153 / 255 falls short of the sixth level.
+    pred, true = _as_float(pred, np.float32), _as_float(true, np.float32)
+    smaller = np.minimum(pred, true)
+    level = np.ones(smaller.shape, np.float32)
+    pending = np.ones(smaller.shape, bool)
+    for step in range(1, _CONNECTIVITY_STEPS + 1):
+        outside = ~_largest_component(smaller >= np.float32(step / _CONNECTIVITY_STEPS))
+        leaving = pending & outside
+        level[leaving] = np.float32((step - 1) / _CONNECTIVITY_STEPS)
+        pending &= ~outside
+
+    def phi(alpha):
+        distance = alpha - level
+        return np.where(distance >= _CONNECTIVITY_TOLERANCE, 1 - distance, np.float32(1))
+
+    error = np.abs(phi(pred) - phi(true))
+    return float(error[region].sum(dtype=np.float64)) / 1000
+
+
+def fgr_mse(pred_fgr, true_fgr, true_pha, trimap=None):
+    """Foreground error: mean (pred_fgr - true_fgr)^2 * 1000 with both black where the true alpha is 0, in thousandths.
+
+    The mean goes over the three channels and all pixels of the region, also those that were made black.
+
+    Args:
+        pred_fgr, true_fgr: foregrounds (H, W, 3), as the module says.
+        true_pha: true alpha (H, W).
+        trimap: optional, uint8 (H, W).
+    Returns float >= 0, 0 if the trimap has no unknown pixel.
+    Source: benchmark.m of the original evaluation.
+    """
+    _check_pair(pred_fgr, true_fgr, channels=3)
+    if np.shape(true_pha) != np.shape(pred_fgr)[:2]:
+        raise ValueError(f"foreground is {np.shape(pred_fgr)[:2]} and alpha {np.shape(true_pha)}: sizes must agree")
+    error = np.square(_as_float(pred_fgr) - _as_float(true_fgr)) * (true_pha > 0)[..., None]
+    return _mean(error[_region(true_pha, trimap)]) * 1000
+
+
+def dtssd(preds, trues):
+    """Flicker of a sequence: mean over neighbouring frames of sqrt(mean (d pred - d true)^2) * 100, in hundredths.
+
+    d is the change of a pixel from one frame to the next.
+
+    Args: preds, trues: iterables of equally many alphas (H, W), at least two, all of one size; read one at a time.
+    Returns float >= 0.
+    Source: Erofeev et al., "Perceptually motivated benchmark for video matting", BMVC 2015, normalised by the number
+    of pixels as in the evaluation of Robust Video Matting.
+    """
+    total, count, previous = 0.0, 0, None
+    preds, trues = iter(preds), iter(trues)
+    while True:
+        pred, true = next(preds, None), next(trues, None)
+        if (pred is None) != (true is None):
+            raise ValueError("dtSSD needs as many predicted frames as true ones")
+        if pred is None:
+            break
+        current = _difference(pred, true)
+        if previous is not None:
+            if previous.shape != current.shape:
+                raise ValueError(f"dtSSD needs frames of one size, got {previous.shape} and {current.shape}")
+            total += math.sqrt(_mean(np.square(current - previous)))
+            count += 1
+        previous = current
+    if not count:
+        raise ValueError("dtSSD needs at least two frames")
+    return total / count * 100
+
+
+def reference_sad(pred, true, trimap):
+    """SAD as the earlier Paddle reproduction printed it: 2 * sum |pred - true| / 1000 over the unknown pixels.
+
+    The factor 2 is its default `scale`, meant for batches of two and left in at batch 1. Use with
+    `trimap(pha, rule="reference")`. Args and result otherwise as `sad`.
+    """
+    return 2 * sad(pred, true, trimap)
+
+
+def reference_mse(pred, true, trimap):
+    """MSE as the earlier Paddle reproduction printed it: 2 * sum (pred - true)^2 / (count + 1) * 1000.
+
+    count is the number of unknown pixels; the factor 2 is the same as in `reference_sad`. Args otherwise as `mse`.
+    """
+    squares = np.square(_difference(pred, true))[_region(pred, trimap)]
+    return 2 * float(squares.sum()) / (squares.size + 1) * 1000
+
+
+def _as_float(picture, dtype=np.float64):
+    picture = np.asarray(picture)
+    if picture.dtype == np.uint8:
+        return picture.astype(dtype) / dtype(255)
+    if picture.dtype.kind != "f":
+        raise ValueError(f"pictures must be uint8 or floating, not {picture.dtype}")
+    # Written so that NaN fails as well.
+    if picture.size and not (picture.min() >= 0 and picture.max() <= 1):
+        raise ValueError("floating pictures must lie in 0..1")
+    return picture.astype(dtype)
+
+
+def _check_pair(pred, true, channels=None):
+    pred, true = np.shape(pred), np.shape(true)
+    if pred != true:
+        raise ValueError(f"prediction is {pred} and truth {true}: sizes must agree")
+    if len(pred) != (2 if channels is None else 3) or (channels and pred[2] != channels):
+        raise ValueError(f"expected {'(H, W)' if channels is None else f'(H, W, {channels})'}, got {pred}")
+
+
+def _difference(pred, true):
+    _check_pair(pred, true)
+    return _as_float(pred) - _as_float(true)
+
+
+def _region(picture, trimap):
+    """Index of the pixels that count: all of them, or those the trimap leaves unknown."""
+    if trimap is None:
+        return np.s_[:]
+    trimap = np.asarray(trimap)
+    if trimap.dtype != np.uint8 or trimap.shape != np.shape(picture):
+        raise ValueError(f"trimap must be uint8 {np.shape(picture)}, not {trimap.dtype} {trimap.shape}")
+    return trimap == UNKNOWN
+
+
+def _mean(values):
+    return float(values.mean()) if values.size else 0.0
+
+
+def _gradient_magnitude(alpha):
+    alpha = _as_float(alpha)
+    low, high = alpha.min(), alpha.max()
+    if low == high:
+        return np.zeros_like(alpha)
+    alpha = (alpha - low) / (high - low)
+    sigma = _GRADIENT_SIGMA
+    half = math.ceil(sigma * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * sigma * _GRADIENT_CUT)))
+    at = np.arange(-half, half + 1, dtype=np.float64)
+    smooth = np.exp(-np.square(at) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))
+    slope = -at * smooth / sigma**2
+    # Frobenius norm of an outer product = product of the norms.
+    smooth, slope = smooth / np.linalg.norm(smooth), slope / np.linalg.norm(slope)
+    along_x = cv2.sepFilter2D(alpha, cv2.CV_64F, slope, smooth, borderType=cv2.BORDER_REPLICATE)
+    along_y = cv2.sepFilter2D(alpha, cv2.CV_64F, smooth, slope, borderType=cv2.BORDER_REPLICATE)
+    return np.sqrt(np.square(along_x) + np.square(along_y))
+
+
+def _largest_component(mask):
+    """Mask of the largest 4-connected component, of equally large ones the first in column order; empty if none."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=4)
+    if count == 1:
+        return np.zeros_like(mask)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    largest = 1 + np.flatnonzero(areas == areas.max())
+    if len(largest) > 1:
+        left = stats[largest, cv2.CC_STAT_LEFT]
+        largest = largest[left == left.min()]
+        column = labels[:, left.min()]
+        largest = sorted(largest, key=lambda label: np.argmax(column == label))
+    return labels == largest[0]
