@@ -1,0 +1,165 @@
+"""Random changes of one picture, or of a foreground and its alpha alike; NumPy and OpenCV on uint8 arrays.
+
+The distributions are those of the PyTorch original's training scripts. Every function takes the random generator that
+it draws from. Positions are continuous: pixel i of a row covers i..i+1, so a picture's middle is (width/2, height/2).
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+DEGREES, SHEAR, SHIFT = 5, 5, 0.1  # of the affine transformation: +- degrees, +- degrees, +- share of the picture
+BLUR_CHANCE, BLUR_RADIUS, SHARPEN_CHANCE = 0.1, 5, 0.1
+SHARPEN = np.array([[-2, -2, -2], [-2, 32, -2], [-2, -2, -2]], np.float32) / 16
+GREY = np.array([0.299, 0.587, 0.114])
+
+
+def draw_affine(rng, size, out_size, canvas, scale, flip=0.0):
+    """Draw the matrix that takes a picture to its random crop.
+
+    The original scales the picture so that it covers a canvas x canvas square, times a factor from `scale`; shifts,
+    rotates and shears it about the middle; cuts out the square; shrinks it to max(out_size) and cuts out the middle.
+    All of these are affine, so one matrix does them at once, without the pictures between.
+
+    Args:
+        size, out_size: (height, width) of the picture and of the crop.
+        canvas: side of the square, in pixels.
+        scale: (lowest, highest) factor.
+        flip: chance of mirroring left and right.
+
+    Returns:
+        (2, 3) float64, source position (x, y, 1) -> crop position.
+    """
+    height, width = size
+    cover = max(canvas / width, canvas / height)
+    angle, shear = np.deg2rad(rng.uniform(-DEGREES, DEGREES)), np.deg2rad(rng.uniform(-SHEAR, SHEAR))
+    factor = cover * rng.uniform(*scale)
+    shift = np.rint([rng.uniform(-SHIFT, SHIFT) * cover * side for side in (width, height)])
+    cut = max(out_size) / canvas
+    linear = affine(angle, shear, factor * cut)
+    if rng.random() < flip:
+        linear[0] *= -1
+    middle = np.array([out_size[1], out_size[0]]) / 2
+    return about(linear, (width / 2, height / 2), middle + shift * cut)
+
+
+def affine(angle, shear, scale):
+    """(2, 2) matrix: shear along x, then rotation (radians), then scaling, as torchvision's and kornia's."""
+    sine, cosine = math.sin(angle), math.cos(angle)
+    return scale * np.array([[cosine, -cosine * math.tan(shear) - sine], [sine, cosine - sine * math.tan(shear)]])
+
+
+def about(linear, source, target):
+    """(2, 3) matrix with this linear part that takes the position `source` to `target`."""
+    return np.column_stack([linear, np.asarray(target) - linear @ np.asarray(source)])
+
+
+def warp(picture, matrix, out_size, border=cv2.BORDER_CONSTANT):
+    """Apply a matrix of `draw_affine` to a uint8 picture; bilinear, with area averaging where it shrinks a lot."""
+    height, width = picture.shape[:2]
+    shrink = int(1 / math.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if shrink > 1:  # sampling single pixels of a much larger picture would alias
+        small = max(width // shrink, 1), max(height // shrink, 1)
+        picture = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        matrix = matrix * [[width / small[0], height / small[1], 1]]
+    if border != cv2.BORDER_CONSTANT and stays_inside(matrix, picture.shape, out_size):
+        border = cv2.BORDER_CONSTANT  # three times as fast
+    matrix = matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV counts from the middle of the first pixel
+    return cv2.warpAffine(picture, matrix, out_size[::-1], flags=cv2.INTER_LINEAR, borderMode=border)
+
+
+def stays_inside(matrix, shape, out_size):
+    """Whether no pixel of the output needs anything beyond the picture's edge."""
+    height, width = out_size
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]])
+    source = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T)
+    limits = np.array([[shape[1]], [shape[0]]])
+    return bool((source > 0.5).all() and (source < limits - 0.5).all())
+
+
+def warp_foreground(fgr, pha, matrix, out_size):
+    """`warp` of both; beyond the picture's edge alpha is 0, and colours go on far enough for the edge's own."""
+    fgr = cv2.copyMakeBorder(fgr, 2, 2, 2, 2, cv2.BORDER_REPLICATE)
+    shifted = matrix.copy()
+    shifted[:, 2] -= matrix[:, :2] @ [2, 2]
+    return warp(fgr, shifted, out_size), warp(pha, matrix, out_size)
+
+
+def draw_filters(rng, zoom):
+    """Draw a blur and a sharpening: a list of functions, mostly empty, to apply to pictures that belong together.
+
+    `zoom` is the size of the crop's pixels relative to those of the canvas, at which the original blurs.
+    """
+    filters = []
+    if rng.random() < BLUR_CHANCE:
+        width = (2 * int(rng.integers(BLUR_RADIUS + 1)) + 1) * zoom
+        if width > 1:
+            filters.append(lambda picture: box_blur(picture, width))
+    if rng.random() < SHARPEN_CHANCE:
+        filters.append(lambda picture: cv2.filter2D(picture, -1, SHARPEN, borderType=cv2.BORDER_REPLICATE))
+    return filters
+
+
+def box_blur(picture, width):
+    """Mean over width x width pixels; a width that is not an odd integer weights the outermost pixels less."""
+    reach = math.ceil((width - 1) / 2)
+    kernel = np.ones(2 * reach + 1)
+    kernel[[0, -1]] = (width - (2 * reach - 1)) / 2
+    kernel /= kernel.sum()
+    return cv2.sepFilter2D(picture, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+
+
+def jitter(rng, picture, brightness=0.15, contrast=0.15, saturation=0.15, hue=0.05):
+    """torchvision's ColorJitter on uint8 (H, W, 3) RGB: four changes in random order.
+
+    Brightness scales, contrast mixes with the mean grey, saturation with the pixel's grey: three linear maps of
+    colour, joined into one, so that values are clipped once and not after each. Hue turns the colour circle.
+    """
+    factors = [rng.uniform(1 - span, 1 + span) for span in (brightness, contrast, saturation)]
+    turn = rng.uniform(-hue, hue)
+    linear, offset = np.eye(3), np.zeros(3)
+    for change in rng.permutation(3):
+        factor = factors[change]
+        if change == 0:
+            linear, offset = linear * factor, offset * factor
+        elif change == 1:
+            mean = GREY @ (linear @ np.array(cv2.mean(picture)[:3]) + offset)
+            linear, offset = linear * factor, offset * factor + (1 - factor) * mean
+        else:
+            mix = factor * np.eye(3) + (1 - factor) * GREY
+            linear, offset = mix @ linear, mix @ offset
+    first = rng.random() < 0.5
+    picture = turn_hue(picture, turn) if first else picture
+    picture = cv2.transform(picture, np.column_stack([linear, offset]))
+    return picture if first else turn_hue(picture, turn)
+
+
+def turn_hue(picture, turn, saturation=1.0):
+    """Turn the hue of uint8 (H, W, 3) RGB by a share of the colour circle and scale HSV's saturation."""
+    hsv = cv2.cvtColor(picture, cv2.COLOR_RGB2HSV_FULL)
+    values = np.arange(256)
+    table = np.stack([(values + round(turn * 256)) % 256, np.minimum(np.rint(values * saturation), 255), values], 1)
+    return cv2.cvtColor(cv2.LUT(hsv, table[None].astype(np.uint8)), cv2.COLOR_HSV2RGB_FULL)
+
+
+def add_noise(rng, picture, sigma):
+    """Add Gaussian noise of standard deviation `sigma` (in 0..1) to a uint8 picture.
+
+    The noise is a table look-up of random bytes: 256 equally likely values of the normal distribution.
+    """
+    table = np.rint(NORMAL * sigma * 255).astype(np.int16)
+    noise = cv2.LUT(np.frombuffer(rng.bytes(picture.size), np.uint8).reshape(picture.shape), table)
+    return cv2.add(picture, noise, dtype=cv2.CV_8U)
+
+
+def normal_quantiles(count):
+    """`count` values that stand for equal shares of the standard normal distribution, of variance 1."""
+    from statistics import NormalDist
+
+    values = np.array([NormalDist().inv_cdf((i + 0.5) / count) for i in range(count)])
+    return values / values.std()
+
+
+NORMAL = normal_quantiles(256)

@@ -1,0 +1,44 @@
+"""Write the gradients of one joint batch, computed by the processes of a launcher or by this one alone.
+
+    python -m paddle.distributed.launch --nproc_per_node 2 tests/distributed_gradients.py OUT.npz ARGUMENTS-OF-TRAIN...
+
+Batch statistics are frozen: each process of a CPU training has its own, since Paddle's SyncBatchNorm is for GPUs only.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import utils.cpu  # noqa: F401, E402  isort: skip
+import numpy as np  # noqa: E402
+import paddle  # noqa: E402
+import paddle.distributed as dist  # noqa: E402
+
+from utils.training import build_network, forward_loss, to_float  # noqa: E402
+from utils.training_data import training_batches  # noqa: E402
+from utils.training_options import parse_jobs  # noqa: E402
+
+
+def main(out, arguments):
+    (args,) = parse_jobs(arguments)
+    paddle.set_device("cpu")
+    rank, world = dist.get_rank(), dist.get_world_size()
+    if world > 1:
+        dist.init_parallel_env()
+    loader, batches = training_batches(args, rank, world)
+    batches.begin(0)
+    *pictures, _ = next(iter(loader))
+    model = build_network(args)
+    model.eval()
+    network = paddle.DataParallel(model, find_unused_parameters=True) if world > 1 else model
+    terms, _ = forward_loss(network, args.model_type, [to_float(picture) for picture in pictures])
+    terms["total"].backward()
+    if rank == 0:
+        np.savez(
+            out, **{name: value.grad.numpy() for name, value in model.named_parameters() if value.grad is not None}
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,27 @@
+"""Print a checksum of the batches of one epoch: `python tests/read_batches.py ARGUMENTS-OF-TRAIN...`.
+
+A program of its own, since Paddle's loader with reader processes leaves a signal handler behind that crashes the
+process when it ends another child later.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import utils.cpu  # noqa: F401, E402  isort: skip
+import hashlib  # noqa: E402
+
+from utils.training_data import close, training_batches  # noqa: E402
+from utils.training_options import parse_jobs  # noqa: E402
+
+if __name__ == "__main__":
+    loader, batches = training_batches(parse_jobs(sys.argv[1:])[0])
+    digest = hashlib.sha256()
+    for epoch in range(2):
+        batches.begin(epoch)
+        for *pictures, _ in loader:
+            for picture in pictures:
+                digest.update(repr(picture.shape).encode() + picture.numpy().tobytes())
+    close(loader)
+    print("checksum", digest.hexdigest())

@@ -1,0 +1,112 @@
+"""Check data sets before a training: `python tools/check_dataset.py videomatte240k --data-root DATA`.
+
+For each data set and split: how many pictures there are, which have no partner, which cannot be read, whose alpha has
+another size or is coloured, how much of the alpha is soft, and a contact sheet to look at. Exit code 1 if anything is
+wrong.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+
+from dataset.picture import PictureError
+from dataset.sample import SampleDataset
+from utils.command_line import command_line
+from utils.contact_sheet import contact_sheet
+from utils.data_path import SOURCES, DataError, canonical_name, open_backgrounds, open_foregrounds
+from utils.files import write_picture
+
+
+@command_line
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="data sets (default: all that are there)")
+    parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="FOLDER", help="write a contact sheet of each part to this folder"
+    )
+    parser.add_argument("--quick", action="store_true", help="only whether the folders are there and pair up; options "
+                        "of train.py are accepted and ignored")  # fmt: skip
+    args, rest = parser.parse_known_args(argv)
+    if rest and not args.quick:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    names = [canonical_name(name) for name in args.names] or list(SOURCES)
+    names = list(dict.fromkeys([*names, "backgrounds"]))
+    problems, found = [], 0
+    for name in names:
+        for split in SOURCES[name].splits:
+            try:
+                opened = open_backgrounds(args.data_root, split) if name == "backgrounds" else open_foregrounds(
+                    args.data_root, name, split)  # fmt: skip
+            except DataError as error:
+                if args.names or "not found" not in str(error):
+                    problems.append(str(error))
+                continue
+            found += 1
+            if args.quick:
+                print(f"{name} {split}: {len(opened)}")
+            else:
+                problems += check(name, split, opened, args.sheet)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if not found and not problems:
+        print(f"error: no data set below {args.data_root}: {', '.join(SOURCES)} are looked for", file=sys.stderr)
+    return 1 if problems or not found else 0
+
+
+def check(name, split, pictures, sheet):
+    """Read everything, print a summary line; returns the list of problems."""
+    problems, sizes, soft, opaque = [], [], [], []
+    for i in range(len(pictures)):
+        try:
+            item = pictures[i]
+        except PictureError as error:
+            problems.append(f"{name} {split}: {error}")
+            continue
+        pha = item[1] if isinstance(item, tuple) else None
+        sizes.append((item[0] if isinstance(item, tuple) else item).shape[:2])
+        if pha is not None:
+            soft.append(np.mean((pha > 0) & (pha < 255)))
+            opaque.append(np.mean(pha == 255))
+            if not pha.any():
+                problems.append(f"{name} {split}: {pictures.name(i)} has an alpha of zero everywhere")
+    line = f"{name} {split}: {len(pictures)} pictures"
+    if sizes:
+        heights, widths = np.array(sizes).T
+        line += f", {widths.min()}x{heights.min()} to {widths.max()}x{heights.max()}"
+    if soft:
+        line += f", alpha {np.mean(opaque):.1%} opaque, {np.mean(soft):.2%} soft"
+        if np.mean(soft) < 1e-3:
+            line += " (hardly any soft pixel: a mask rather than a matte?)"
+    print(line + (f", {len(problems)} problems" if problems else ""))
+    if sheet:
+        write_picture(sheet / f"{name}_{split}.png", draw_sheet(pictures))
+    return problems
+
+
+def draw_sheet(pictures, count=8, columns=2):
+    """Up to `count` pictures: foreground, alpha, and the foreground before green; or backgrounds alone."""
+    tiles = []
+    few = SampleDataset(pictures, count)
+    for i in range(len(few)):
+        try:
+            item = few[i]
+        except PictureError:
+            continue
+        if isinstance(item, tuple):
+            fgr, pha = item
+            alpha = pha[..., None] / 255
+            green = np.rint(fgr * alpha + np.array([60, 180, 90]) * (1 - alpha)).astype(np.uint8)
+            tiles.append([fgr, pha, green])
+        else:
+            tiles.append([item])
+    rows = [sum(tiles[i : i + columns], []) for i in range(0, len(tiles), columns)]
+    return contact_sheet(rows, [""] * len(rows)) if rows else np.full((8, 8, 3), 255, np.uint8)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

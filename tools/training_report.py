@@ -1,0 +1,90 @@
+"""Table and plot of the validations of one or more trainings: `python tools/training_report.py log/stage1 log/stage2`.
+
+Each folder is one that train.py writes to, with its valid.jsonl. The first row is the network before it was trained.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from utils.command_line import UsageError, command_line
+
+COLUMNS = {
+    "sad_all": "SAD",
+    "mse_all": "MSE x 1000",
+    "sad_unknown": "SAD, unknown",
+    "mse_unknown": "MSE x 1000, unknown",
+}
+
+
+@command_line
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", nargs="+", type=Path, help="log folders, in the order of the stages")
+    parser.add_argument("--plot", type=Path, help="PNG file to draw the curves into (needs matplotlib)")
+    args = parser.parse_args(argv)
+    trainings = {folder.name: read(folder) for folder in args.folders}
+    print(table(trainings))
+    if args.plot:
+        plot(trainings, args.plot)
+
+
+def read(folder):
+    """The validations of a training, a list of dicts in the order they were made."""
+    path = folder / "valid.jsonl"
+    if not path.is_file():
+        raise UsageError(f"{path} does not exist: give folders that train.py has logged to")
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    if not rows:
+        raise UsageError(f"{path} holds no validation yet")
+    return rows
+
+
+def table(trainings):
+    """Markdown: the untrained network, then the best validation of each training by SAD of the whole picture."""
+    head = ["", "step", *COLUMNS.values()]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    first = next(iter(trainings.values()))[0]
+    chosen = [("before training", first)] if first["step"] == 0 else []
+    chosen += [(name, min(rows, key=lambda row: row["sad_all"])) for name, rows in trainings.items()]
+    for name, row in chosen:
+        values = [f"{row[column]:.3f}" if row.get(column) is not None else "-" for column in COLUMNS]
+        lines.append(f"| {name} | {row['step']} | {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+def plot(trainings, path):
+    """Training loss, SAD and MSE over the steps, one training after the other."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise UsageError("--plot needs matplotlib: pip install matplotlib") from None
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    from utils.files import atomic_path
+
+    figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.6), constrained_layout=True)
+    curves = {
+        "train_loss": "training loss",
+        "sad_all": "SAD of the whole picture",
+        "mse_all": "MSE x 1000 of the whole picture",
+    }
+    for axis, (column, title) in zip(axes, curves.items()):
+        start = 0
+        for name, rows in trainings.items():
+            shown = [row for row in rows if row.get(column) is not None]
+            axis.plot([start + row["step"] for row in shown], [row[column] for row in shown], marker=".", label=name)
+            start += rows[-1]["step"]
+        axis.set(title=title, xlabel="step", yscale="log")
+        axis.grid(alpha=0.3, which="both")
+    axes[0].legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Train MattingBase or MattingRefine.
+
+    python train.py --stage 1                       the published stage 1, then 2 and 3; `sh run.sh` runs all three
+    python train.py --dataset-name videomatte240k --model-name mine --epoch-end 2 --learning-rate 1e-4
+    python train.py --stage 2 --resume              go on where it was interrupted
+    python -m paddle.distributed.launch train.py --stage 1          on all GPUs of this machine
+
+`python train.py --help` lists all options. Checkpoints go to checkpoint/NAME, logs to log/NAME.
+"""
+
+import utils.cpu  # noqa: F401  isort: skip
+
+import sys
+import time
+
+import paddle
+import paddle.distributed as dist
+
+from utils.command_line import UsageError, command_line
+from utils.logger import RunLog, progress_bar
+from utils.training import (
+    autocast,
+    build_network,
+    build_optimizer,
+    forward_loss,
+    load_pretrained,
+    precision,
+    seed_step,
+    to_float,
+    update,
+)
+from utils.training_data import close, training_batches, validation_samples
+from utils.training_options import parse_jobs
+from utils.training_run import Run, check_skipped
+from utils.training_state import LAST, Progress, load_training
+
+
+@command_line
+def main(argv=None):
+    jobs = parse_jobs(argv)
+    if jobs[0].device:
+        paddle.set_device(jobs[0].device)
+    if dist.get_world_size() > 1:
+        dist.init_parallel_env()
+    for args in jobs:
+        train(args, dist.get_rank(), dist.get_world_size())
+        if dist.get_world_size() > 1:
+            dist.barrier()  # the next one may start from what the first process has just written
+
+
+def train(args, rank=0, world=1):
+    """One training from its arguments to its last checkpoint; returns its Progress."""
+    dtype = precision(args)
+    loader, batches = training_batches(args, rank, world)
+    samples = validation_samples(args)
+    folder = args.checkpoint_dir / args.model_name
+    if (folder / LAST).is_file() and not args.resume:
+        raise UsageError(f"{folder} holds a training: pass --resume to go on with it, or another --model-name")
+
+    model = build_network(args)
+    started_from = load_pretrained(model, args) if not (folder / LAST).is_file() else f"resumed: {folder / LAST}"
+    if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs
+        model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    optimizer = build_optimizer(model, args)
+    scaler = paddle.amp.GradScaler(enable=dtype == "float16", init_loss_scaling=2.0**15)
+    progress = Progress(epoch=args.epoch_start)
+    if (folder / LAST).is_file():
+        progress = load_training(folder / LAST, model, optimizer, scaler, args)
+        if progress.complete(args):
+            print(f"{args.model_name} is complete ({progress.step} steps)", flush=True)
+            return progress
+    # a step that refines no cell at all gives the refiner no gradient
+    network = paddle.DataParallel(model, find_unused_parameters=args.model_type == "refine") if world > 1 else model
+
+    log = RunLog(args.log_dir / args.model_name, active=rank == 0)
+    steps = progress.step + (args.epoch_end - progress.epoch) * len(batches) - progress.batch
+    steps = min(steps, args.max_steps) if args.max_steps else steps
+    log.line(
+        f"{args.model_name}: {args.model_type} {args.model_backbone}, {args.dataset_name} "
+        f"({len(loader.dataset)} foregrounds), batch {args.batch_size} on {world} x {paddle.get_device()}, "
+        f"crops {args.crop_size[0]}-{args.crop_size[1] - 1}, lr {args.learning_rate}, amp {dtype}, {started_from}"
+    )
+    run = Run(args, model, optimizer, scaler, progress, log, samples, steps, rank, world)
+    if progress.step == 0:
+        run.validate({})  # what is not trained yet
+    bar = progress_bar(steps, progress.step, args.model_name, rank == 0)
+    model.train()
+    while not progress.complete(args):
+        batches.begin(progress.epoch, progress.batch)
+        reading_since = time.perf_counter()
+        for *pictures, skipped in loader:
+            reading = time.perf_counter() - reading_since
+            check_skipped(skipped, progress, len(loader.dataset), log)
+            seed_step(args.seed, progress.epoch, progress.batch, rank)
+            pictures = [to_float(picture) for picture in pictures]
+            with autocast(dtype):
+                terms, outputs = forward_loss(network, args.model_type, pictures, args.laplacian)
+            values = update(terms, optimizer, scaler, progress.step)
+            progress.step, progress.batch = progress.step + 1, progress.batch + 1
+            run.after_step(values, reading, pictures, outputs)
+            bar.update()
+            if progress.complete(args):
+                break
+            reading_since = time.perf_counter()
+        if progress.batch >= len(batches):
+            progress.epoch, progress.batch, progress.skipped = progress.epoch + 1, 0, []
+    bar.close()
+    close(loader)
+    run.finish()
+    return progress
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""What a training leaves to be read: text lines, JSON lines, VisualDL scalars and pictures."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+
+class RunLog:
+    """Writes into one folder; in a process that is not `active` (not rank 0) it does nothing.
+
+    log.txt : every text line, also printed
+    valid.jsonl : one JSON object for each validation
+    vdlrecords.*.log : VisualDL, if the package is installed; look at it with `visualdl --logdir FOLDER`
+    """
+
+    def __init__(self, folder, active=True):
+        self.folder, self.active, self.writer = Path(folder), active, None
+        if not active:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            from visualdl import LogWriter
+        except ImportError:
+            self.line("VisualDL is not installed, so there are no curves to watch: pip install visualdl")
+        else:
+            self.writer = LogWriter(logdir=str(self.folder))
+
+    def line(self, message):
+        if self.active:
+            print(message, flush=True)
+            self._append("log.txt", message)
+
+    def json(self, row):
+        if self.active:
+            self._append("valid.jsonl", json.dumps(row))
+
+    def scalars(self, group, values, step):
+        if self.writer:
+            for name, value in values.items():
+                self.writer.add_scalar(tag=f"{group}/{name}", step=step, value=value)
+
+    def picture(self, tag, picture, step):
+        """Keep a picture, uint8 (H, W, 3)."""
+        if self.writer:
+            self.writer.add_image(tag=tag, img=picture, step=step)
+
+    def close(self):
+        if self.writer:
+            self.writer.close()
+
+    def _append(self, name, text):
+        with open(self.folder / name, "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+class Meter:
+    """Means over the steps since the last report: loss terms, seconds to read and to compute, samples."""
+
+    def __init__(self):
+        self.clear()
+
+    def clear(self):
+        self.terms, self.steps, self.samples, self.reading, self.started = {}, 0, 0, 0.0, time.perf_counter()
+
+    def add(self, terms, samples, reading):
+        for name, value in terms.items():
+            self.terms[name] = self.terms.get(name, 0.0) + value
+        self.steps, self.samples, self.reading = self.steps + 1, self.samples + samples, self.reading + reading
+
+    def means(self):
+        return {name: value / self.steps for name, value in self.terms.items()}
+
+    def line(self, epoch, epochs, step, steps, rate):
+        """The text line of a training interval."""
+        seconds = time.perf_counter() - self.started
+        means = self.means()
+        terms = " ".join(f"{name} {value:.5f}" for name, value in means.items() if name != "total")
+        left = duration((steps - step) * seconds / self.steps)
+        return (
+            f"epoch {epoch + 1}/{epochs} step {step}/{steps} loss {means['total']:.5f} ({terms}) lr {rate:g} "
+            f"{self.samples / seconds:.2f} samples/s reader {self.reading / self.steps:.3f} s "
+            f"batch {seconds / self.steps:.3f} s ETA {left}"
+        )
+
+
+def duration(seconds):
+    """h:mm:ss"""
+    minutes, seconds = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def progress_bar(total, initial, title, active=True):
+    """tqdm on a terminal, else something that does nothing (a log file should hold lines, not bars)."""
+    if active and sys.stderr.isatty():
+        from tqdm import tqdm
+
+        return tqdm(total=total, initial=initial, desc=title, dynamic_ncols=True)
+    return NoBar()
+
+
+class NoBar:
+    def update(self, steps=1):
+        pass
+
+    def close(self):
+        pass

@@ -1,0 +1,157 @@
+"""Training losses of the base and of the refining network, as dicts of named terms.
+
+Terms and weights (all 1) are those of the PyTorch original's training scripts (Lin et al., "Real-Time High-Resolution
+Background Matting", CVPR 2021, section 4.2); the Laplacian term is the one that the first Paddle reproduction added
+(section 4.2 of Forte and Pitie, "F, B, Alpha Matting", and Hou and Liu, "Context-Aware Image Matting").
+
+All pictures are NCHW tensors in 0..1, pha and err with one channel, fgr with three. Everything is computed in float32,
+outside of automatic mixed precision, and in Paddle operations only, so that every term has its gradient.
+"""
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+
+
+def base_loss(pred_pha, pred_fgr, pred_err, true_pha, true_fgr, use_laplacian=True):
+    """Loss of MattingBase.
+
+    Args:
+        pred_pha, pred_err, true_pha: (b, 1, H, W).
+        pred_fgr, true_fgr: (b, 3, H, W).
+        use_laplacian: add the Laplacian pyramid term on alpha.
+
+    Returns:
+        dict of scalar tensors: pha_l1, pha_sobel_l1, fgr_l1, err_mse, pha_laplacian (if used), total.
+    """
+    with paddle.amp.auto_cast(enable=False):
+        pred_pha, pred_fgr, pred_err = map(at_least_float32, (pred_pha, pred_fgr, pred_err))
+        terms = {
+            "pha_l1": F.l1_loss(pred_pha, true_pha),
+            "pha_sobel_l1": F.l1_loss(sobel(pred_pha), sobel(true_pha)),
+            "fgr_l1": foreground_l1(pred_fgr, true_fgr, true_pha),
+            # the error map learns to predict alpha's error; alpha does not learn to be predictable
+            "err_mse": F.mse_loss(pred_err, (pred_pha.detach() - true_pha).abs()),
+        }
+        if use_laplacian:
+            terms["pha_laplacian"] = laplacian_l1(pred_pha, true_pha)
+        return with_total(terms)
+
+
+def refine_loss(pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm, true_pha, true_fgr, use_laplacian=True):
+    """Loss of MattingRefine, on the refined pictures and on the coarse ones (`_sm`).
+
+    Args:
+        pred_pha, true_pha: (b, 1, H, W).
+        pred_fgr, true_fgr: (b, 3, H, W).
+        pred_pha_sm, pred_err_sm: (b, 1, h, w).
+        pred_fgr_sm: (b, 3, h, w).
+        use_laplacian: add the Laplacian pyramid terms on both alphas.
+
+    Returns:
+        dict of scalar tensors: pha_l1, pha_sm_l1, pha_sobel_l1, pha_sm_sobel_l1, fgr_l1, fgr_sm_l1, err_mse,
+        pha_laplacian and pha_sm_laplacian (if used), total.
+    """
+    with paddle.amp.auto_cast(enable=False):
+        pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm = map(
+            at_least_float32, (pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm)
+        )
+        true_pha_sm = resize(true_pha, pred_pha_sm.shape[2:])
+        true_fgr_sm = resize(true_fgr, pred_pha_sm.shape[2:])
+        full = true_pha.shape[2:]
+        terms = {
+            "pha_l1": F.l1_loss(pred_pha, true_pha),
+            "pha_sm_l1": F.l1_loss(pred_pha_sm, true_pha_sm),
+            "pha_sobel_l1": F.l1_loss(sobel(pred_pha), sobel(true_pha)),
+            "pha_sm_sobel_l1": F.l1_loss(sobel(pred_pha_sm), sobel(true_pha_sm)),
+            "fgr_l1": foreground_l1(pred_fgr, true_fgr, true_pha),
+            "fgr_sm_l1": foreground_l1(pred_fgr_sm, true_fgr_sm, true_pha_sm),
+            # unlike in base_loss the target is not detached: the original's refine stage has it so
+            "err_mse": F.mse_loss(resize(pred_err_sm, full), (resize(pred_pha_sm, full) - true_pha).abs()),
+        }
+        if use_laplacian:
+            terms["pha_laplacian"] = laplacian_l1(pred_pha, true_pha)
+            terms["pha_sm_laplacian"] = laplacian_l1(pred_pha_sm, true_pha_sm)
+        return with_total(terms)
+
+
+def at_least_float32(x):
+    """x itself, or as float32 if it comes in half precision."""
+    return x.astype("float32") if x.dtype in (paddle.float16, paddle.bfloat16) else x
+
+
+def with_total(terms):
+    """The same dict with the sum of its terms as `total`."""
+    terms["total"] = sum(terms.values())
+    return terms
+
+
+def foreground_l1(pred_fgr, true_fgr, true_pha):
+    """Mean absolute difference (b, 3, H, W) where true_pha (b, 1, H, W) is not 0; the mean is over all pixels."""
+    mask = (true_pha != 0).astype(true_fgr.dtype)
+    return F.l1_loss(pred_fgr * mask, true_fgr * mask)
+
+
+def resize(x, size):
+    """Bilinear, half-pixel centres, no anti-alias; (b, c, H, W) -> (b, c, *size); x itself if the size is equal."""
+    size = [int(n) for n in size]
+    return x if list(x.shape[2:]) == size else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
+
+
+def sobel(x):
+    """Gradient magnitude (b, c, H, W) -> (b, c, H, W), as kornia's `sobel`: kernels / 8, replicated borders, and
+    sqrt(gx^2 + gy^2 + 1e-6), so that a flat area gives 1e-3."""
+    shape = x.shape
+    x = F.pad(x.reshape([-1, 1, *shape[2:]]), [1, 1, 1, 1], mode="replicate")
+    gradient = F.conv2d(x, kernel(SOBEL, x))
+    return paddle.sqrt((gradient * gradient).sum(1) + 1e-6).reshape(shape)
+
+
+def laplacian_l1(pred, true, levels=5):
+    """Laplacian pyramid loss: sum over levels l of 2^l * mean |pyramid_l(pred) - pyramid_l(true)|, divided by `levels`.
+
+    (b, 1, H, W) twice -> scalar. The pyramid is linear, so that of the difference is enough. Odd sizes lose their last
+    row or column at each level. A level needs 4 pixels a side: pictures of less than 64 have fewer levels (the divisor
+    stays).
+    """
+    difference, total = pred - true, 0.0
+    for level in range(levels):
+        height, width = (n // 2 * 2 for n in difference.shape[2:])
+        if min(height, width) < 4:
+            break
+        if [height, width] != list(difference.shape[2:]):
+            difference = difference[:, :, :height, :width]
+        smaller = blur_down(difference)
+        total = total + 2**level * (difference - blur_up(smaller)).abs().mean()
+        difference = smaller
+    return total / levels
+
+
+def blur_down(x):
+    """Binomial blur with reflected borders, then every second row and column: (b, 1, 2h, 2w) -> (b, 1, h, w)."""
+    return F.conv2d(F.pad(x, [2, 2, 2, 2], mode="reflect"), kernel(BLUR, x), stride=2)
+
+
+def blur_up(x):
+    """Double size: zeros between rows and columns, times 4, then the blur of `blur_down`, with reflected borders.
+
+    (b, 1, H, W) -> (b, 1, 2H, 2W). The zeros need not be made: along each axis even outputs are
+    (x[i-1] + 6 x[i] + x[i+1]) / 8 and odd ones (x[i] + x[i+1]) / 2; the reflection at double size means x[1] before
+    the first and x[n-1] after the last.
+    """
+    x = F.pad(F.pad(x, [1, 0, 1, 0], mode="reflect"), [0, 1, 0, 1], mode="replicate")
+    return F.pixel_shuffle(F.conv2d(x, kernel(EVEN_ODD, x)), 2)
+
+
+def kernel(weights, like):
+    """(n, 1, k, k) convolution weights without gradient, of the data type of `like`."""
+    return paddle.to_tensor(np.stack(weights)[:, None], dtype=like.dtype)
+
+
+def outer(a, b):
+    return np.multiply.outer(np.asarray(a, "float64"), np.asarray(b, "float64"))
+
+
+SOBEL = [outer([1, 2, 1], [-1, 0, 1]) / 8, outer([-1, 0, 1], [1, 2, 1]) / 8]
+BLUR = [outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256]
+EVEN_ODD = [outer(rows, columns) / 64 for rows in ([1, 6, 1], [0, 4, 4]) for columns in ([1, 6, 1], [0, 4, 4])]

@@ -1,0 +1,157 @@
+"""The steps of a training: build network and optimizer, load what it starts from, compute the loss, update."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from model import MattingBase, MattingRefine
+from utils.checkpoint import deeplab_to_official, load_matching, read_state
+from utils.command_line import UsageError
+from utils.loss import base_loss, refine_loss
+from utils.state_file import WeightsError
+from utils.training_options import part_rates
+from utils.training_state import BEST
+
+OUTPUTS = {
+    "base": ("pha", "fgr", "err", "hid"),
+    "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm"),
+}
+
+
+class NonFiniteLoss(UsageError):
+    """The loss became infinite or no number; the message names the terms."""
+
+
+def build_network(args):
+    """MattingBase or MattingRefine as the arguments describe it, initialised from the seed."""
+    paddle.seed(args.seed)
+    if args.model_type == "base":
+        return MattingBase(args.model_backbone)
+    return MattingRefine(
+        args.model_backbone,
+        args.model_backbone_scale,
+        args.model_refine_mode,
+        args.model_refine_sample_pixels,
+        args.model_refine_threshold,
+        args.model_refine_kernel_size,
+    )
+
+
+def load_pretrained(model, args):
+    """Load --pretrain where names and shapes agree; returns a sentence on what was loaded.
+
+    Raises WeightsError if the file cannot be read or nothing in it belongs to the model.
+    """
+    if not args.pretrain:
+        return "weights: random initialisation"
+    path = Path(args.pretrain)
+    if not path.is_file():
+        earlier = args.checkpoint_dir / args.pretrain / BEST
+        if not earlier.is_file():
+            raise UsageError(f"--pretrain {args.pretrain}: there is neither a file {path} nor a training {earlier}")
+        path = earlier
+    state = read_state(path)
+    if any(name.startswith("classifier.classifier.") for name in state):
+        state = deeplab_to_official(state)
+    matched, total = load_matching(model, state)
+    if not matched:
+        raise WeightsError(f"{path} holds no weights of this network: give weights of {args.model_backbone}")
+    return f"weights: {matched} of {total} tensors from {path}"
+
+
+def build_optimizer(model, args):
+    """Adam with a constant learning rate for each part of the network."""
+    rates = part_rates(args)
+    highest = max(rates.values())
+    groups = []
+    for part, rate in rates.items():
+        trained = [value for value in getattr(model, part).parameters() if not value.stop_gradient]
+        groups.append({"params": trained, "learning_rate": rate / highest})
+    clip = nn.ClipGradByGlobalNorm(args.clip_grad_norm) if args.clip_grad_norm else None
+    return paddle.optimizer.Adam(learning_rate=highest, parameters=groups, grad_clip=clip)
+
+
+def precision(args):
+    """What --amp comes to on this device: "off", "float16" or "bfloat16"."""
+    gpu = paddle.get_device().startswith("gpu")
+    if args.amp == "auto":
+        return "float16" if gpu else "off"
+    if args.amp != "off" and not gpu:
+        raise UsageError(
+            f"--amp {args.amp}: Paddle has mixed precision on GPUs only; leave it out on {paddle.get_device()}"
+        )
+    if args.amp == "bfloat16" and not paddle.amp.is_bfloat16_supported():
+        raise UsageError("--amp bfloat16: this GPU has no bfloat16; use --amp float16")
+    return args.amp
+
+
+def autocast(dtype):
+    return nullcontext() if dtype == "off" else paddle.amp.auto_cast(level="O1", dtype=dtype)
+
+
+def seed_step(seed, epoch, batch, rank=0):
+    """Seed Paddle's generator (dropout) for one step, so that a resumed training draws what it would have drawn."""
+    paddle.seed(int(np.random.SeedSequence([seed, epoch, batch, rank]).generate_state(1)[0]))
+
+
+def to_float(picture):
+    """uint8 tensor (b, h, w, c) -> float32 (b, c, h, w) in 0..1."""
+    return picture.transpose([0, 3, 1, 2]).astype("float32") / 255
+
+
+def forward_loss(network, kind, pictures, use_laplacian=True):
+    """Run the network and compute its loss.
+
+    Args:
+        network: MattingBase or MattingRefine, possibly wrapped in DataParallel.
+        kind: "base" or "refine".
+        pictures: src, bgr, pha, fgr, float32 (b, c, h, w) in 0..1.
+
+    Returns:
+        dict of named terms with `total`, dict of named outputs.
+    """
+    src, bgr, true_pha, true_fgr = pictures
+    out = dict(zip(OUTPUTS[kind], network(src, bgr)))
+    if kind == "base":
+        terms = base_loss(out["pha"], out["fgr"], out["err"], true_pha, true_fgr, use_laplacian)
+    else:
+        coarse = out["pha_sm"], out["fgr_sm"], out["err_sm"]
+        terms = refine_loss(out["pha"], out["fgr"], *coarse, true_pha, true_fgr, use_laplacian)
+    return terms, out
+
+
+def update(terms, optimizer, scaler, step):
+    """One step of the optimizer; returns the terms as floats. Raises NonFiniteLoss before anything is changed."""
+    values = {name: float(term) for name, term in terms.items()}
+    if not all(np.isfinite(value) for value in values.values()):
+        broken = ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value))
+        raise NonFiniteLoss(
+            f"step {step}: the loss is not finite ({broken}): lower --learning-rate, set --clip-grad-norm, or use "
+            "--amp off; --resume goes on from the last checkpoint"
+        )
+    scaler.scale(terms["total"]).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.clear_grad()
+    return values
+
+
+def picture_rows(pictures, outputs, count=4):
+    """Up to `count` rows src, bgr, true alpha, alpha, error, refined cells: one uint8 (H, W, 3) picture to look at."""
+    src, bgr, true_pha, _ = pictures
+    size = src.shape[2:]
+    err = outputs.get("err_sm", outputs.get("err"))
+    columns = [src, bgr, true_pha, outputs["pha"], err]
+    if "ref_sm" in outputs:
+        columns.append(outputs["ref_sm"])
+    tiles = []
+    for column in columns:
+        column = column[:count].astype("float32")
+        if list(column.shape[2:]) != list(size):
+            column = nn.functional.interpolate(column, size=size, mode="nearest")
+        tiles.append(np.broadcast_to(column.numpy(), (column.shape[0], 3, *size)))
+    grid = np.concatenate(tiles, axis=3).transpose(0, 2, 3, 1)
+    return np.rint(grid.reshape(-1, *grid.shape[2:]).clip(0, 1) * 255).astype(np.uint8)
