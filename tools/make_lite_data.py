@@ -267,7 +267,8 @@ def room(rng, height, width):
     horizon = int(height * rng.uniform(0.6, 0.85))
     scene = surface(rng, height, width, muted(rng, 0.4, 0.95))
     floor = surface(rng, height, width, muted(rng, 0.2, 0.7))
-    boards = (np.mgrid[:height, :width][1] - width / 2) / (np.arange(height)[:, None] - horizon + height * 0.3)
+    depth = np.maximum(np.arange(height)[:, None] - horizon + height * 0.3, 1)  # of the floor, which begins at 0.3
+    boards = (np.mgrid[:height, :width][1] - width / 2) / depth
     floor *= (0.8 + 0.2 * (np.sin(boards * rng.uniform(8, 30)) > -0.8))[..., None]
     scene[horizon:] = floor[horizon:]
     scene[horizon - 5 : horizon] = rng.uniform(0.6, 0.95)
