@@ -181,7 +181,7 @@ class Refiner(nn.Layer):
         rows, patches = picture.reshape([-1, 4]), patches.reshape([-1, 4])
         if ref is not None:
             keep = paddle.gather_nd(ref[:, 0], cells).reshape([-1, 1]).expand([-1, 16]).reshape([-1, 1]) == 0
-            patches = paddle.where(keep.expand_as(patches), paddle.gather(rows, index), patches)
+            patches = paddle.where(keep.expand([-1, 4]), paddle.gather(rows, index), patches)
         return paddle.scatter(rows, index, patches, overwrite=True).reshape(paddle.shape(picture))
 
 

@@ -10,6 +10,9 @@ matte.pha, matte.fgr, matte.com  # uint8, at the photograph's size
 
 import utils.cpu  # noqa: F401  isort: skip
 
+import warnings
+from functools import cached_property
+
 import cv2
 import numpy as np
 import paddle
@@ -18,7 +21,8 @@ from dataset.picture import PictureError
 from model import MattingRefine
 from utils.checkpoint import DEFAULT_WEIGHTS, guess_backbone, load_weights, read_state
 from utils.command_line import UsageError
-from utils.presets import preset
+from utils.engine_choice import check_engine, open_engine
+from utils.presets import enlargement, preset
 from utils.tensor import to_tensor, to_uint8
 
 MULTIPLE = 4  # the network's heights and widths
@@ -28,20 +32,50 @@ class Matte:
     """What the network found, at the size of the source.
 
     Attributes:
-        pha_float: float32 (H, W), 0..1, alpha as the network gave it.
         pha: uint8 (H, W), alpha, 0 background .. 255 foreground.
-        fgr: uint8 (H, W, 3), RGB, foreground colour; means nothing where alpha is 0.
+        fgr: uint8 (H, W, 3), RGB, foreground colour; means nothing where alpha is 0. None if it was not asked for.
         com: uint8 (H, W, 4), RGBA cut-out: fgr (black where alpha is 0) with pha, not premultiplied.
+        pha_float: float32 (H, W), 0..1, alpha as the network gave it.
         err: uint8 (H, W), the coarse network's predicted error of its alpha, 255 = 1.0.
         ref: uint8 (H, W), 255 where the picture was refined at full resolution.
+
+    The last four are made when they are first read.
     """
 
-    def __init__(self, pha, fgr, err, ref):
-        self.pha_float, self.pha, self.fgr, self.err, self.ref = pha, to_uint8(pha), fgr, err, ref
+    def __init__(self, pha, fgr, pha_float, err, ref):
+        """`pha` and `fgr` are pictures; the others functions that return (H, W), floats of 0..1."""
+        self.pha, self.fgr = pha, fgr
+        self._pha_float, self._err, self._ref = pha_float, err, ref
 
-    @property
+    @cached_property
+    def pha_float(self):
+        return self._pha_float()
+
+    @cached_property
+    def err(self):
+        return to_uint8(self._err())
+
+    @cached_property
+    def ref(self):
+        return to_uint8(self._ref())
+
+    @cached_property
     def com(self):
-        return np.dstack([np.where(self.pha[..., None] > 0, self.fgr, np.uint8(0)), self.pha])
+        cut_out = cv2.cvtColor(cv2.copyTo(self.fgr, self.pha), cv2.COLOR_RGB2RGBA)
+        cut_out[..., 3] = self.pha
+        return cut_out
+
+
+class Background:
+    """A captured background, prepared once for many pictures: see `Matting.background`.
+
+    Attributes:
+        picture: uint8 (H, W, 3), RGB.
+        tiled: what the engine has computed from it, or None.
+    """
+
+    def __init__(self, picture, tiled):
+        self.picture, self.tiled = picture, tiled
 
 
 class Matting:
@@ -51,11 +85,14 @@ class Matting:
         weights: .pdparams or official .pth file; None means the shipped ones.
         backbone: `"mobilenetv2"`, `"resnet50"` or `"resnet101"`; None reads it off the weights.
         backbone_scale: size of the coarse network's input relative to the pictures, above 0 and at most 1/2;
-            None chooses by picture size (`utils.presets.preset`).
+            None chooses by picture size (`utils.presets.preset`), and enlarges small pictures first.
         refine_mode: `"sampling"`, `"thresholding"` or `"full"`.
         refine_sample_pixels: pixels refined in each picture (sampling); None chooses by picture size.
         refine_threshold: predicted error, 0..1, above which a cell is refined (thresholding).
         device: `"cpu"`, `"gpu"`, `"gpu:1"`, …; None takes a GPU if this Paddle can use one.
+        engine: what computes, see `utils.engine_choice.open_engine`; `"auto"` takes the fastest that works here. It is
+            opened, and on its first use built, when the first picture comes.
+        precision: `"float32"`, or `"bfloat16"`: faster where the processor has it, and slightly different.
 
     Raises:
         WeightsError: the weights cannot be read or are another network's.
@@ -71,9 +108,12 @@ class Matting:
         refine_sample_pixels=None,
         refine_threshold=0.1,
         device=None,
+        engine="auto",
+        precision="float32",
     ):
         if refine_sample_pixels is not None and refine_sample_pixels < 0:
             raise UsageError(f"--refine-sample-pixels must be 0 or more, not {refine_sample_pixels}")
+        check_engine(engine, precision)
         self.device = choose_device(device)
         self.weights = DEFAULT_WEIGHTS if weights is None else weights
         state = read_state(self.weights)
@@ -93,13 +133,28 @@ class Matting:
         load_weights(self.model, self.weights, state)
         self.model.eval()
         self.backbone_scale, self.refine_sample_pixels = backbone_scale, refine_sample_pixels
+        self._wanted, self.precision, self._opened = engine, precision, None
 
-    def __call__(self, src, bgr):
+    @property
+    def engine(self):
+        """Name of the engine that is used; opens it."""
+        return self._open()[0]
+
+    def background(self, bgr):
+        """Prepare a captured background, uint8 (H, W, 3) RGB, that serves for more than one picture."""
+        _check_picture("bgr", bgr)
+        tiled = self._open()[1]
+        if tiled is None:
+            return Background(bgr, None)
+        return Background(bgr, tiled.background(_pad(bgr), self._settings(*bgr.shape[:2])[0]))
+
+    def __call__(self, src, bgr, foreground=True):
         """Matte one pair.
 
         Args:
             src: uint8 (H, W, 3), RGB: the picture with the subject; any size.
-            bgr: uint8 (H, W, 3), RGB: the same scene without it, of the same size.
+            bgr: uint8 (H, W, 3), RGB: the same scene without it, of the same size; or what `background` made of it.
+            foreground: whether fgr and com are wanted.
 
         Returns:
             Matte.
@@ -107,25 +162,105 @@ class Matting:
         Raises:
             PictureError: the sizes differ. ValueError: not uint8 (H, W, 3).
         """
-        for name, picture in (("src", src), ("bgr", bgr)):
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                raise ValueError(f"{name} must be uint8 (H, W, 3), not {picture.dtype} {picture.shape}")
+        background = bgr if isinstance(bgr, Background) else None
+        bgr = background.picture if background else bgr
+        _check_picture("src", src)
+        _check_picture("bgr", bgr)
         if src.shape != bgr.shape:
             sizes = " and ".join(f"{x.shape[1]}x{x.shape[0]}" for x in (src, bgr))
             raise PictureError(f"source and background have the sizes {sizes}: they must be equal")
-        height, width = src.shape[:2]
+        if self.backbone_scale is None and enlargement(*src.shape[:2]) > 1:
+            return self._enlarged(src, bgr, foreground)
+        tiled = self._open()[1]
+        if tiled is None:
+            return self._with_paddle(src, bgr)
+        try:
+            prepared = background.tiled if background and background.tiled else self.background(bgr).tiled
+            return self._with_engine(tiled, src, prepared, foreground)
+        except MemoryError:
+            raise
+        except Exception as error:  # an engine may refuse anything at any time
+            if self._wanted != "auto":
+                raise
+            reason = " ".join(str(error).split())[-160:] or type(error).__name__
+            warnings.warn(f"engine {self.engine} failed ({reason}): paddle, which is slower, is used", stacklevel=2)
+            self._opened = ("paddle", None)
+            return self._with_paddle(src, bgr)
+
+    def _open(self):
+        if self._opened is None:
+            name, tiled, note = open_engine(self.model, self._wanted, self.precision, self.device)
+            if note:
+                warnings.warn(note, stacklevel=4)
+            self._opened = name, tiled
+        return self._opened
+
+    def _settings(self, height, width):
+        """Coarse scale and refined pixels for pictures of a size."""
         scale, sample_pixels = preset(height, width)
-        self.model.backbone_scale = scale if self.backbone_scale is None else self.backbone_scale
-        if self.refine_sample_pixels is not None:
-            sample_pixels = self.refine_sample_pixels
-        self.model.refiner.sample_pixels = sample_pixels
+        return (
+            scale if self.backbone_scale is None else self.backbone_scale,
+            sample_pixels if self.refine_sample_pixels is None else self.refine_sample_pixels,
+        )
+
+    def _enlarged(self, src, bgr, foreground):
+        """Matte small pictures enlarged, and bring the result back to their size."""
+        size = src.shape[1::-1]
+        factor = enlargement(*src.shape[:2])
+        larger = [max(MULTIPLE, round(n * factor)) for n in size]
+        matte = self(*(cv2.resize(x, larger, interpolation=cv2.INTER_CUBIC) for x in (src, bgr)), foreground)
+
+        def reduced(picture, interpolation=cv2.INTER_AREA):
+            return cv2.resize(picture, size, interpolation=interpolation)
+
+        return Matte(
+            reduced(matte.pha),
+            reduced(matte.fgr) if foreground else None,
+            lambda: reduced(matte.pha_float),
+            lambda: reduced(np.float32(matte.err) / 255),
+            lambda: reduced(np.float32(matte.ref) / 255, cv2.INTER_NEAREST),
+        )
+
+    def _with_engine(self, tiled, src, background, foreground):
+        height, width = src.shape[:2]
+        refiner = self.model.refiner
+        matte = tiled(
+            np.ascontiguousarray(_pad(src)),
+            background,
+            refiner.mode,
+            self._settings(height, width)[1],
+            refiner.threshold,
+            refiner.prevent_oversampling,
+            foreground,
+        )
+        full, size = (slice(height), slice(width)), matte.pha.shape[::-1]
+        return Matte(
+            matte.pha[full],
+            matte.fgr[full] if foreground else None,
+            lambda: matte.pha_float()[full],
+            lambda: cv2.resize(matte.coarse_err, size, interpolation=cv2.INTER_LINEAR)[full],
+            lambda: cv2.resize(matte.ref(), size, interpolation=cv2.INTER_NEAREST)[full],
+        )
+
+    def _with_paddle(self, src, bgr):
+        height, width = src.shape[:2]
+        self.model.backbone_scale, self.model.refiner.sample_pixels = self._settings(height, width)
         with paddle.no_grad():
             pha, fgr, _, _, err, ref = self.model(*to_tensor(_pad(src), _pad(bgr)))
-        full = (slice(height), slice(width))
-        padded = (pha.shape[3], pha.shape[2])
-        err = cv2.resize(err[0, 0].numpy(), padded, interpolation=cv2.INTER_LINEAR)[full]
-        ref = cv2.resize(ref[0, 0].numpy(), padded, interpolation=cv2.INTER_NEAREST)[full]
-        return Matte(pha[0, 0].numpy()[full], to_uint8(fgr)[full], to_uint8(err), to_uint8(ref))
+        full, size = (slice(height), slice(width)), (pha.shape[3], pha.shape[2])
+        pha, err, ref = (x[0, 0].numpy() for x in (pha, err, ref))
+        return Matte(
+            to_uint8(pha)[full],
+            to_uint8(fgr)[full],
+            lambda: pha[full],
+            lambda: cv2.resize(err, size, interpolation=cv2.INTER_LINEAR)[full],
+            lambda: cv2.resize(ref, size, interpolation=cv2.INTER_NEAREST)[full],
+        )
+
+
+def _check_picture(name, picture):
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ValueError(f"{name} must be uint8 (H, W, 3), not {picture.dtype} {picture.shape}")
 
 
 def choose_device(device=None):

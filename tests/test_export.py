@@ -1,0 +1,45 @@
+"""tools/export.py: what it writes gives the network's pictures, and what does not is not written."""
+
+import numpy as np
+import pytest
+
+import tools.export
+from tools.export import main
+from utils.engines import missing_packages
+
+
+@pytest.mark.parametrize("arguments", [["--model-type", "base"], ["--refine-sample-pixels", "8000"]])
+def test_paddle_model_is_written_when_it_agrees(tmp_path, capsys, arguments):
+    assert main(["--format", "paddle", *arguments, "--output", str(tmp_path / "net")]) == 0
+    assert (tmp_path / "net.pdiparams").stat().st_size > 1e6
+    assert capsys.readouterr().out.count("inference, ") == 4
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--refine-sample-pixels", "8000"], ["--refine-mode", "full", "--storage", "float16"]]
+)
+def test_onnx_agrees_in_both_engines(tmp_path, capsys, arguments):
+    for engine in ("onnxruntime", "openvino"):
+        for package in missing_packages(engine):
+            pytest.skip(f"{package} is not installed")
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "net.onnx"
+    assert main(["--format", "onnx", "--size", "180", "300", *arguments, "--output", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("onnxruntime, ") == out.count("openvino, ") == 2
+    assert onnx.load(path).opset_import[0].version >= 17
+    assert (path.stat().st_size < 12e6) == ("float16" in arguments)
+
+
+def test_wrong_model_is_not_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(
+        tools.export, "open_program", lambda engine, path: lambda src, bgr: [np.zeros_like(src[:, :1]), src]
+    )
+    arguments = ["--format", "paddle", "--model-type", "base", "--size", "96", "96"]
+    assert main([*arguments, "--output", str(tmp_path / "net")]) == 1
+    assert "is not written" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_size_that_the_network_refuses_is_named(capsys):
+    assert main(["--format", "onnx", "--size", "101", "96", "--output", "x.onnx"]) == 1
+    assert "--size 101 96" in capsys.readouterr().err

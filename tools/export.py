@@ -1,0 +1,153 @@
+"""Export the network as one graph, for Paddle Inference or as ONNX, and compare it with the network itself.
+
+python tools/export.py --format onnx --output matting.onnx
+python tools/export.py --format paddle --model-type base --output base
+python tools/export.py --format onnx --refine-mode thresholding --size 1080 1920 --output hd.onnx
+
+The graph takes src and bgr, (1, 3, H, W) float32 RGB 0..1, and returns what `MattingBase` or `MattingRefine` of `model`
+returns. predict.py needs none of this: it exports faster programs by itself.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import utils.cpu  # noqa: E402, F401  isort: skip
+
+import argparse
+import shutil
+import tempfile
+
+import cv2
+import numpy as np
+import paddle
+from paddle.static import InputSpec
+
+from dataset.picture import read_rgb
+from model import MattingBase, MattingRefine
+from model.matting import BACKBONES
+from utils.checkpoint import DEFAULT_WEIGHTS, guess_backbone, load_weights, official_to_paddle, read_state
+from utils.command_line import UsageError, command_line
+from utils.engines import NEEDS_OLD_FORMAT, missing_packages, open_program
+from utils.export_programs import save_onnx, save_paddle, store_as_float16
+from utils.tensor import to_tensor
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "image" / "sample_src.jpg", ROOT / "image" / "sample_bgr.jpg"
+TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
+SIZES = ((288, 512), (180, 300))  # validated where the graph takes any size
+OTHER_CELLS = 2e-3  # share of pixels in cells that only one of the two refines, because of rounding
+
+
+@command_line
+def main(argv=None):
+    args = parse(argv)
+    model = build_model(args)
+    height, width = args.size or (None, None)
+    if args.format == "paddle" and args.model_type == "refine" and args.refine_mode != "full" and args.size:
+        print("the graph takes any size: with a fixed one, Paddle Inference refines the wrong cells")
+        height = width = None
+    inputs = [InputSpec([1, 3, height, width], "float32", name) for name in ("src", "bgr")]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "net"
+        save_paddle(model, inputs, path, NEEDS_OLD_FORMAT)
+        if args.format == "onnx":
+            if missing_packages("onnxruntime")[-1:] == ["paddle2onnx"]:
+                raise UsageError("--format onnx needs paddle2onnx: pip install -r requirements-engines.txt")
+            save_onnx(path)
+            if args.storage == "float16":
+                store_as_float16(f"{path}.onnx")
+        engines = ("inference",) if args.format == "paddle" else ("onnxruntime", "openvino")
+        if args.validate and not all([validate(args, model, engine, path) for engine in engines]):
+            print(f"error: the exported model is not the network: {args.output} is not written", file=sys.stderr)
+            return 1
+        suffixes = (".onnx",) if args.format == "onnx" else (".json", ".pdmodel", ".pdiparams")
+        target = str(args.output).removesuffix(".onnx")
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        for suffix in suffixes:
+            if Path(f"{path}{suffix}").exists():
+                shutil.move(f"{path}{suffix}", f"{target}{suffix}")
+                print(f"{target}{suffix}")
+    return 0
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model-path", default=DEFAULT_WEIGHTS, help="weights (default: the shipped ones)")
+    parser.add_argument("--model-backbone", choices=BACKBONES, help="default: what the weights are for")
+    parser.add_argument("--model-type", choices=("base", "refine"), default="refine")
+    parser.add_argument("--format", choices=("paddle", "onnx"), required=True)
+    parser.add_argument("--output", required=True, help="FILE.onnx, or the name of the Paddle model without suffix")
+    parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="one size only (default: any size)")
+    parser.add_argument("--backbone-scale", type=float, default=0.25)
+    parser.add_argument("--refine-mode", choices=("sampling", "thresholding", "full"), default="sampling")
+    parser.add_argument("--refine-sample-pixels", type=int, default=80_000)
+    parser.add_argument("--refine-threshold", type=float, default=0.1)
+    parser.add_argument("--storage", choices=("float32", "float16"), default="float32", help="of ONNX weights")
+    parser.add_argument("--no-validate", dest="validate", action="store_false", help="do not compare")
+    args = parser.parse_args(argv)
+    if args.size and (min(args.size) < 4 or args.size[0] % 4 or args.size[1] % 4):
+        raise UsageError(f"--size {args.size[0]} {args.size[1]}: height and width must be divisible by 4")
+    if args.storage == "float16" and args.format != "onnx":
+        raise UsageError("--storage float16 needs --format onnx: Paddle Inference reads float32 on a CPU")
+    return args
+
+
+def build_model(args):
+    state = read_state(args.model_path)
+    backbone = args.model_backbone or guess_backbone(state) or "mobilenetv2"
+    if args.model_type == "base":
+        model = MattingBase(backbone)
+        state = {name: value for name, value in state.items() if not name.startswith("refiner.")}
+    else:
+        kernel = official_to_paddle(state).get("refiner.conv1.weight", np.empty((0, 3))).shape[-1]
+        options = args.backbone_scale, args.refine_mode, args.refine_sample_pixels, args.refine_threshold, kernel
+        try:
+            model = MattingRefine(backbone, *options)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+    load_weights(model, args.model_path, state)
+    model.eval()
+    return model
+
+
+def validate(args, model, engine, path):
+    """Compare alpha and foreground on the sample pair and on random pictures; prints the maxima."""
+    missing = [name for name in missing_packages(engine) if name != "paddle2onnx"]
+    if missing:
+        print(f"  {engine}: not compared, {' and '.join(missing)} not installed")
+        return True
+    good = True
+    try:
+        program = open_program(engine, path)
+        for size in [tuple(args.size)] if args.size else SIZES:
+            for kind, pair in (("sample", sample_pair(size)), ("random", random_pair(size))):
+                with paddle.no_grad():
+                    true = [x.numpy() for x in model(*map(paddle.to_tensor, pair))]
+                found = program(*pair)
+                differ = [np.abs(a - b).max(axis=1) for a, b in zip(true[:2], found[:2])]
+                worst, share = float(np.max(differ)), float(np.mean(np.max(differ, axis=0) > TOLERANCE[args.storage]))
+                fits = worst <= TOLERANCE[args.storage]
+                cells = args.model_type == "refine" and args.refine_mode != "full" and share <= OTHER_CELLS
+                listed = ", ".join(f"{n} {d.max():.1e}" for n, d in zip(("pha", "fgr"), differ))
+                print(f"  {engine}, {size[1]}x{size[0]}, {kind}: {listed}; {share:.2%} of the pixels off")
+                good &= fits or cells
+    except Exception as error:  # engines raise anything
+        print(f"  {engine}: {' '.join(str(error).split())[-160:]}")
+        return False
+    return good
+
+
+def sample_pair(size):
+    pictures = [cv2.resize(read_rgb(path), size[::-1], interpolation=cv2.INTER_AREA) for path in SAMPLE]
+    return [x.numpy() for x in to_tensor(*pictures)]
+
+
+def random_pair(size):
+    rng = np.random.default_rng(0)
+    return [rng.random((1, 3, *size), np.float32) for _ in range(2)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The PyTorch original as a worker of `tools/benchmark.py model`, in an environment that has PyTorch.
+
+    python tools/original_model.py BACKBONE SCALE PIXELS THREADS WEIGHTS.npz PAIR.npz
+
+Needs PyPI's backgroundmattingv2 1.0. Each line on standard input is one command, answered by one line:
+`eager` or `script` runs one frame and prints its seconds, `memory` prints the peak memory in MiB, `save FILE.npy` keeps
+alpha of the last frame.
+"""
+
+import re
+import resource
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import torch
+
+library = torch.library.Library("torchvision", "DEF")  # torchvision's operators: only their names are needed
+for operator in ("nms", "qnms"):
+    library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+library.define(
+    "roi_align(Tensor input, Tensor rois, float spatial_scale, int pooled_height, int pooled_width,"
+    " int sampling_ratio, bool aligned) -> Tensor"
+)
+sys.modules.setdefault("gdown", types.ModuleType("gdown"))
+
+from BackgroundMattingV2.model import MattingRefine  # noqa: E402
+
+
+def peak_memory():
+    """MiB. Linux counts this process alone; getrusage there includes the one that started it."""
+    try:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()).group(1)) / 1024
+    except (OSError, AttributeError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main():
+    backbone, scale, pixels, threads, weights, pair = sys.argv[1:]
+    torch.set_num_threads(int(threads))
+    eager = MattingRefine(backbone, float(scale), "sampling", int(pixels))
+    state = {name: torch.from_numpy(array) for name, array in np.load(weights).items()}
+    eager.load_state_dict(state, strict=False)
+    models = {"eager": eager.eval()}
+    pictures = np.load(pair)
+    src, bgr = (torch.from_numpy(pictures[k]).permute(2, 0, 1)[None].float().div(255) for k in ("src", "bgr"))
+    pha = None
+    print("ready", flush=True)
+    for line in sys.stdin:
+        command, *rest = line.split()
+        if command == "memory":
+            print(peak_memory(), flush=True)
+        elif command == "save":
+            np.save(rest[0], pha[0, 0].numpy())
+            print("saved", flush=True)
+        else:
+            if command not in models:
+                models[command] = torch.jit.script(eager)
+            with torch.no_grad():
+                start = time.perf_counter()
+                pha, _ = models[command](src, bgr)[:2]
+                print(time.perf_counter() - start, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Matte uint8 pictures with the two programs of `utils.programs`, whichever engine runs them."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Optional
+
+import cv2
+import numpy as np
+
+from utils.programs import DENSE, ERR, FGR, LEVELS, PHA
+from utils.tiles import (
+    CELL,
+    cells_of,
+    choose_cells,
+    cut,
+    enlarge_into,
+    frame_picture,
+    group_cells,
+    layout,
+    reduce_picture,
+)
+
+TILE_CELLS = 4  # on a tile's side: of 2, 4 and 8 the fastest on pictures of people
+TILES_AT_ONCE = 64  # a fixed number, since engines prepare themselves anew for each shape; few, for the cache
+
+_layout = lru_cache(maxsize=8)(layout)
+
+
+@dataclass(frozen=True)
+class Background:
+    """What depends on the captured background alone: made once for a video.
+
+    Attributes:
+        framed: uint8, the picture with zeros around it.
+        coarse: float32 (hc, wc, 3), 0..1, its reduced copy.
+        size, scale: height and width, and coarse scale, that this was made for.
+    """
+
+    framed: np.ndarray
+    coarse: np.ndarray
+    size: tuple
+    scale: float
+
+
+@dataclass
+class TiledMatte:
+    """The result for one picture of height H and width W.
+
+    Attributes:
+        pha: uint8 (H, W).
+        fgr: uint8 (H, W, 3), or None if it was not asked for.
+        coarse_pha, coarse_err: float32 (hc, wc), 0..1.
+        cells: (rows, columns), the refined cells of 4x4 pixels.
+        cell_pha: float32 (cells, 4, 4), 0..1, their alpha.
+    """
+
+    pha: np.ndarray
+    fgr: Optional[np.ndarray]
+    coarse_pha: np.ndarray
+    coarse_err: np.ndarray
+    cells: tuple
+    cell_pha: np.ndarray = field(repr=False)
+
+    def pha_float(self):
+        """float32 (H, W), 0..1: alpha before it was rounded."""
+        out = np.empty(self.pha.shape, np.float32)
+
+        def convert(strip, rows):
+            out[rows] = strip
+
+        enlarge_into(out, self.coarse_pha, convert)
+        cells_of(out)[self.cells] = self.cell_pha
+        return out
+
+    def ref(self):
+        """float32 (H/4, W/4), 1 where a cell was refined."""
+        out = np.zeros([size // CELL for size in self.pha.shape], np.float32)
+        out[self.cells] = 1
+        return out
+
+
+class TiledMatting:
+    """The network in uint8 pictures, out uint8 pictures.
+
+    Args:
+        coarse, tiles: the programs of `utils.programs`, each a function of arrays that returns a list of arrays.
+        kernel_size: the refiner's, 3 or 1.
+        n, batch: cells on a tile's side, tiles in a call.
+    """
+
+    def __init__(self, coarse, tiles, kernel_size=3, n=TILE_CELLS, batch=TILES_AT_ONCE):
+        self.coarse, self.tiles = coarse, tiles
+        self.margin = 0 if kernel_size == 1 else 3
+        self.n, self.batch = n, batch
+
+    def background(self, bgr, scale):
+        """Prepare a captured background, uint8 (H, W, 3) with H, W divisible by 4, for pictures at a coarse scale."""
+        plan = self._plan(bgr, scale)
+        coarse = reduce_picture(bgr, plan.coarse_height, plan.coarse_width)
+        return Background(frame_picture(bgr, plan), coarse, bgr.shape[:2], scale)
+
+    def __call__(self, src, background, mode, sample_pixels, threshold, prevent_oversampling=True, foreground=True):
+        """Matte one picture.
+
+        Args:
+            src: uint8 (H, W, 3), RGB, contiguous; H and W divisible by 4.
+            background: Background of the same size.
+            mode, sample_pixels, threshold, prevent_oversampling: as in `model.refiner.Refiner`.
+            foreground: whether to make the foreground, too.
+
+        Returns:
+            TiledMatte.
+        """
+        plan = self._plan(src, background.scale)
+        coarse = np.dstack([reduce_picture(src, plan.coarse_height, plan.coarse_width), background.coarse])
+        dense, features = self.coarse(np.ascontiguousarray(coarse.transpose(2, 0, 1))[None])
+        dense = dense[0, :DENSE]
+        pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
+        cells = choose_cells(err, *src.shape[:2], mode, sample_pixels, threshold, prevent_oversampling)
+        tile_rows, tile_columns, *cells, starts = group_cells(*cells, plan)
+        refined = self._refine(src, background, plan, coarse, features[0], tile_rows, tile_columns, cells, starts)
+
+        everywhere = len(cells[0]) * CELL**2 == src.shape[0] * src.shape[1]
+        out = np.empty(src.shape[:2], np.uint8)
+        if not everywhere:
+            enlarge_into(out, pha, lambda strip, rows: cv2.convertScaleAbs(strip, out[rows], LEVELS))
+        cells_of(out)[tuple(cells)] = np.rint(np.clip(refined[..., 0], 0, LEVELS)).astype(np.uint8)
+        fgr = self._foreground(src, dense[FGR], refined[..., 1:], cells, everywhere) if foreground else None
+        cell_pha = np.clip(refined[..., 0] * np.float32(1 / LEVELS), 0, 1)
+        return TiledMatte(out, fgr, pha, err, tuple(cells), cell_pha)
+
+    def _plan(self, picture, scale):
+        return _layout(*picture.shape[:2], scale, self.n, self.margin)
+
+    def _refine(self, src, background, plan, coarse, features, tile_rows, tile_columns, cells, starts):
+        """Refine all tiles; returns float32 (cells, 4, 4, 4), alpha and residual of the chosen cells, in levels."""
+        n, batch, pictures = self.n, self.batch, (frame_picture(src, plan), background.framed)
+        out = np.empty((len(cells[0]), CELL, CELL, 4), np.float32)
+        m, q, rows, columns = plan.coarse_span, plan.feature_span, plan.rows, plan.columns
+        coarse = _at_least(coarse, m, before=1)
+        features = _at_least(features, q)
+        for start in range(0, len(tile_rows), batch):
+            i, j = tile_rows[start : start + batch], tile_columns[start : start + batch]
+            here = slice(starts[start], starts[start + len(i)])
+            cell_i, cell_j = cells[0][here] % n, cells[1][here] % n
+            of_tile = np.repeat(np.arange(len(i)), np.diff(starts[start : start + len(i) + 1]))
+            i, j = (np.pad(x, (0, batch - len(x)), "edge") for x in (i, j))
+            tiles = self.tiles(
+                cut(features, rows.first_feature[i], columns.first_feature[j], q),
+                cut(coarse, rows.first_coarse[i], columns.first_coarse[j], m + 2),
+                rows.to_coarse[i],
+                columns.to_coarse[j],
+                rows.to_half[i],
+                columns.to_half[j],
+                *(cut(picture, i * n * CELL, j * n * CELL, 4 * (n + self.margin)) for picture in pictures),
+            )[0]
+            tiles = tiles.reshape(batch, n, CELL, n, CELL, 4)
+            out[here] = tiles[of_tile, cell_i, :, cell_j]
+        return out
+
+    @staticmethod
+    def _foreground(src, residual, refined, cells, everywhere):
+        """uint8 (H, W, 3): source plus residual, the coarse one enlarged, the refined one where there is one."""
+        out = np.empty_like(src)
+        if not everywhere:
+            levels = np.ascontiguousarray(residual.transpose(1, 2, 0)) * np.float32(LEVELS)
+            enlarge_into(out, levels, lambda strip, rows: cv2.add(src[rows], strip, out[rows], dtype=cv2.CV_8U))
+        cells = tuple(cells)
+        cells_of(out)[cells] = np.rint(np.clip(cells_of(src)[cells] + refined, 0, LEVELS)).astype(np.uint8)
+        return out
+
+
+def _at_least(array, size, before=0):
+    """Pad (H, W, C) with `before` zeros on all sides, and after them until a window of size + 2 * before fits."""
+    after = [(before, max(before, size + before - length)) for length in array.shape[:2]]
+    if before == 0 and all(pad == (0, 0) for pad in after):
+        return np.ascontiguousarray(array)
+    return np.pad(array, (*after, (0, 0)))

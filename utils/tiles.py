@@ -1,0 +1,262 @@
+"""What stands between the coarse program and the tile program: choosing cells, cutting out tiles, writing back.
+
+NumPy and OpenCV only. Pictures stay uint8; nothing float is made at full size, except strips that fit the cache.
+
+A cell is 4x4 full-size pixels, 2x2 half-size ones; a tile is n x n cells. Neighbouring cells share their margins in a
+tile, where the original computes them again for each cell: at n = 4 a quarter of the work.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+CELL = 4
+STRIP_BYTES = 1 << 20  # of float32 enlarged at a time: stays in the processor's cache
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where the tiles of one axis lie, and the weights that enlarge the coarse maps for them.
+
+    Attributes:
+        first_coarse: (tiles,) int, first of the m coarse pixels that a tile sees.
+        first_feature: (tiles,) int, first of its q features.
+        to_half: (tiles, k, m) float32.
+        to_coarse: (tiles, m + 2, q) float32.
+    """
+
+    first_coarse: np.ndarray
+    first_feature: np.ndarray
+    to_half: np.ndarray
+    to_coarse: np.ndarray
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All that follows from the sizes alone.
+
+    Attributes:
+        height, width: of the pictures, divisible by 4.
+        coarse_height, coarse_width: of the coarse picture.
+        n: cells on a tile's side.
+        margin: half-size pixels around a tile, 3, or 0 for 1x1 kernels.
+        coarse_span, feature_span: m and q.
+        rows, columns: Axis.
+    """
+
+    height: int
+    width: int
+    coarse_height: int
+    coarse_width: int
+    n: int
+    margin: int
+    coarse_span: int
+    feature_span: int
+    rows: Axis
+    columns: Axis
+
+
+def layout(height, width, scale, n, margin):
+    """Lay tiles over pictures of a size.
+
+    Args:
+        height, width: full size, divisible by 4.
+        scale: coarse size relative to it, above 0 and at most 1/2.
+        n: cells on a tile's side.
+        margin: half-size pixels around a tile.
+    """
+    sizes = [(size, int(size * scale)) for size in (height, width)]
+    if min(coarse for _, coarse in sizes) < 1:
+        raise ValueError(f"pictures of {width}x{height} at scale {scale:g} leave nothing for the coarse network")
+    axes = [(size // 2, coarse, -(-size // (CELL * n))) for size, coarse in sizes]
+    tile = np.arange(-margin, 2 * n + margin)
+    halves = [_bilinear(np.arange(tiles)[:, None] * 2 * n + tile, half, coarse) for half, coarse, tiles in axes]
+    m = max(_span(*x) for x in halves)
+    firsts = [_first(low, coarse, m) for (low, _, _), (_, coarse, _) in zip(halves, axes)]
+    window = np.arange(-1, m + 1)
+    lengths = [-(-coarse // 2) for _, coarse in sizes]  # of the features
+    windows = [_bilinear(f[:, None] + window, c, length) for f, (_, c), length in zip(firsts, sizes, lengths)]
+    q = max(_span(*x) for x in windows)
+    rows, columns = (
+        Axis(first, _first(at[0], length, q), _matrix(*half, first, m), _matrix(*at, _first(at[0], length, q), q))
+        for first, half, at, length in zip(firsts, halves, windows, lengths)
+    )
+    return Layout(height, width, sizes[0][1], sizes[1][1], n, margin, m, q, rows, columns)
+
+
+def _span(low, high, _):
+    """How many source pixels the widest tile needs."""
+    return int((high.max(1) - low.min(1)).max()) + 1
+
+
+def _first(low, length, span):
+    """The first source pixel of each tile's window, which stays inside an axis of this length if it fits."""
+    return np.minimum(low.min(1), max(length - span, 0))
+
+
+def _bilinear(positions, size, source_size):
+    """Positions of an axis of `size` on one of `source_size`, half-pixel centres.
+
+    Returns:
+        low, high: int, like positions; weights: (2, *positions.shape) float64, zero outside the axis.
+    """
+    inside = (positions >= 0) & (positions < size)
+    at = (np.clip(positions, 0, size - 1) + 0.5) * (source_size / size) - 0.5
+    at = np.clip(at, 0, source_size - 1)
+    low = np.minimum(np.floor(at).astype(np.int64), source_size - 1)
+    part = at - low
+    high = np.where(part > 0, low + 1, low)
+    return low, high, np.stack([(1 - part) * inside, part * inside])
+
+
+def _matrix(low, high, weights, first, span):
+    """What `_bilinear` returned for (tiles, positions), as matrices on windows: (tiles, positions, span) float32."""
+    out = np.zeros((*low.shape, span), np.float32)
+    for index, weight in ((low, weights[0]), (high, weights[1])):
+        index = (index - first[:, None])[..., None]
+        np.put_along_axis(out, index, np.take_along_axis(out, index, 2) + weight[..., None].astype(np.float32), 2)
+    return out
+
+
+def reduce_picture(picture, height, width):
+    """Reduce a picture bilinearly, half-pixel centres, no anti-alias, reading only the pixels that this takes.
+
+    Args:
+        picture: uint8 (H, W, 3).
+        height, width: coarse size.
+
+    Returns:
+        float32 (height, width, 3), 0..1.
+    """
+    full_height, full_width = picture.shape[:2]
+    step = full_height // height
+    if step % 2 == 0 and (height * step, width * step) == (full_height, full_width):
+        return _reduce_evenly(picture, step)
+    (top, bottom, (_, down)), (left, right, (_, along)) = (
+        _bilinear(np.arange(size), size, full) for size, full in ((height, full_height), (width, full_width))
+    )
+    along = along.astype(np.float32)[:, None]
+    rows = []
+    for row in (top, bottom):
+        lines = picture[row]
+        near, far = lines[:, left].astype(np.float32), lines[:, right].astype(np.float32)
+        rows.append(near + (far - near) * along)
+    down = down.astype(np.float32)[:, None, None]
+    return (rows[0] + (rows[1] - rows[0]) * down) * np.float32(1 / 255)
+
+
+def _reduce_evenly(picture, step):
+    """By an even whole step: the mean of the two by two pixels in the middle of each block."""
+    height, width = picture.shape[0] // step, picture.shape[1] // step
+    middle = step // 2
+    lines = cv2.add(picture[middle - 1 :: step], picture[middle::step], dtype=cv2.CV_16U)
+    lines = lines.reshape(height, width, step, 3)
+    sums = lines[:, :, middle - 1] + lines[:, :, middle]
+    return sums * np.float32(1 / (4 * 255))
+
+
+def choose_cells(err, height, width, mode, sample_pixels, threshold, prevent_oversampling=True):
+    """Choose the cells to refine, as the network's Refiner does.
+
+    Args:
+        err: float32 (hc, wc), 0..1, the coarse network's predicted error.
+        height, width: of the pictures, divisible by 4.
+        mode, sample_pixels, threshold, prevent_oversampling: as in `model.refiner.Refiner`.
+
+    Returns:
+        rows, columns: int arrays of the chosen cells, in raster order. Of equal errors at the limit any may be chosen.
+    """
+    size = height // CELL, width // CELL
+    if mode == "full":
+        chosen = np.arange(size[0] * size[1])
+    else:
+        if err.shape != size:
+            err = cv2.resize(err, size[::-1], interpolation=cv2.INTER_LINEAR)
+        err = err.ravel()
+        if mode == "thresholding":
+            chosen = np.flatnonzero(err > threshold)
+        else:
+            wanted = min(sample_pixels // CELL**2, err.size)
+            chosen = np.flatnonzero(err > 0) if prevent_oversampling else np.arange(err.size)
+            if len(chosen) > wanted:
+                smaller = len(chosen) - wanted
+                largest = np.argpartition(err[chosen], min(smaller, len(chosen) - 1))[smaller:]
+                chosen = np.sort(chosen[largest])
+    return np.divmod(chosen, size[1])
+
+
+def group_cells(rows, columns, plan):
+    """Sort cells by tile.
+
+    Returns:
+        tile_rows, tile_columns: the tiles that hold chosen cells; cell_rows, cell_columns: the cells, sorted by tile;
+        starts: (tiles + 1,), tile i holds the cells starts[i] .. starts[i + 1].
+    """
+    across = -(-plan.width // (CELL * plan.n))
+    tile = rows // plan.n * across + columns // plan.n
+    order = np.argsort(tile, kind="stable")
+    ids, starts = np.unique(tile[order], return_index=True)
+    tile_rows, tile_columns = np.divmod(ids, across)
+    return tile_rows, tile_columns, rows[order], columns[order], np.append(starts, len(order))
+
+
+def frame_picture(picture, plan):
+    """Surround a picture with the zeros that the tiles at its edge see: uint8 (H, W, 3) -> larger."""
+    before = 2 * plan.margin
+    tile = CELL * plan.n
+    below, right = (before + -size % tile for size in picture.shape[:2])
+    return cv2.copyMakeBorder(picture, before, below, before, right, cv2.BORDER_CONSTANT)
+
+
+def cut(array, rows, columns, size):
+    """Cut square windows out of a channels-last array.
+
+    Args:
+        array: contiguous (H, W, C).
+        rows, columns: (t,) int, the windows' upper left corners.
+        size: their side.
+
+    Returns:
+        (t, size, size, C). The windows must lie inside the array.
+    """
+    height, width, channels = array.shape
+    if len(rows) and (rows.max() + size > height or columns.max() + size > width):
+        raise ValueError(f"windows of {size} leave an array of {width}x{height}")
+    row, column, _ = array.strides
+    line = size * channels
+    windows = as_strided(
+        array, (height - size + 1, width - size + 1, size, line), (row, column, row, array.itemsize), writeable=False
+    )
+    return windows[rows, columns].reshape(len(rows), size, size, channels)
+
+
+def enlarge_into(out, maps, convert):
+    """Enlarge coarse maps bilinearly, strip by strip.
+
+    Args:
+        out: full-size array (H, W[, C]) to fill.
+        maps: float32 (hc, wc[, C]).
+        convert: convert(strip, rows) is given the enlarged float32 strip and the slice of rows that it covers, and
+            writes into out.
+    """
+    height, width = out.shape[:2]
+    coarse_height, coarse_width = maps.shape[:2]
+    low, high, (_, part) = _bilinear(np.arange(height), height, coarse_height)
+    part = part.astype(np.float32).reshape(-1, *[1] * (maps.ndim - 1))
+    lines = max(1, STRIP_BYTES // (4 * width * int(np.prod(maps.shape[2:]))))
+    for start in range(0, height, lines):
+        rows = slice(start, min(start + lines, height))
+        near = maps[low[rows]]
+        strip = near + (maps[high[rows]] - near) * part[rows]
+        if width != coarse_width:
+            strip = cv2.resize(strip, (width, len(strip)), interpolation=cv2.INTER_LINEAR)
+        convert(strip, rows)
+
+
+def cells_of(picture):
+    """View a picture (H, W[, C]) as cells (H/4, W/4, 4, 4[, C])."""
+    height, width = picture.shape[:2]
+    view = picture.reshape(height // CELL, CELL, width // CELL, CELL, *picture.shape[2:])
+    return view.swapaxes(1, 2)
