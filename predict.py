@@ -11,20 +11,24 @@ import utils.cpu  # noqa: F401  isort: skip
 import argparse
 import sys
 import time
+import warnings
 from pathlib import Path
 
 from tqdm import tqdm
 
 from dataset.picture import read_rgb
+from utils.alignment import MODES as ALIGN_MODES
 from utils.command_line import UsageError, command_line, user_message
+from utils.engine_choice import ENGINES, PRECISIONS
 from utils.files import write_picture
+from utils.match_background import EXPOSURE_MODES, background_warnings, debug_picture, match_background
 from utils.pairs import find_pairs
 from utils.predictor import Matting
 from utils.scene import match_size, scene_warnings
 
 IMAGES = Path(__file__).resolve().parent / "image"
 SAMPLE_SRC, SAMPLE_BGR = IMAGES / "sample_src.jpg", IMAGES / "sample_bgr.jpg"
-OUTPUT_TYPES = ("pha", "fgr", "com", "err", "ref")
+OUTPUT_TYPES = ("pha", "fgr", "com", "err", "ref", "debug")
 
 
 def parse(argv):
@@ -47,9 +51,21 @@ def parse(argv):
     parser.add_argument(
         "--refine-threshold", type=float, default=0.1, help="predicted error that is refined, thresholding (0.1)"
     )
+    parser.add_argument(
+        "--align", choices=ALIGN_MODES, default="auto", help="lay the background over the source (auto: if they differ)"
+    )
+    parser.add_argument(
+        "--match-exposure", choices=EXPOSURE_MODES, default="auto", help="bring the background to the source's exposure"
+    )
     parser.add_argument("--output-dir", help="default: image/ for the sample pair, else output/")
     parser.add_argument(
         "--output-types", nargs="+", choices=OUTPUT_TYPES, default=["pha", "fgr", "com"], help="default: pha fgr com"
+    )
+    parser.add_argument(
+        "--engine", choices=ENGINES, default="auto", help="what computes (default: the fastest that works here)"
+    )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default="float32", help="bfloat16: faster where the processor has it"
     )
     parser.add_argument("--device", help="cpu, gpu or gpu:N (default: a GPU if Paddle has one)")
     args = parser.parse_args(argv)
@@ -63,6 +79,7 @@ def parse(argv):
 @command_line
 def main(argv=None):
     args = parse(argv)
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
     sample = args.src is None
     src, bgr = (SAMPLE_SRC, SAMPLE_BGR) if sample else (args.src, args.bgr)
     pairs = find_pairs(src, bgr)
@@ -78,13 +95,15 @@ def main(argv=None):
         args.refine_sample_pixels,
         args.refine_threshold,
         args.device,
+        args.engine,
+        args.precision,
     )
-    print(f"device {matting.device}, {matting.backbone}, weights {matting.weights}")
+    print(f"device {matting.device}, engine {matting.engine}, {matting.backbone}, weights {matting.weights}")
     failed = []
     bar = tqdm(pairs, unit="pair", disable=not by_type or not sys.stderr.isatty())
     for pair in bar:
         try:
-            for line in matte_pair(matting, pair, targets[pair]):
+            for line in matte_pair(matting, pair, targets[pair], args.align, args.match_exposure):
                 bar.write(line)
         except Exception as error:
             message = user_message(error)
@@ -97,22 +116,26 @@ def main(argv=None):
     return 1 if failed else 0
 
 
-def matte_pair(matting, pair, targets):
+def matte_pair(matting, pair, targets, align="auto", match_exposure="auto"):
     """Matte one pair and write its results; yields the lines to print.
 
-    `targets`: output type -> path.
+    `targets`: output type -> path; `align`, `match_exposure`: see utils.match_background.
     """
     if pair.problem:
         raise UsageError(pair.problem)
     src, bgr = read_rgb(pair.src), read_rgb(pair.bgr)
     bgr, warning = match_size(src, bgr)
-    for line in ([warning] if warning else []) + scene_warnings(src, bgr):
-        yield f"warning: {pair.src}: {line}"
     start = time.perf_counter()
+    bgr, match = match_background(src, bgr, align, match_exposure)
     matte = matting(src, bgr)
     yield f"{pair.src} {src.shape[1]}x{src.shape[0]}: {time.perf_counter() - start:.2f} s"
+    for line in match.notes:
+        yield f"  {line}"
+    suspicious = scene_warnings(src, bgr) or background_warnings(src, bgr, matte.pha)
+    for line in ([warning] if warning else []) + suspicious:
+        yield f"warning: {pair.src}: {line}"
     for kind, path in targets.items():
-        write_picture(path, getattr(matte, kind))
+        write_picture(path, debug_picture(src, bgr, matte.pha) if kind == "debug" else getattr(matte, kind))
         yield f"  {path}"
 
 

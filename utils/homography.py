@@ -1,0 +1,63 @@
+"""Homographies between two pictures of one size, (H, W): float64 (3, 3), from source pixels to background pixels.
+
+Pixels are (x, y), x to the right, y down, their centres at whole numbers.
+"""
+
+import cv2
+import numpy as np
+
+SHIFT, SCALE = 0.2, (0.8, 1.25)  # of the long side, of each corner; linear
+
+
+def covered(matrix, shape):
+    """Where the background, laid over by `matrix`, shows something: bool (H, W). `shape` is (H, W) of both pictures."""
+    height, width = shape
+    ones = np.full((height, width), 255, np.uint8)
+    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    return cv2.warpPerspective(ones, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT) == 255
+
+
+def implausible(matrix, shape):
+    """Say why the homography cannot be a hand's movement between two shots of (H, W), or None."""
+    height, width = shape
+    corners = corners_of(shape)
+    depth = np.c_[corners, np.ones(4)] @ matrix[2]
+    if not np.isfinite(matrix).all() or (depth * depth[0] <= 0).any():
+        return "the features found would fold the picture over"
+    moved = project(matrix, corners)
+    edges = np.roll(moved, -1, axis=0) - moved
+    turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
+    if (turns <= 0).any():
+        return "the features found would fold the picture over"
+    if np.linalg.norm(moved - corners, axis=1).max() > SHIFT * max(shape):
+        return f"the features found would move it by more than {SHIFT:.0%} of the picture"
+    scales = np.sqrt(turns / (width - 1) / (height - 1))
+    if not SCALE[0] < np.median(scales) < SCALE[1]:
+        return f"the features found would scale it by {np.median(scales):.2f}"
+    return None
+
+
+def corners_of(shape):
+    """Corners of a picture of (H, W), clockwise from the top left: float64 (4, 2)."""
+    height, width = shape
+    return np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], np.float64)
+
+
+def project(matrix, points):
+    """Where the homography takes points, (N, 2): float64 (N, 2)."""
+    moved = np.c_[points, np.ones(len(points))] @ matrix.T
+    return moved[:, :2] / moved[:, 2:]
+
+
+def rescaled(matrix, factor):
+    """The same homography for pictures `factor` times as large, pixel centres at whole numbers."""
+    offset = (factor - 1) / 2
+    larger = np.array([[factor, 0, offset], [0, factor, offset], [0, 0, 1]])
+    matrix = larger @ matrix @ np.linalg.inv(larger)
+    return matrix / matrix[2, 2]
+
+
+def warp(picture, matrix, shape):
+    """The background as seen from the source: uint8 (H, W) or (H, W, 3); its border repeated where it shows nothing."""
+    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
+    return cv2.warpPerspective(picture, matrix, shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
