@@ -32,7 +32,7 @@ def nearest(x, size):
 def scaled_size(x, scale):
     """floor(height * scale), floor(width * scale): the coarse size, as PyTorch's recompute_scale_factor has it."""
     return tuple(
-        (n.astype("float64") * scale).floor().astype("int32") if paddle.is_tensor(n) else math.floor(n * scale)
+        paddle.floor(n.astype("float64") * scale).astype("int32") if paddle.is_tensor(n) else math.floor(n * scale)
         for n in size_of(x)
     )
 

@@ -84,3 +84,11 @@ def test_levels_are_rounded_and_clipped():
     levels = exposure.apply(np.array([[[200, 250, 101]]], np.uint8))
     assert levels.tolist() == [[[255, 255, 50]]]  # 50.5 to even
     assert "gain 1.500 1.000 0.500" in str(exposure)
+
+
+def test_clipped_highlight_is_not_darkened_with_the_rest():
+    """Where the background's sky is burnt out, the source's may be as bright: grey there looks like a subject."""
+    ramp = np.arange(256, dtype=np.uint8).repeat(3).reshape(256, 1, 3)
+    levels = Exposure((0.8,) * 3, (0.0,) * 3).apply(ramp)[:, 0, 0].astype(int)
+    np.testing.assert_allclose(levels[:235], np.arange(235) * 0.8, atol=0.51)
+    assert levels[255] == 255 and (np.diff(levels) >= 0).all()

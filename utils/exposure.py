@@ -9,6 +9,7 @@ import numpy as np
 LOOK_AT = 240  # long side, in pixels, of the copies that are compared
 SMOOTH = 0.08  # range of the 3x3 pixels around one, 0..1, below which a slight misalignment does not matter
 UNCLIPPED = (0.02, 0.98)  # a clipped channel says nothing about the exposure
+CLIPPING = (0.92, 0.98)  # where a camera's curve begins to flatten, and where nothing is left of it
 TOLERANCE = 0.05  # first tolerance of the search, 0..1
 FINEST = 0.03  # last tolerance: noise, compression, slight shade
 PLAUSIBLE = 0.5  # standard deviation of the logarithm of the gain between two captures of one scene
@@ -39,10 +40,16 @@ class Exposure:
     reason: Optional[str] = None
 
     def apply(self, bgr):
-        """The background, uint8 (H, W, 3), at the source's exposure: uint8, rounded and clipped."""
+        """The background, uint8 (H, W, 3), at the source's exposure: uint8, rounded and clipped.
+
+        A highlight that was clipped in the background may have been anything brighter: it is not darkened.
+        """
         if self.reason is not None:
             return bgr
-        levels = np.arange(256)[:, None] / 255 * self.gain + self.bias
+        captured = np.arange(256)[:, None] / 255
+        levels = captured * self.gain + self.bias
+        clipped = np.clip((captured - CLIPPING[0]) / (CLIPPING[1] - CLIPPING[0]), 0, 1)
+        levels = np.where(levels < captured, levels + clipped * (captured - levels), levels)
         return cv2.LUT(bgr, np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)[None])
 
     def __str__(self):
