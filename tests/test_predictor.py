@@ -70,6 +70,7 @@ def test_small_pictures_are_enlarged_first(matting):
     true = cv2.resize(read_alpha(IMAGES / "sample_pha_true.png"), size, interpolation=cv2.INTER_AREA) / 255
     enlarged, as_it_is = matting(src, bgr), Matting(backbone_scale=0.5, device="cpu")(src, bgr)
     errors = [np.abs(matte.pha_float - true).mean() for matte in (enlarged, as_it_is)]
+    print(f"mean absolute error of alpha at 320x180: {errors[0]:.4f} enlarged, {errors[1]:.4f} as it is")
     assert errors[0] < 0.5 * errors[1], errors
     assert np.abs(enlarged.pha / 255 - enlarged.pha_float).max() < 0.01
     assert enlarged.err.shape == enlarged.ref.shape == (180, 320)
