@@ -146,7 +146,7 @@ class Matting:
         tiled = self._open()[1]
         if tiled is None:
             return Background(bgr, None)
-        return Background(bgr, tiled.background(_pad(bgr), self._settings(*bgr.shape[:2])[0]))
+        return Background(bgr, tiled.background(_pad(bgr), self.settings(*bgr.shape[:2])[0]))
 
     def __call__(self, src, bgr, foreground=True):
         """Matte one pair.
@@ -195,8 +195,8 @@ class Matting:
             self._opened = name, tiled
         return self._opened
 
-    def _settings(self, height, width):
-        """Coarse scale and refined pixels for pictures of a size."""
+    def settings(self, height, width):
+        """Coarse scale and refined pixels for pictures of a size: what was asked for, else the preset."""
         scale, sample_pixels = preset(height, width)
         return (
             scale if self.backbone_scale is None else self.backbone_scale,
@@ -228,7 +228,7 @@ class Matting:
             np.ascontiguousarray(_pad(src)),
             background,
             refiner.mode,
-            self._settings(height, width)[1],
+            self.settings(height, width)[1],
             refiner.threshold,
             refiner.prevent_oversampling,
             foreground,
@@ -244,7 +244,7 @@ class Matting:
 
     def _with_paddle(self, src, bgr):
         height, width = src.shape[:2]
-        self.model.backbone_scale, self.model.refiner.sample_pixels = self._settings(height, width)
+        self.model.backbone_scale, self.model.refiner.sample_pixels = self.settings(height, width)
         with paddle.no_grad():
             pha, fgr, _, _, err, ref = self.model(*to_tensor(_pad(src), _pad(bgr)))
         full, size = (slice(height), slice(width)), (pha.shape[3], pha.shape[2])

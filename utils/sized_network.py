@@ -4,7 +4,6 @@ import paddle
 from paddle.nn import functional as F
 
 from utils.predictor import MULTIPLE
-from utils.presets import preset
 
 
 class SizedNetwork(paddle.nn.Layer):
@@ -19,10 +18,7 @@ class SizedNetwork(paddle.nn.Layer):
 
     def forward(self, src, bgr):
         height, width = src.shape[2:]
-        scale, sample_pixels = preset(height, width)
-        own_scale, own_pixels = self.matting.backbone_scale, self.matting.refine_sample_pixels
-        self.model.backbone_scale = scale if own_scale is None else own_scale
-        self.model.refiner.sample_pixels = sample_pixels if own_pixels is None else own_pixels
+        self.model.backbone_scale, self.model.refiner.sample_pixels = self.matting.settings(height, width)
         border = [0, -width % MULTIPLE, 0, -height % MULTIPLE]
         if any(border):
             src, bgr = (F.pad(x, border, mode="replicate") for x in (src, bgr))
