@@ -24,6 +24,7 @@ BETTER = 0.9  # residual after, relative to before
 TEXTURE = 12  # range of the 3x3 pixels around one, levels of 255
 SUBJECT = (0.06, 0.12)  # difference of a subject's pixels from the background, 0..1: by how much the rest differs
 REFINE_ROUNDS = 2
+GROWN, FAIR = 1.5, 0.015  # times the residual of the frame before, or of a fair fit: then the track is lost
 CLEAR = 0.5  # share of the smooth ground that agrees on an exposure, below which the subject may be all that agrees
 NEAR = 0.04  # of the long side: around a feature that both pictures share is ground, not subject
 REMEDY = "take both pictures from one place, with the same zoom"
@@ -115,9 +116,7 @@ def estimate_alignment(src, bgr, mode="auto"):
     small = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
     light = estimate_exposure(*small)
     if mode == "auto":
-        # In pictures larger than HD the same share of the width, as the network works at smaller scales there.
-        still = STILL * max(small[0].shape[1] / src.shape[1], LOOK_AT / 1920)
-        reason = _nothing_to_do(*_grey(*small, light), still)
+        reason = _nothing_to_do(*_grey(*small, light), _still(small[0], src))
         if reason:
             return Alignment(reason=reason, tried=False, light=light)
     seen, known = _grey(_reduced(src, MEASURE_AT), _reduced(bgr, MEASURE_AT), light)
@@ -156,6 +155,67 @@ def estimate_alignment(src, bgr, mode="auto"):
         return Alignment(**found, reason=reason, light=light if motion < SLIGHT * max(src.shape) else None)
     uncovered = 1 - float(covered(matrix, src.shape[:2]).mean())
     return Alignment(matrix, **found, motion=motion, uncovered=uncovered, light=light)
+
+
+def follow_alignment(alignment, src, bgr, light=None):
+    """Find the homography of a clip's next frame from that of the frame before; no features are looked for anew.
+
+    Corners of the background, laid over as for the frame before, are followed into the new frame and refine it once.
+
+    Args:
+        alignment: of the frame before; its matrix may be the identity.
+        src, bgr: uint8 (H, W, 3), RGB, the new frame, and the background as it was captured.
+        light: Exposure of the background, None for none.
+
+    Returns:
+        Alignment; None when the track is lost: too few corners agree, the homography is none of a hand's, or the
+        residual has grown by half.
+    """
+    light = light or Exposure(reason="none given")
+    seen, known = _grey(_reduced(src, MEASURE_AT), _reduced(bgr, MEASURE_AT), light)
+    scale = seen.shape[1] / src.shape[1]
+    matrix = rescaled(alignment.matrix, scale)
+    start, there = _follow(warp(known, matrix, seen.shape), seen, 60, 800)
+    if len(start) < ENOUGH_INLIERS:
+        return None
+    step, inlier = cv2.findHomography(there, start, cv2.USAC_MAGSAC, INLIER, maxIters=2000, confidence=0.999)
+    found = {"matches": len(start), "inliers": 0 if step is None else int(inlier.sum())}
+    if found["inliers"] < max(ENOUGH_INLIERS, ENOUGH_SHARE * len(start)):
+        return None
+    matrix = rescaled(matrix @ step, 1 / scale)
+    if implausible(matrix, src.shape[:2]):
+        return None
+    matrix = _refine(*_grey(_reduced(src, REFINE_AT), _reduced(bgr, REFINE_AT), light), matrix, src.shape[1], 1)
+    if implausible(matrix, src.shape[:2]):
+        return None
+    far = _far_from(there[inlier[:, 0] > 0], seen.shape)
+    before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
+    if after > GROWN * max(alignment.after, FAIR):
+        return None
+    corners = corners_of(src.shape[:2])
+    return Alignment(
+        matrix,
+        **found,
+        before=before,
+        after=after,
+        motion=float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max()),
+        uncovered=1 - float(covered(matrix, src.shape[:2]).mean()),
+        light=light,
+    )
+
+
+def stood_still(src, laid):
+    """Whether a frame of a clip still fits the background as it was laid over an earlier one; or has no hold to tell.
+
+    Args: src uint8 (H, W, 3), RGB; laid what `look` made of that background.
+    """
+    small = look(src)
+    return _nothing_to_do(small, laid, _still(small, src)) is not None
+
+
+def look(picture):
+    """A small grey copy, uint8, by which to tell whether anything moved, of uint8 (H, W, 3) RGB."""
+    return cv2.cvtColor(glance(picture, LOOK_AT), cv2.COLOR_RGB2GRAY)
 
 
 def glance(picture, long_side):
@@ -237,6 +297,12 @@ def _follow(known, seen, corners, most, mask=None, window=15, levels=3):
     return start[good, 0], there[good, 0]
 
 
+def _still(small, src):
+    """STILL in pixels of a small copy of the source."""
+    # In pictures larger than HD the same share of the width, as the network works at smaller scales there.
+    return STILL * max(small.shape[1] / src.shape[1], LOOK_AT / 1920)
+
+
 def _nothing_to_do(seen, known, still):
     """The reason why the background may stay where it is, or None. `still`: pixels of the copies."""
     start, there = _follow(known, seen, 40, 200, window=11, levels=1)
@@ -270,11 +336,11 @@ def _matches(seen, known):
     return points[good], other_points[best[good]]
 
 
-def _refine(seen, known, matrix, width):
+def _refine(seen, known, matrix, width, rounds=REFINE_ROUNDS):
     """Fit the homography anew to corners outside the subject, followed from the laid-over background."""
     scale = seen.shape[1] / width
     matrix = rescaled(matrix, scale)
-    for _ in range(REFINE_ROUNDS):
+    for _ in range(rounds):
         laid = warp(known, matrix, seen.shape)
         ground = covered(matrix, seen.shape) & ~subject_mask(seen, laid)
         # No corner at the rim of the warp, where there is no picture on one side.
