@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from utils.files import atomic_path, sha256_file, write_json, write_picture, write_text
+from utils import files
+from utils.files import atomic_path, real_path, sha256_file, write_json, write_picture, write_text
 
 
 def test_atomic_path_renames_on_success_and_makes_the_folder(tmp_path):
@@ -95,15 +97,39 @@ def test_what_a_file_cannot_hold_is_refused(tmp_path, name, array, words):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_failing_encoder_leaves_nothing(tmp_path, monkeypatch):
-    def fail(self, path, **options):
-        path.write_bytes(b"half")
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_failing_encoder_leaves_nothing(tmp_path, monkeypatch, suffix):
+    def fail(path, *_data, **_options):
+        with open(path, "wb") as file:
+            file.write(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(Image.Image, "save", lambda self, path, **options: fail(path))
     with pytest.raises(OSError, match="space"):
-        write_picture(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+        write_picture(tmp_path / f"a{suffix}", np.zeros((2, 2), np.uint8))
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
+def test_png_without_opencvs_choice_of_filters(tmp_path, monkeypatch, shape):
+    array = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    for options in (files.FAST_PNG, []):
+        monkeypatch.setattr(files, "FAST_PNG", options)
+        write_picture(tmp_path / "a.png", array)
+        with Image.open(tmp_path / "a.png") as image:
+            np.testing.assert_array_equal(np.array(image), array)
+
+
+def test_real_path_follows_links_of_folders_and_files(tmp_path):
+    (tmp_path / "true").mkdir()
+    (tmp_path / "true" / "a").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "true")
+    (tmp_path / "true" / "b").symlink_to("a")
+    known = {}
+    for name, expected in (("true/a", "a"), ("link/a", "a"), ("link/b", "a"), ("link/../true/new", "new")):
+        assert real_path(tmp_path / name, known) == os.path.realpath(tmp_path / "true" / expected)
+        assert real_path(tmp_path / name) == real_path(tmp_path / name, known)
 
 
 def test_an_error_names_the_wanted_file_not_the_temporary_one(tmp_path):

@@ -13,6 +13,7 @@ from PIL import Image
 import predict
 from dataset.picture import read_alpha, read_rgb, read_rgba
 from tests.test_predictor import scene
+from utils import matte_pairs
 from utils.files import write_picture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -284,10 +285,14 @@ def test_cmyk_background_of_double_size_is_matched(pair, capsys):
 
 
 def test_full_disk_leaves_no_file(pair, monkeypatch, capsys):
-    def full(*_args, **_options):
-        raise OSError(28, "No space left on device", "out")
+    true = Path.write_bytes
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    def full(path, data):
+        if path.suffix == ".png":
+            raise OSError(28, "No space left on device", "out")
+        return true(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
     assert run("--src", pair / "one_src.png", "--bgr", pair / "one_bgr.png", "--output-dir", pair / "out") == 1
     assert "No space left" in capsys.readouterr().err
     assert not (pair / "out").exists() or files(pair / "out") == []
@@ -298,14 +303,14 @@ def test_interrupt_keeps_what_was_finished(pair, monkeypatch, capsys):
     photos.mkdir()
     for name in ("a.png", "b.png"):
         shutil.copy(pair / "one_src.png", photos / name)
-    true = predict.read_rgb
+    true = matte_pairs.read_rgb
 
     def read(path):
         if Path(path).name == "b.png":
             raise KeyboardInterrupt
         return true(path)
 
-    monkeypatch.setattr(predict, "read_rgb", read)
+    monkeypatch.setattr(matte_pairs, "read_rgb", read)
     out = pair / "out"
     assert run("--src", photos, "--bgr", pair / "one_bgr.png", "--output-dir", out, "--output-types", "pha") == 130
     assert files(out) == ["pha/a.png"]

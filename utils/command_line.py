@@ -2,7 +2,10 @@
 
 import functools
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 
 from dataset.picture import PictureError
 
@@ -11,7 +14,11 @@ class UsageError(ValueError):
     """A flag or a combination of flags cannot work; the message is one sentence that names it and the remedy."""
 
 
-INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C has ended
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come, by which launchers and job systems end a program."""
+
+
+INTERRUPTED, TERMINATED = 130, 143  # what a shell reports for a program that Ctrl-C or SIGTERM has ended
 
 
 def command_line(main):
@@ -25,9 +32,9 @@ def command_line(main):
     def guarded(argv=None):
         try:
             return main(argv) or 0
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             print("interrupted: what was finished is kept", file=sys.stderr)
-            return INTERRUPTED
+            return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         except BrokenPipeError:  # the reader of our output has gone, as `… | head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
@@ -39,6 +46,23 @@ def command_line(main):
             return 1
 
     return guarded
+
+
+@contextmanager
+def terminable():
+    """Within the block SIGTERM ends the program as Ctrl-C does: what is being written is completed first."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+
+    def terminate(*_):
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: set by other code than Python's
 
 
 def user_message(error):

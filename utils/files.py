@@ -7,13 +7,18 @@ import secrets
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
 CHANNELS = {3: "RGB", 4: "RGBA"}
+# OpenCV's encoder, where it can choose the filter: half of Pillow's time for a tenth more bytes.
+FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+FAST_PNG += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG] if hasattr(cv2, "IMWRITE_PNG_FILTER") else []
+TO_OPENCV = {"RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
 JPEG = {"quality": 95, "subsampling": 0}
 SAVE_OPTIONS = {
-    ".png": {"compress_level": 3},  # a third of the time of Pillow's default for a few per cent more bytes
+    ".png": {"compress_level": 1, "compress_type": 3},  # run lengths: less time, and fewer bytes for mattes
     ".jpg": JPEG,
     ".jpeg": JPEG,
     ".tif": {"compression": "tiff_adobe_deflate"},
@@ -53,6 +58,17 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
+def real_path(path, known=None):
+    """A file's path without links, as text; `known`, a dict, keeps its folders' for the next call."""
+    folder, name = os.path.split(path)
+    if os.path.islink(path):
+        return os.path.realpath(path)
+    known = {} if known is None else known
+    if folder not in known:
+        known[folder] = os.path.realpath(folder)
+    return os.path.join(known[folder], name)
+
+
 def write_picture(path, array):
     """Write a picture; the suffix decides the format.
 
@@ -78,9 +94,13 @@ def write_picture(path, array):
         )
     if (wide and suffix not in (".png", ".tif", ".tiff")) or (kind == "RGBA" and suffix in (".jpg", ".jpeg", ".bmp")):
         raise ValueError(f"{path}: {suffix} cannot hold {'16 bits' if wide else 'transparency'}, use .png")
-    image = Image.fromarray(np.ascontiguousarray(array))
+    array = np.ascontiguousarray(array)
     with atomic_path(path) as temporary:
-        image.save(temporary, **SAVE_OPTIONS[suffix])
+        if suffix == ".png" and len(FAST_PNG) > 4:
+            array = cv2.cvtColor(array, TO_OPENCV[kind]) if kind in TO_OPENCV else array
+            temporary.write_bytes(cv2.imencode(".png", array, FAST_PNG)[1])
+        else:
+            Image.fromarray(array).save(temporary, **SAVE_OPTIONS[suffix])
 
 
 def write_text(path, text):
