@@ -1,0 +1,61 @@
+"""Show what the predicted foreground is good for: python tools/make_spill_picture.py --output image/green_spill.jpg
+
+The sample's subject stands before a green screen. Put before another background with the photograph's own colours its
+rim stays green; as `--target-bgr` does it, it does not. The numbers printed are how far the rim, where alpha is between
+5 and 95 %, is from the colours that the subject's true colours give with the same alpha.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+
+from utils.command_line import command_line
+from utils.composite import blend
+from utils.contact_sheet import contact_sheet
+from utils.demonstration import cut_out
+from utils.files import write_picture
+from utils.predictor import Matting
+from utils.target_background import open_target, over
+
+SCREEN, TARGET = "#20b040", "#e8e4dc"
+NOISE = 2.0  # levels of 255
+DETAIL = (slice(50, 210), slice(170, 383))  # rows and columns around the hair
+
+
+@command_line
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True, help="picture to write, .jpg or .png")
+    args = parser.parse_args(argv)
+    fgr, pha = cut_out()
+    rng = np.random.default_rng(0)
+    screen, target = (open_target(colour).frame(0, *pha.shape) for colour in (SCREEN, TARGET))
+    src, bgr = (noisy(picture, rng) for picture in (blend(fgr, pha, screen), screen))
+    matte = Matting()(src, bgr)
+    composites = {
+        "the photograph's colours": blend(src, matte.pha, target),
+        "the network's foreground": blend(matte.fgr, matte.pha, target),
+        "--target-bgr": over(matte.fgr, matte.pha, target),
+    }
+    rim = (matte.pha > 13) & (matte.pha < 242)
+    wanted = blend(fgr, matte.pha, target)[rim].astype(int)
+    for name, picture in composites.items():
+        print(f"{name}: {np.abs(picture[rim] - wanted).mean():.1f} levels of 255 from the true colours")
+    shown = ["the photograph's colours", "--target-bgr"]
+    pictures = [src, *(composites[name] for name in shown)]
+    titles = ["photograph", *shown]
+    rows = [pictures, [picture[DETAIL] for picture in pictures]]
+    write_picture(args.output, contact_sheet(rows, ["", "detail"], titles, height=300))
+    print(args.output)
+
+
+def noisy(picture, rng):
+    return np.clip(np.rint(picture + rng.normal(0, NOISE, picture.shape)), 0, 255).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,289 @@
+"""Measure what predict.py does with videos:
+
+    python tools/measure_video.py steadiness --backgrounds DATA/backgrounds/valid     dtSSD, SAD with --smooth and not
+    python tools/measure_video.py memory --frames 2000 --plot image/video_memory.png   memory over a clip, and sound
+
+`steadiness` lets drawn figures (tools/make_lite_data.py) sway before photographs, with a camera's noise in every frame
+and other noise in the captured background, so that the true alpha of every frame is known. `memory` makes a clip with
+sound in which the figure flashes whenever a beep begins, mattes it to H.264 as predict.py would, and compares the times
+of both in the result.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import utils.cpu  # noqa: F401  isort: skip
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from dataset.picture import find_pictures, read_rgb
+from tools.make_lite_data import background, figure
+from utils.command_line import UsageError, command_line
+from utils.composite import CAPTURE, blend
+from utils.engine_choice import ENGINES
+from utils.files import atomic_path
+from utils.matte_video import add_video_arguments, matte_video
+from utils.metric import dtssd, sad
+from utils.predictor import Matting
+from utils.target_background import cover
+from utils.video_reader import INSTALL, av_or_none, open_clip
+from utils.video_smooth import Smoother
+from utils.video_writer import video_frame
+
+RATE, SOUND_RATE = Fraction(30_000, 1001), 48_000
+FLASH_EVERY = 150  # frames between two beeps, the first after half of that
+BEEP = 0.1  # seconds
+SAMPLES = 200  # of the memory, over the clip
+
+
+@command_line
+def main(argv=None):
+    args = parse(argv)
+    if args.what == "steadiness":
+        print(*steadiness_table(measure_steadiness(args)), sep="\n")
+        return 0
+    if av_or_none() is None:
+        raise UsageError(f"this needs PyAV: {INSTALL}")
+    if args.what == "clip":
+        make_clip(Path(args.output), args.frames, args.height)
+        return 0
+    return measure_memory(args)
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_subparsers(dest="what", required=True)
+    steadiness = what.add_parser("steadiness", help="dtSSD and SAD with and without --smooth")
+    steadiness.add_argument("--backgrounds", required=True, help="folder of photographs without people")
+    steadiness.add_argument("--clips", type=int, default=6, help="default 6")
+    steadiness.add_argument("--frames", type=int, default=24, help="of each clip (default 24)")
+    steadiness.add_argument("--height", type=int, default=540, help="of the frames, 16:9 (default 540)")
+    memory = what.add_parser("memory", help="memory over a long clip with sound")
+    memory.add_argument("--plot", type=Path, help="also draw memory over frames, needs matplotlib")
+    memory.add_argument("--refine-sample-pixels", type=int, help="default: by size, as predict.py")
+    memory.add_argument("--backbone-scale", type=float, help="default: by size, as predict.py")
+    clip = what.add_parser("clip", help="make the clip of `memory` alone")
+    clip.add_argument("--output", required=True, help="folder for clip.mp4 and back.png")
+    for part in (memory, clip):
+        part.add_argument("--frames", type=int, default=2000, help="default 2000")
+        part.add_argument("--height", type=int, default=1080, help="of the frames, 16:9 (default 1080)")
+    for part in (steadiness, memory):
+        part.add_argument("--engine", choices=ENGINES, default="auto")
+    return parser.parse_args(argv)
+
+
+# --------------------------------------------------------------------------------------------------------- steadiness
+def measure_steadiness(args):
+    """One row a clip: dtSSD and SAD of the network's alpha and of the smoothed one."""
+    matting = Matting(engine=args.engine)
+    paths = find_pictures(args.backgrounds)
+    rows = []
+    for seed in tqdm(range(args.clips), unit="clip", disable=None):
+        scene = cover(read_rgb(paths[7 * seed % len(paths)]), args.height, args.height * 16 // 9)
+        bgr, sources, trues = swaying_clip(scene, seed, args.frames)
+        prepared, smoother = matting.background(bgr), Smoother()
+        mattes = [matting(src, prepared, False) for src in sources]
+        smooth = [smoother(src, matte).pha for src, matte in zip(sources, mattes)]
+        plain = [matte.pha for matte in mattes]
+        scores = [(dtssd(x, trues), float(np.mean([sad(*pair) for pair in zip(x, trues)]))) for x in (plain, smooth)]
+        rows.append([value for score in scores for value in score])
+    return rows
+
+
+def swaying_clip(scene, seed, count):
+    """A drawn figure that sways before a scene, uint8 (H, W, 3): captured background, sources and true alphas."""
+    rng = np.random.default_rng(seed)
+    height, width = scene.shape[:2]
+    fgr, pha = figure(rng, height * 9 // 10, height * 3 // 4)
+    sway, speed = rng.uniform(0.04, 0.15) * width, rng.uniform(0.1, 0.25)
+    sources, trues = [], []
+    for number in range(count):
+        turn = 0.06 * np.sin(1.3 * speed * number)
+        right = (width - pha.shape[1]) / 2 + sway * np.sin(speed * number)
+        down = height - pha.shape[0] + 0.01 * height * np.sin(2 * speed * number)
+        matrix = np.array([[np.cos(turn), -np.sin(turn), right], [np.sin(turn), np.cos(turn), down]])
+        moved = cv2.warpAffine(fgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        true = cv2.warpAffine(pha, matrix, (width, height))
+        sources.append(noisy(blend(moved, true, scene), rng))
+        trues.append(true)
+    return noisy(scene, rng), sources, trues
+
+
+def noisy(picture, rng):
+    """A sensor's noise, as strong as the middle of what the protocol `capture` draws: uint8."""
+    read, shot = (np.mean(CAPTURE[kind]) for kind in ("read_noise", "shot_noise"))
+    sigma = np.sqrt(read**2 + shot**2 * (picture / 255))
+    return np.clip(np.rint(picture + sigma * rng.standard_normal(picture.shape)), 0, 255).astype(np.uint8)
+
+
+def steadiness_table(rows):
+    yield "| clip | dtSSD | dtSSD with --smooth | SAD | SAD with --smooth |"
+    yield "|---|---|---|---|---|"
+    for name, row in [*enumerate(rows, 1), ("mean", np.mean(rows, axis=0))]:
+        plain, plain_sad, smooth, smooth_sad = row
+        yield f"| {name} | {plain:.2f} | {smooth:.2f} | {plain_sad:.3f} | {smooth_sad:.3f} |"
+
+
+# ------------------------------------------------------------------------------------------------------------- memory
+def make_clip(folder, count, height):
+    """Write clip.mp4, with sound, and back.png: a figure walks to and fro, and flashes whenever a beep begins."""
+    av = av_or_none()
+    width = height * 16 // 9 // 2 * 2
+    rng = np.random.default_rng(1)
+    scene = cv2.GaussianBlur(cover(background(rng, height // 2, width // 2), height, width), (0, 0), 1)
+    fgr, pha = figure(rng, height * 9 // 10, height * 3 // 4)
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(folder / "back.png"), cv2.cvtColor(scene, cv2.COLOR_RGB2BGR))
+    noise = rng.integers(-3, 4, (height + 64, width, 1)).astype(np.int8)
+    with av.open(str(folder / "clip.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"crf": "20", "preset": "ultrafast"})
+        stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
+        track = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
+        room = width - pha.shape[1]
+        for number in tqdm(range(count), unit="frame", disable=None):
+            left = round(room * (0.5 + 0.5 * np.sin(number / 60)))
+            place = np.s_[height - len(pha) :, left : left + pha.shape[1]]
+            picture = scene.copy()
+            colour = np.full_like(fgr, 255) if flashes(number) else fgr
+            picture[place] = blend(colour, pha, picture[place])
+            shift = number * 7 % 64
+            picture = cv2.add(picture, np.repeat(noise[shift : shift + height], 3, axis=2), dtype=cv2.CV_8U)
+            frame = video_frame(picture, "yuv420p")
+            frame.pts, frame.time_base = number, 1 / RATE
+            container.mux(stream.encode(frame))
+            write_sound(container, track, number)
+        container.mux(stream.encode())
+        container.mux(track.encode())
+
+
+def flashes(number):
+    return number % FLASH_EVERY == FLASH_EVERY // 2
+
+
+def write_sound(container, track, number):
+    """The sound of one frame's time: a beep of 1 kHz from the beginning of every flash, near silence else."""
+    av = av_or_none()
+    first, end = (round((number + i) / RATE * SOUND_RATE) for i in (0, 1))
+    at = np.arange(first, end) / SOUND_RATE
+    last = number - (number - FLASH_EVERY // 2) % FLASH_EVERY  # the latest flash so far
+    loud = (at >= float(last / RATE)) & (at < float(last / RATE) + BEEP) & (last >= 0)
+    samples = np.where(loud, 0.7 * np.sin(2000 * np.pi * at), 0).astype(np.float32)
+    frame = av.AudioFrame.from_ndarray(samples[None], "fltp", "mono")
+    frame.sample_rate, frame.pts, frame.time_base = SOUND_RATE, first, Fraction(1, SOUND_RATE)
+    container.mux(track.encode(frame))
+
+
+class Watched:
+    """A Matting that notes the memory in use as it goes."""
+
+    def __init__(self, matting, every):
+        self.matting, self.every, self.count, self.memory = matting, every, 0, []
+
+    def background(self, bgr):
+        return self.matting.background(bgr)
+
+    def __call__(self, *pictures):
+        matte = self.matting(*pictures)
+        if self.count % self.every == 0:
+            self.memory.append((self.count, resident()))
+        self.count += 1
+        return matte
+
+
+def resident():
+    """Memory of this process in MiB, without what is only on disk."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        raise UsageError("memory is read from /proc, which only Linux has") from None
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def measure_memory(args):
+    """Matte the clip, print memory over its frames and how far picture and sound are apart; exit code."""
+    flags = argparse.ArgumentParser()
+    add_video_arguments(flags)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        # In a process of its own, so that what it leaves in memory is not counted.
+        made = [sys.executable, __file__, "clip", "--output", folder, "--frames", args.frames, "--height", args.height]
+        subprocess.run([str(x) for x in made], check=True)
+        matting = Matting(
+            backbone_scale=args.backbone_scale, refine_sample_pixels=args.refine_sample_pixels, engine=args.engine
+        )
+        watched = Watched(matting, max(1, args.frames // SAMPLES))
+        shared = {"align": "auto", "match_exposure": "auto", "target_bgr": "black", "skip_existing": False}
+        shared.update(src=folder / "clip.mp4", bgr=folder / "back.png", output_dir=folder / "out", output_types=["com"])
+        start = time.perf_counter()
+        matte_video(watched, argparse.Namespace(**vars(flags.parse_args([])), **shared))
+        seconds = time.perf_counter() - start
+        flashing, beeping = flash_times(folder / "out" / "clip_com.mp4"), beep_times(folder / "out" / "clip_com.mp4")
+    print(f"{watched.count} frames, {seconds / watched.count:.3f} s each, engine {matting.engine}")
+    print("| frame | memory, MiB |", "|---|---|", sep="\n")
+    for frame, megabytes in watched.memory[:: max(1, len(watched.memory) // 10)]:
+        print(f"| {frame} | {megabytes:.0f} |")
+    settled = [megabytes for frame, megabytes in watched.memory if frame >= args.frames // 10]
+    first, second = settled[: len(settled) // 2], settled[len(settled) // 2 :]
+    print(f"mean of the second half of the clip minus the first's: {np.mean(second) - np.mean(first):+.1f} MiB")
+    apart = max(abs(a - b) for a, b in zip(flashing, beeping)) if len(flashing) == len(beeping) else float("inf")
+    print(
+        f"{len(flashing)} flashes and {len(beeping)} beeps, apart by {1000 * apart:.1f} ms at most; "
+        f"a frame lasts {float(1000 / RATE):.1f} ms"
+    )
+    if args.plot:
+        plot(watched.memory, args.plot)
+    return 0 if apart < 1 / RATE else 1
+
+
+def flash_times(path):
+    """Seconds of the frames that are much brighter than the one before."""
+    times, before = [], None
+    for frame in open_clip(path):
+        brightness = float(frame.rgb()[::8, ::8].mean())
+        if before is not None and brightness > 1.15 * before + 2:
+            times.append(float(frame.time))
+        before = brightness
+    return times
+
+
+def beep_times(path):
+    """Seconds at which the sound becomes loud."""
+    times, quiet_since = [], -1.0
+    with av_or_none().open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            loud = np.flatnonzero(np.abs(frame.to_ndarray()[0]) > 0.2)
+            for at in (float(frame.pts * frame.time_base) + loud / frame.sample_rate).tolist():
+                if at - quiet_since > BEEP:
+                    times.append(at)
+                quiet_since = at
+    return times
+
+
+def plot(memory, path):
+    """Memory over frames."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError("--plot needs matplotlib: pip install matplotlib") from None
+    drawing = Figure(figsize=(6.4, 3), layout="constrained")
+    axes = drawing.subplots()
+    axes.plot(*zip(*memory))
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel("frame")
+    axes.set_ylabel("memory in use, MiB")
+    axes.grid(alpha=0.3)
+    with atomic_path(path) as temporary:
+        drawing.savefig(temporary, dpi=110)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
