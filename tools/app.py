@@ -1,0 +1,134 @@
+"""A web page for background matting: two photographs in, alpha, foreground and cut-out back.
+
+pip install -r requirements.txt -r requirements-app.txt
+python tools/app.py                                   http://127.0.0.1:7860, on this machine only
+python tools/app.py --host 0.0.0.0 --port 8080        for the network
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import utils.cpu  # noqa: E402, F401  isort: skip
+
+import argparse
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from importlib.util import find_spec
+
+from utils.app_results import sweep
+from utils.app_upload import Limits
+from utils.command_line import UsageError, command_line, terminable
+from utils.engine_choice import ENGINES
+
+IMAGES = Path(__file__).resolve().parent.parent / "image"
+LIMITS = ("max_megabytes", "max_megapixels", "max_clip_megabytes", "max_seconds", "keep_minutes", "queue")
+EXAMPLES = [(IMAGES / "sample_src.jpg", IMAGES / "sample_bgr.jpg")]
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", help="address to listen on (default: $GRADIO_SERVER_NAME, or 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="(default: $GRADIO_SERVER_PORT, or the first free one from 7860 on)")
+    parser.add_argument("--model-path", help="weights, .pdparams or official .pth (default: the shipped ones)")
+    parser.add_argument("--device", help="cpu, gpu or gpu:N (default: a GPU if Paddle has one)")
+    parser.add_argument("--engine", choices=ENGINES, default="auto", help="chosen at first (default: auto)")
+    parser.add_argument("--max-megabytes", type=int, default=30, help="largest picture file (default: 30)")
+    parser.add_argument("--max-megapixels", type=int, default=40, help="largest picture, million pixels (default: 40)")
+    parser.add_argument("--max-clip-megabytes", type=int, default=100, help="largest video file (default: 100)")
+    parser.add_argument("--max-seconds", type=int, default=20, help="longest video (default: 20)")
+    parser.add_argument("--keep-minutes", type=int, default=10, help="after which files are deleted (default: 10)")
+    parser.add_argument(
+        "--queue", type=int, default=24, help="visitors who may wait; further are refused (default: 24)"
+    )
+    args = parser.parse_args(argv)
+    for flag in LIMITS:
+        if getattr(args, flag) < 1:
+            raise UsageError(f"--{flag.replace('_', '-')} must be 1 or more, not {getattr(args, flag)}")
+    return args
+
+
+@command_line
+def main(argv=None):
+    args = parse(argv)
+    if find_spec("gradio") is None:
+        raise UsageError("the page needs gradio: pip install -r requirements-app.txt")
+    files = Path(tempfile.mkdtemp(prefix="matting-page-")).resolve()
+    try:
+        with terminable():
+            serve(args, files)
+    finally:
+        shutil.rmtree(files, ignore_errors=True)
+
+
+def serve(args, files):
+    """Serve the page until Ctrl-C; `files` is the folder for everything uploaded and made."""
+    # Read by gradio and the engines when they are imported: nobody is called, and files lie in our folder alone.
+    sys.modules["openvino_telemetry"] = None  # not to be found: OpenVINO goes on without it
+    os.environ.update(
+        ORT_DISABLE_TELEMETRY="1",
+        GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_OFFLINE="1", GRADIO_SHARE="False",
+        GRADIO_TEMP_DIR=str(files), GRADIO_EXAMPLES_CACHE=str(files / "cached"),
+        GRADIO_ALLOWED_PATHS="", GRADIO_BLOCKED_PATHS="", GRADIO_RUN_HISTORY="False",
+    )  # fmt: skip
+    import gradio as gr
+    from starlette.middleware import Middleware
+
+    from tools.app_page import CSS, FONT, Page
+    from utils.app_guard import Guard
+
+    limits = Limits(
+        args.max_megabytes, args.max_megapixels, args.max_clip_megabytes, args.max_seconds, args.keep_minutes
+    )
+    largest = max(limits.megabytes, limits.clip_megabytes) * 10**6
+    network = {"weights": args.model_path, "device": args.device}
+    clips = find_spec("av") is not None
+    if not clips:
+        print("no videos: for these, pip install -r requirements-video.txt")
+    page = Page(files, EXAMPLES, limits, network, args.engine, args.queue, clips)
+    matting = page.matting("sampling", args.engine)  # wrong weights are reported now, not to the first visitor
+    print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)
+    guard = Middleware(Guard, upload_bytes=largest + 100_000)
+    threading.Thread(target=sweep_always, args=(page.results, limits.minutes * 60), daemon=True).start()
+    if args.port and not free(args.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), args.port):
+        raise UsageError(f"--port {args.port} cannot be listened on at this --host: choose another")
+    page.blocks.launch(
+        server_name=args.host,
+        server_port=args.port,
+        max_file_size=largest,
+        allowed_paths=[],
+        show_error=False,
+        ssr_mode=False,
+        footer_links=[],
+        run_history=False,
+        app_kwargs={"middleware": [guard]},
+        theme=gr.themes.Soft(
+            primary_hue="teal", secondary_hue="teal", font=FONT, font_mono=["ui-monospace", "monospace"]
+        ),
+        css=CSS,
+    )
+
+
+def sweep_always(folder, seconds):
+    """Delete results that have become old; gradio does so with what was uploaded."""
+    while True:
+        time.sleep(30)
+        sweep(folder, seconds)
+
+
+def free(host, port):
+    """Whether one can listen on a port of an address."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            return True
+    except OSError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())
