@@ -16,6 +16,7 @@ from paddle.static import InputSpec
 import utils.engine_cache
 import utils.engine_choice
 import utils.engines
+from dataset.picture import read_rgb
 from model import MattingRefine
 from tests.test_predictor import scene
 from utils.checkpoint import save_weights
@@ -34,6 +35,22 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(utils.engine_cache.FOLDER_VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def quick_build(monkeypatch):
+    """Entries for Paddle Inference that are made anew are copies of one exported before, which takes no time."""
+    Matting(engine="inference", device="cpu")(*scene(64, 64))
+    made = [x for x in utils.engine_cache.cache_folder().iterdir() if list(x.glob("coarse.pdiparams"))]
+    kept = min(made, key=lambda entry: (entry / "coarse.pdiparams").stat().st_size)  # the shipped weights'
+
+    def build(engine, model, folder):
+        assert engine == "inference"
+        for file in kept.glob("[ct]*.*"):
+            shutil.copy(file, folder)
+
+    monkeypatch.setattr(utils.engine_choice, "build", build)
+    return kept
 
 
 def agree(mine, true, tolerance=1e-4):
@@ -68,16 +85,21 @@ def test_default_engine_agrees_for_resnet(tmp_path):
     agree(Matting(engine="inference", **options)(src, bgr), Matting(engine="paddle", **options)(src, bgr))
 
 
-def test_bfloat16_is_close_where_it_is_offered():
-    if missing_packages("openvino"):
-        pytest.skip("openvino is not installed")
-    src, bgr = scene(360, 480)
+@pytest.mark.parametrize("engine", ["inference", "openvino"])
+def test_bfloat16_keeps_to_its_limit_where_it_is_offered(engine):
+    """The rule by which it is offered: at most 5e-4 from float32 on the average, the same cells refined."""
+    if missing_packages(engine):
+        pytest.skip(f"{engine} is not installed")
+    src, bgr = (read_rgb(ROOT / "image" / f"sample_{mark}.jpg")[:, 500:1060] for mark in ("src", "bgr"))
     try:
-        mine = Matting(engine="openvino", precision="bfloat16", device="cpu")(src, bgr)
+        mine = Matting(engine=engine, precision="bfloat16", device="cpu")(src, bgr)
     except UsageError as error:
-        pytest.skip(str(error))
-    true = Matting(engine="paddle", device="cpu")(src, bgr)
-    assert np.abs(mine.pha_float - true.pha_float).mean() < 2e-3
+        assert "no bfloat16" in str(error) or "float32 only" in str(error)  # the processor's fault, or Paddle 3.3's
+        return
+    true = Matting(engine=engine, device="cpu")(src, bgr)
+    assert np.array_equal(mine.ref, true.ref)
+    difference = np.abs(mine.pha_float - true.pha_float)
+    assert 0 < difference.mean() < 5e-4 and difference.max() < 0.1
 
 
 @pytest.mark.parametrize("options, message", [(dict(engine="fast"), "fast"), (dict(precision="int8"), "int8")])
@@ -87,7 +109,7 @@ def test_unknown_engine_or_precision_is_named(options, message):
 
 
 def test_bfloat16_is_refused_by_engines_without_it():
-    for engine in ("paddle", "inference"):
+    for engine in ("paddle", *(() if missing_packages("onnxruntime") else ("onnxruntime",))):
         with pytest.raises(UsageError, match="bfloat16|float32"):
             Matting(engine=engine, precision="bfloat16", device="cpu")(*scene(32, 32))
 
@@ -98,16 +120,16 @@ def test_missing_package_is_named(monkeypatch):
         Matting(engine="openvino", device="cpu")(*scene(32, 32))
 
 
-def test_auto_passes_over_an_engine_whose_result_is_wrong(monkeypatch, tmp_path):
+def test_auto_passes_over_an_engine_whose_result_is_wrong(quick_build, monkeypatch, tmp_path):
     """An exported model that gives another picture is never used, and the dygraph network takes its place."""
     monkeypatch.setenv(utils.engine_cache.FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.setattr(utils.engine_choice, "FASTEST_FIRST", ("inference",))
 
-    def wrong(engine, path, precision):
+    def wrong(engine, path, precision, copies=1):
         program = open_program(engine, path, precision)
-        return lambda *arrays: [x + 0.01 for x in program(*arrays)]
+        return [lambda *arrays: [x + 0.01 for x in program(*arrays)]]
 
-    monkeypatch.setattr(utils.engine_choice, "open_program", wrong)
+    monkeypatch.setattr(utils.engine_choice, "open_copies", wrong)
     src, bgr = scene(64, 64)
     with pytest.warns(UserWarning, match="paddle, which is slower, is used, since these failed: inference"):
         mine = Matting(device="cpu")(src, bgr)
@@ -122,7 +144,7 @@ def test_an_engine_that_fails_in_the_middle_is_replaced():
     before = mine(src, bgr)
     if mine.engine == "paddle":
         pytest.skip("no engine works here")
-    mine._open()[1].tiles = None
+    mine._open()[1].tiles = [None]
     with pytest.warns(UserWarning, match="failed .*paddle, which is slower, is used"):
         agree(mine(src, bgr), before)
     assert mine.engine == "paddle"
@@ -144,15 +166,13 @@ def test_entry_is_made_once_and_found_again(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "inventory"])
-def test_damaged_entry_is_made_anew_with_a_warning(tmp_path, damage):
+def test_damaged_entry_is_made_anew_with_a_warning(quick_build, tmp_path, damage):
     src, bgr = scene(64, 64)
     before = Matting(engine="inference", device="cpu")(src, bgr)
-    for kept in utils.engine_cache.cache_folder().iterdir():
-        if list(kept.glob("coarse.pdiparams")):
-            shutil.copytree(kept, tmp_path / kept.name)
+    shutil.copytree(quick_build, tmp_path / quick_build.name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(utils.engine_cache.FOLDER_VARIABLE, str(tmp_path))
-        entry = next(x for x in tmp_path.iterdir() if (x / "coarse.pdiparams").stat().st_size < 40e6)
+        entry = tmp_path / quick_build.name
         file = entry / ("entry.json" if damage == "inventory" else "coarse.pdiparams")
         file.unlink() if damage == "missing" else file.write_bytes(file.read_bytes()[:100])
         with pytest.warns(UserWarning, match="damaged: the exported model is made anew"):
@@ -164,7 +184,7 @@ def test_damaged_entry_is_made_anew_with_a_warning(tmp_path, damage):
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
-def test_read_only_or_full_cache_still_gives_a_matte(tmp_path, monkeypatch, number):
+def test_read_only_or_full_cache_still_gives_a_matte(quick_build, tmp_path, monkeypatch, number):
     """A read-only file system fails when the folder is made, a full one when a file is written."""
     folder = tmp_path / "cache"
     monkeypatch.setenv(utils.engine_cache.FOLDER_VARIABLE, str(folder))
@@ -201,9 +221,11 @@ def test_two_processes_at_once_leave_one_entry(tmp_path):
 
 
 def test_key_changes_with_every_part():
-    arrays = {"a": np.zeros(3, np.float32)}
-    keys = {key("x", arrays), key("y", arrays), key("x", {"a": np.ones(3, np.float32)}), key("x", {"b": arrays["a"]})}
-    assert len(keys) == 4 and key("x", arrays) == key("x", {"a": np.zeros(3, np.float32)})
+    def named(name, fill):
+        return iter([(name, np.full(3, fill, np.float32))])
+
+    keys = {key("x", named("a", 0)), key("y", named("a", 0)), key("x", named("a", 1)), key("x", named("b", 0))}
+    assert len(keys) == 4 and key("x", named("a", 0)) in keys
 
 
 class ConvolutionThenProduct(paddle.nn.Layer):

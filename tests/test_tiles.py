@@ -39,7 +39,7 @@ def as_function(layer):
 
 def tiled(model, n=4):
     return TiledMatting(
-        as_function(CoarseProgram(model)), as_function(TileProgram(model)), model.refiner.kernel_size, n, batch=16
+        as_function(CoarseProgram(model)), [as_function(TileProgram(model))], model.refiner.kernel_size, n, batch=16
     )
 
 

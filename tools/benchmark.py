@@ -2,7 +2,11 @@
 
 python tools/benchmark.py data --data-root DATA [--original-python PYTHON]
 python tools/benchmark.py model [--original-python PYTHON] [--sizes hd 4k] [--backbones mobilenetv2 resnet50]
-python tools/benchmark.py end-to-end [--pairs 100]
+python tools/benchmark.py end-to-end [--pairs 100 1000]
+python tools/benchmark.py growth
+python tools/benchmark.py profile [--size 4k]
+python tools/benchmark.py precision --src PAIRS --bgr PAIRS
+python tools/benchmark.py train-step [--original-python PYTHON]
 """
 
 import argparse
@@ -18,7 +22,12 @@ sys.path.insert(0, str(ROOT))
 import utils.cpu  # noqa: E402, F401  isort: skip
 
 from model.matting import BACKBONES  # noqa: E402
-from tools.benchmark_model import SIZES, measure_end_to_end, measure_model, report  # noqa: E402
+from tools.benchmark_end_to_end import measure_end_to_end  # noqa: E402
+from tools.benchmark_growth import measure_growth  # noqa: E402
+from tools.benchmark_model import SIZES, measure_model, report  # noqa: E402
+from tools.benchmark_precision import measure_precision  # noqa: E402
+from tools.benchmark_profile import measure_profile  # noqa: E402
+from tools.benchmark_training import measure_train_step  # noqa: E402
 from utils.engine_choice import ENGINES, FASTEST_FIRST  # noqa: E402
 from utils.engines import PRECISIONS  # noqa: E402
 
@@ -42,18 +51,44 @@ def main(argv=None):
     model.add_argument("--backbones", nargs="+", choices=BACKBONES, default=["mobilenetv2"])
     model.add_argument("--sizes", nargs="+", choices=SIZES, default=["hd", "4k"])
     model.add_argument("--engines", nargs="+", choices=ENGINES[1:], default=list(FASTEST_FIRST))
-    model.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=["float32"], help="of openvino")
+    model.add_argument(
+        "--precisions", nargs="+", choices=PRECISIONS, default=["float32"], help="of inference and openvino"
+    )
     model.add_argument("--pixels", type=int, help="refined pixels (default: by size, 80,000 at HD, 320,000 at 4K)")
     model.add_argument("--rounds", type=int, default=20, help="frames of each, taking turns (default 20)")
     model.add_argument("--warm-up", type=int, default=2, help="frames of each before that (default 2)")
     model.add_argument("--original-python", help="Python of an environment with torch and backgroundmattingv2")
     model.add_argument("--script", action="store_true", help="run the original as TorchScript, too")
+    model.add_argument("--original-onnx", action="store_true", help="run its ONNX export in ONNX Runtime, too")
+    growth = commands.add_parser("growth", help="seconds for a frame over sizes and refined pixels")
+    growth.add_argument("--rounds", type=int, default=7, help="frames of each, taking turns (default 7)")
+    profile = commands.add_parser("profile", help="seconds of each part of a frame, plain dygraph and an engine")
+    profile.add_argument("--size", choices=SIZES, default="hd")
+    profile.add_argument("--rounds", type=int, default=7, help="frames (default 7)")
+    precision = commands.add_parser("precision", help="difference of bfloat16 to float32 on pairs of pictures")
+    for command in (growth, profile, precision):
+        command.add_argument("--engine", choices=ENGINES, default="inference", help="default inference")
+    train_step = commands.add_parser("train-step", help="seconds of a training step of the base network")
+    train_step.add_argument("--backbone", choices=BACKBONES, default="mobilenetv2")
+    train_step.add_argument("--batch", type=int, default=8)
+    train_step.add_argument("--size", type=int, default=256, help="pixels on a side (default 256)")
+    train_step.add_argument("--rounds", type=int, default=5, help="steps of each, taking turns (default 5)")
+    train_step.add_argument("--original-python", help="Python of an environment with torch and backgroundmattingv2")
+    train_step.add_argument("--json", action="store_true", help="print all numbers as JSON, too")
+    train_step.set_defaults(run=lambda args: report(args, measure_train_step(args)))
     end_to_end = commands.add_parser("end-to-end", help="predict.py on a folder: read, compute, write")
-    end_to_end.add_argument("--pairs", type=int, default=100)
+    end_to_end.add_argument("--pairs", type=int, nargs="+", default=[100], help="one run for each count (default 100)")
+    end_to_end.add_argument("--one-background", action="store_true", help="one that serves all, not a folder of them")
     end_to_end.add_argument("--size", choices=SIZES, default="hd")
     end_to_end.add_argument("--engine", choices=ENGINES, default="auto")
     end_to_end.add_argument("--output-types", nargs="+", default=["pha", "fgr", "com"])
-    for command, measure in ((model, measure_model), (end_to_end, measure_end_to_end)):
+    for command, measure in (
+        (model, measure_model),
+        (end_to_end, measure_end_to_end),
+        (growth, measure_growth),
+        (profile, measure_profile),
+        (precision, measure_precision),
+    ):
         command.add_argument("--src", help="picture with a subject, brought to each size (default: the sample pair)")
         command.add_argument("--bgr", help="its background")
         command.add_argument("--json", action="store_true", help="print all numbers as JSON, too")

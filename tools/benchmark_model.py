@@ -1,4 +1,4 @@
-"""Seconds for a frame, peak memory and multiply-accumulates: `tools/benchmark.py model` and `end-to-end`.
+"""Seconds for a frame, peak memory and multiply-accumulates: `tools/benchmark.py model`.
 
 Every contestant runs in a process of its own and answers frame by frame, so that they take turns: what else the machine
 does in that minute hits all alike, and ratios are taken within a round.
@@ -10,7 +10,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
@@ -41,8 +40,8 @@ PATCH_MACS = 36 * 42 * 24 * 9 + 16 * 24 * 16 * 9 + 36 * 22 * 12 * 9 + 16 * 12 * 
 class Worker:
     """A process that runs a frame for each line that it is sent."""
 
-    def __init__(self, command):
-        self.process = subprocess.Popen([str(x) for x in command], stdin=-1, stdout=-1, text=True)
+    def __init__(self, command, env=None):
+        self.process = subprocess.Popen([str(x) for x in command], stdin=-1, stdout=-1, text=True, env=env)
         self.answer("ready")
 
     def ask(self, line):
@@ -87,18 +86,19 @@ def _measure(args, backbone, name, folder):
         if engine in FASTEST_FIRST and missing_packages(engine):
             print(f"{engine}: {', '.join(missing_packages(engine))} not installed", file=sys.stderr)
             continue
-        for precision in args.precisions if engine == "openvino" else ["float32"]:
+        for precision in args.precisions if engine in ("openvino", "inference") else ["float32"]:
             label = engine if precision == "float32" else f"{engine} {precision}"
             command = [sys.executable, TOOLS / "benchmark_worker.py", weights, pair, scale, pixels, engine, precision]
+            Worker(command).close()  # fills the cache of exported programs, so that their making is not measured
             worker = Worker(command)
             contestants[f"{label}, alpha and foreground"] = worker, "foreground"
             if engine != "paddle":
                 contestants[f"{label}, alpha alone"] = worker, "alpha"
     if args.original_python:
         command = [args.original_python, TOOLS / "original_model.py", backbone, scale, pixels, threads()]
-        worker = Worker([*command, folder / "weights.npz", pair])
-        for kind in ("eager", "script") if args.script else ("eager",):
-            contestants[f"original, {kind}"] = worker, kind
+        for kind in ("eager", *["script"] * args.script, *["onnx"] * args.original_onnx):
+            # a process for each, so that each has a peak memory of its own
+            contestants[f"original, {kind}"] = Worker([*command, folder / "weights.npz", pair]), kind
     times = {label: [] for label in contestants}
     for turn in range(-args.warm_up, args.rounds):
         for label, (worker, kind) in contestants.items():
@@ -190,10 +190,10 @@ def multiply_accumulates(model, height, width, scale, pixels, src, bgr):
     def count_tiles(*arrays):
         tiles.append(arrays)
         side = 4 * TILE_CELLS
-        return [np.zeros((len(arrays[0]), side, side, 4), np.float32)]
+        return [np.zeros((len(arrays[0]), side // 2, side // 2, 16), np.float32)]
 
     with paddle.no_grad():
-        tiled = TiledMatting(coarse, count_tiles)
+        tiled = TiledMatting(coarse, [count_tiles])
         matte = tiled(src, tiled.background(bgr, scale), "sampling", pixels, 0)
         size = [int(x * scale) for x in (height, width)]
         small = to_tensor(np.zeros((*size, 6), np.uint8))
@@ -235,28 +235,6 @@ def cpu_name():
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def measure_end_to_end(args):
-    """Run predict.py on a folder of copies of a pair, and print how much of the wall time the network took."""
-    height, width = SIZES[args.size]
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        for name, picture in zip(("src", "bgr"), benchmark_pair(height, width, args.src, args.bgr)):
-            (folder / name).mkdir()
-            for i in range(args.pairs):
-                file = str(folder / name / f"{i:04d}.jpg")
-                cv2.imwrite(file, picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-        command = [sys.executable, TOOLS.parent / "predict.py", "--src", folder / "src", "--bgr", folder / "bgr"]
-        command += ["--output-dir", folder / "out", "--engine", args.engine, "--output-types", *args.output_types]
-        start = time.perf_counter()
-        out = subprocess.run([str(x) for x in command], stdout=subprocess.PIPE, text=True, check=True).stdout
-        wall = time.perf_counter() - start
-    frames = [float(line.rsplit(": ", 1)[1].split()[0]) for line in out.splitlines() if line.endswith(" s")]
-    row = {"pairs": args.pairs, "size": args.size, "wall": wall, "network": sum(frames)}
-    print(f"{args.pairs} pairs of {width}x{height}, {', '.join(args.output_types)}: {wall:.1f} s, ", end="")
-    print(f"{wall / args.pairs:.3f} s a pair; network {sum(frames):.1f} s, {sum(frames) / wall:.0%}")
-    return [row]
 
 
 def report(args, rows):

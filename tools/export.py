@@ -48,6 +48,11 @@ def main(argv=None):
     if args.format == "paddle" and args.model_type == "refine" and args.refine_mode != "full" and args.size:
         print("the graph takes any size: with a fixed one, Paddle Inference refines the wrong cells")
         height = width = None
+    if NEEDS_OLD_FORMAT and args.model_type == "refine" and height is None:
+        raise UsageError(
+            f"Paddle {paddle.__version__} cannot export MattingRefine for any size: use Paddle 3.2.2, or pass "
+            "--model-type base"
+        )
     inputs = [InputSpec([1, 3, height, width], "float32", name) for name in ("src", "bgr")]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net"

@@ -3,15 +3,18 @@
     python tools/original_model.py BACKBONE SCALE PIXELS THREADS WEIGHTS.npz PAIR.npz
 
 Needs PyPI's backgroundmattingv2 1.0. Each line on standard input is one command, answered by one line:
-`eager` or `script` runs one frame and prints its seconds, `memory` prints the peak memory in MiB, `save FILE.npy` keeps
-alpha of the last frame.
+`eager`, `script` or `onnx` (its ONNX export in ONNX Runtime; needs onnx and onnxruntime there) runs one frame and
+prints its seconds, `memory` prints the peak memory in MiB, `save FILE.npy` keeps alpha of the last frame.
 """
 
+import inspect
 import re
 import resource
 import sys
+import tempfile
 import time
 import types
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +40,26 @@ def peak_memory():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+def open_onnx(model, src, bgr, threads):
+    """The model exported for these pictures' size, as the original's export_onnx.py does it, in ONNX Runtime."""
+    import onnxruntime
+
+    crop_and_replace = model.refiner.patch_crop_method, model.refiner.patch_replace_method
+    model.refiner.patch_crop_method, model.refiner.patch_replace_method = "gather", "scatter_element"
+    older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model, (src, bgr), f"{folder}/net.onnx", input_names=["src", "bgr"], opset_version=17, **older
+        )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(f"{folder}/net.onnx", options, providers=["CPUExecutionProvider"])
+    model.refiner.patch_crop_method, model.refiner.patch_replace_method = crop_and_replace
+    return lambda src, bgr: [torch.from_numpy(x) for x in session.run(None, {"src": src.numpy(), "bgr": bgr.numpy()})]
+
+
 def main():
     backbone, scale, pixels, threads, weights, pair = sys.argv[1:]
     torch.set_num_threads(int(threads))
@@ -57,7 +80,9 @@ def main():
             print("saved", flush=True)
         else:
             if command not in models:
-                models[command] = torch.jit.script(eager)
+                models[command] = (
+                    open_onnx(eager, src, bgr, int(threads)) if command == "onnx" else torch.jit.script(eager)
+                )
             with torch.no_grad():
                 start = time.perf_counter()
                 pha, _ = models[command](src, bgr)[:2]

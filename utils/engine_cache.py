@@ -14,7 +14,10 @@ import shutil
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from utils.files import sha256_file, write_json
 
@@ -37,13 +40,13 @@ def cache_folder():
 
 
 def key(*parts):
-    """A name for an entry: a digest of texts and arrays (dict of name -> array)."""
+    """A name for an entry: a digest of texts, and of pairs (name, array) that an iterator gives one after the other."""
     digest = hashlib.sha256()
     for part in parts:
-        if isinstance(part, dict):
-            for name in sorted(part):
-                digest.update(f"{name} {part[name].shape} {part[name].dtype}\n".encode())
-                digest.update(part[name].tobytes())
+        if isinstance(part, Iterator):
+            for name, array in part:
+                digest.update(f"{name} {array.shape} {array.dtype}\n".encode())
+                digest.update(np.ascontiguousarray(array))
         else:
             digest.update(f"{part}\n".encode())
     return digest.hexdigest()[:32]

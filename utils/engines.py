@@ -4,7 +4,9 @@ All work on the CPU, with as many threads as OMP_NUM_THREADS says.
 """
 
 import os
+import threading
 from collections import OrderedDict
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,7 +31,7 @@ class EngineError(RuntimeError):
 
 def threads():
     """The number of threads that engines use."""
-    value = os.environ.get("OMP_NUM_THREADS", "")
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return int(value) if value.isdigit() and int(value) > 0 else os.cpu_count() or 1
 
 
@@ -58,44 +60,71 @@ def build(engine, model, folder):
         path = Path(folder) / name
         program = save_paddle(layer, inputs, path, NEEDS_OLD_FORMAT)
         if engine != "inference":
-            save_onnx(path)
-            for file in (program, Path(f"{path}.pdiparams")):
+            written = [program, Path(f"{path}.pdiparams"), save_onnx(path)]
+            if engine == "openvino":
+                _save_openvino(path)
+            for file in written[: 3 if engine == "openvino" else 2]:
                 file.unlink()
 
 
+def _save_openvino(path):
+    """PATH.onnx -> PATH.xml and PATH.bin, OpenVINO's own format, which it maps into memory instead of copying it."""
+    import openvino
+
+    openvino.save_model(openvino.Core().read_model(f"{path}.onnx"), f"{path}.xml", compress_to_fp16=False)
+
+
 def open_program(engine, path, precision="float32"):
-    """Open an exported program.
+    """Open an exported program with all threads: the first of `open_copies`."""
+    return open_copies(engine, path, precision)[0]
+
+
+def open_copies(engine, path, precision="float32", copies=1):
+    """Open an exported program as several functions that may run at once, with equal shares of the threads.
 
     Args:
         engine: "inference", "openvino" or "onnxruntime".
         path: of the program's files, without suffix.
         precision: "float32" or "bfloat16".
+        copies: how many functions.
 
     Returns:
-        function of arrays, in the order of the program's inputs, that returns a list of float32 arrays.
+        list of functions of arrays, in the order of the program's inputs, that return a list of float32 arrays. A
+        function's next call may overwrite what it has returned.
 
     Raises:
         EngineError: the engine, or this processor, does not offer the precision.
     """
-    return {"inference": _Inference, "openvino": _OpenVINO, "onnxruntime": _OnnxRuntime}[engine](path, precision)
+    functions = {"inference": _inference, "openvino": _openvino, "onnxruntime": _onnxruntime}
+    return functions[engine](path, precision, copies)
 
 
-class _Inference:
+def _inference(path, precision, copies):
     """Paddle Inference with oneDNN."""
+    from paddle import inference
 
-    def __init__(self, path, precision):
-        from paddle import inference
+    if precision != "float32" and NEEDS_OLD_FORMAT:  # "type of data (float32) does not match": it adds two types
+        raise EngineError("inference offers float32 only in this version of Paddle")
+    if precision != "float32" and not paddle.base.core.supports_bfloat16_fast_performance():
+        raise EngineError("this processor has no bfloat16")
+    config = inference.Config(str(program_file(path)), f"{path}.pdiparams")
+    config.disable_gpu()
+    config.disable_glog_info()
+    config.enable_mkldnn()
+    if precision == "bfloat16":
+        config.enable_mkldnn_bfloat16()
+    config.set_cpu_math_library_num_threads(max(1, threads() // copies))
+    first = inference.create_predictor(config)
+    return [_Predictor(x) for x in (first, *(first.clone() for _ in range(copies - 1)))]
 
-        if precision != "float32":  # oneDNN's bfloat16 passes round every layer: alpha is off by 6e-4 on the average
-            raise EngineError("inference offers float32 only")
-        config = inference.Config(str(program_file(path)), f"{path}.pdiparams")
-        config.disable_gpu()
-        config.disable_glog_info()
-        config.enable_mkldnn()
-        config.set_cpu_math_library_num_threads(threads())
-        self.predictor = inference.create_predictor(config)
-        self.inputs = [self.predictor.get_input_handle(name) for name in self.predictor.get_input_names()]
-        self.outputs = [self.predictor.get_output_handle(name) for name in self.predictor.get_output_names()]
+
+class _Predictor:
+    """A predictor of Paddle Inference as a function."""
+
+    def __init__(self, predictor):
+        self.predictor = predictor
+        self.inputs = [predictor.get_input_handle(name) for name in predictor.get_input_names()]
+        self.outputs = [predictor.get_output_handle(name) for name in predictor.get_output_names()]
 
     def __call__(self, *arrays):
         for handle, array in zip(self.inputs, arrays):
@@ -104,51 +133,58 @@ class _Inference:
         return [handle.copy_to_cpu() for handle in self.outputs]
 
 
-class _OpenVINO:
-    """OpenVINO, compiled anew for each combination of input shapes: that is quick, and what it makes is faster."""
+def _openvino(path, precision, copies):
+    """OpenVINO."""
+    compiled = _Compiled(path, precision, copies)
+    return [partial(compiled, i) for i in range(copies)]
 
-    def __init__(self, path, precision):
+
+class _Compiled:
+    """A model compiled anew for each combination of input shapes: that is quick, and what it makes is faster."""
+
+    def __init__(self, path, precision, copies):
         import openvino
 
         self.core = openvino.Core()
         if precision == "bfloat16" and "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise EngineError("this processor has no bfloat16")
         self.options = {
-            "INFERENCE_NUM_THREADS": threads(),
+            "INFERENCE_NUM_THREADS": max(threads(), copies),
             "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": copies,
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         }
-        self.path = f"{path}.onnx"
-        self.compiled = OrderedDict()
+        self.path, self.copies = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists()), copies
+        self.requests = OrderedDict()  # shapes -> one request for each copy
+        self.lock = threading.Lock()
 
-    def __call__(self, *arrays):
+    def __call__(self, copy, *arrays):
         shapes = tuple(array.shape for array in arrays)
-        request = self.compiled.pop(shapes, None) or self._compile(shapes)
-        self.compiled[shapes] = request
-        if len(self.compiled) > SHAPES_KEPT:
-            self.compiled.popitem(last=False)
-        request.infer([np.ascontiguousarray(array) for array in arrays])
-        return [output.data.copy() for output in request.output_tensors]
+        with self.lock:
+            requests = self.requests.pop(shapes, None) or self._compile(shapes)
+            self.requests[shapes] = requests
+            if len(self.requests) > SHAPES_KEPT:
+                self.requests.popitem(last=False)
+        request = requests[copy]
+        request.infer([np.ascontiguousarray(array) for array in arrays], share_inputs=True)
+        return [output.data for output in request.output_tensors]
 
     def _compile(self, shapes):
         model = self.core.read_model(self.path)
         model.reshape({given.any_name: list(shape) for given, shape in zip(model.inputs, shapes)})
-        return self.core.compile_model(model, "CPU", self.options).create_infer_request()
+        compiled = self.core.compile_model(model, "CPU", self.options)
+        return [compiled.create_infer_request() for _ in range(self.copies)]
 
 
-class _OnnxRuntime:
+def _onnxruntime(path, precision, copies):
     """ONNX Runtime."""
+    import onnxruntime
 
-    def __init__(self, path, precision):
-        import onnxruntime
-
-        if precision != "float32":
-            raise EngineError("onnxruntime offers float32 only")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads()
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(f"{path}.onnx", options, providers=["CPUExecutionProvider"])
-        self.names = [given.name for given in self.session.get_inputs()]
-
-    def __call__(self, *arrays):
-        return self.session.run(None, dict(zip(self.names, arrays)))
+    if precision != "float32":
+        raise EngineError("onnxruntime offers float32 only")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = max(1, threads() // copies)
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(f"{path}.onnx", options, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+    return [lambda *arrays: session.run(None, dict(zip(names, arrays)))] * copies

@@ -29,9 +29,9 @@ def tile_inputs(features=48):
     matrix = ("to_coarse_y", "to_coarse_x", "to_half_y", "to_half_x")
     return [
         InputSpec([None, None, None, features], "float32", "features"),
-        InputSpec([None, None, None, 6], "float32", "coarse"),
+        InputSpec([None, 6, None, None], "float32", "coarse"),
         *[InputSpec([None, None, None], "float32", name) for name in matrix],
-        *[InputSpec([None, None, None, 3], "uint8", name) for name in ("src", "bgr")],
+        InputSpec([None, 6, None, None], "uint8", "pictures"),
     ]
 
 

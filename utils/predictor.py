@@ -8,7 +8,7 @@ matte = matting(read_rgb("photo.jpg"), read_rgb("background.jpg"))
 matte.pha, matte.fgr, matte.com  # uint8, at the photograph's size
 """
 
-import utils.cpu  # noqa: F401  isort: skip
+from utils.cpu import give_back_memory, keep_freed_memory  # isort: skip
 
 import warnings
 from functools import cached_property
@@ -116,24 +116,37 @@ class Matting:
         check_engine(engine, precision)
         self.device = choose_device(device)
         self.weights = DEFAULT_WEIGHTS if weights is None else weights
+        self.backbone, self.backbone_scale = backbone, backbone_scale
+        self.refine_mode, self.refine_sample_pixels = refine_mode, refine_sample_pixels
+        self.refine_threshold = refine_threshold
+        self._wanted, self.precision, self._opened = engine, precision, None
+        self._model = self._load()
+
+    def _load(self):
         state = read_state(self.weights)
-        self.backbone = backbone or guess_backbone(state) or "mobilenetv2"
+        self.backbone = self.backbone or guess_backbone(state) or "mobilenetv2"
         kernel = state.get("refiner.conv1.weight", np.empty((0, 0, 3))).shape[-1]
         try:
-            self.model = MattingRefine(
+            model = MattingRefine(
                 self.backbone,
-                backbone_scale or 0.25,
-                refine_mode,
-                refine_sample_pixels or 0,
-                refine_threshold,
+                self.backbone_scale or 0.25,
+                self.refine_mode,
+                self.refine_sample_pixels or 0,
+                self.refine_threshold,
                 1 if kernel == 1 else 3,
             )
         except ValueError as error:
             raise UsageError(str(error)) from None
-        load_weights(self.model, self.weights, state)
-        self.model.eval()
-        self.backbone_scale, self.refine_sample_pixels = backbone_scale, refine_sample_pixels
-        self._wanted, self.precision, self._opened = engine, precision, None
+        load_weights(model, self.weights, state)
+        model.eval()
+        return model
+
+    @property
+    def model(self):
+        """MattingRefine with the weights, in evaluation mode; read again if an engine has taken its place."""
+        if self._model is None:
+            self._model = self._load()
+        return self._model
 
     @property
     def engine(self):
@@ -190,9 +203,13 @@ class Matting:
     def _open(self):
         if self._opened is None:
             name, tiled, note = open_engine(self.model, self._wanted, self.precision, self.device)
+            if tiled is not None:
+                self._model = None  # the engine has weights of its own
+            give_back_memory()
             if note:
                 warnings.warn(note, stacklevel=4)
             self._opened = name, tiled
+            keep_freed_memory()
         return self._opened
 
     def settings(self, height, width):
@@ -223,15 +240,13 @@ class Matting:
 
     def _with_engine(self, tiled, src, background, foreground):
         height, width = src.shape[:2]
-        refiner = self.model.refiner
         matte = tiled(
             np.ascontiguousarray(_pad(src)),
             background,
-            refiner.mode,
+            self.refine_mode,
             self.settings(height, width)[1],
-            refiner.threshold,
-            refiner.prevent_oversampling,
-            foreground,
+            self.refine_threshold,
+            foreground=foreground,
         )
         full, size = (slice(height), slice(width)), matte.pha.shape[::-1]
         return Matte(

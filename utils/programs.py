@@ -82,57 +82,101 @@ class TileProgram(nn.Layer):
         weight, bias = model.decoder.conv4.weight.numpy(), model.decoder.conv4.bias.numpy()
         pha, fgr = weight[PHA][None], weight[FGR]
         pha_bias, fgr_bias = bias[PHA][None], bias[FGR]
-        self.hidden = _convolution(
-            np.concatenate([weight[HID], pha, pha, fgr, -fgr]),
-            np.concatenate([bias[HID], pha_bias, pha_bias - 1, fgr_bias, -fgr_bias]),
+        # rows and columns are swapped from here to the second resize: see _resize
+        weight = np.concatenate([weight[HID], pha, pha, fgr, -fgr]).swapaxes(2, 3)
+        bias = np.concatenate([bias[HID], pha_bias, pha_bias - 1, fgr_bias, -fgr_bias])
+        self.hidden = _convolution(weight[:, :-6], bias)
+        self.hidden_pictures = _convolution(weight[:, -6:])
+
+        weight, bias = _with_norm(refiner.conv1, refiner.bn1)  # its inputs: hidden, alpha, residual, both pictures
+        hid, pha, fgr, pictures = np.split(weight, [HIDDEN, HIDDEN + 1, HIDDEN + 4], axis=1)
+        self.conv1 = _convolution(np.concatenate([hid, pha, -pha, fgr, -fgr], axis=1), bias)
+        self.conv1_pictures = _convolution(pictures / LEVELS)
+        self.conv2 = _convolution(*_with_norm(refiner.conv2, refiner.bn2))
+
+        weight, bias = _with_norm(refiner.conv3, refiner.bn3)  # its inputs: features, both pictures
+        self.conv3 = _convolution(_after_nearest(weight[:, :-6]), np.tile(bias, 4))
+        self.conv3_pictures = _convolution(_every_second(weight[:, -6:] / LEVELS), stride=2)
+        self.conv4 = _convolution(
+            _in_quarters(refiner.conv4.weight.numpy() * LEVELS), np.tile(refiner.conv4.bias.numpy() * LEVELS, 4)
         )
-        w1 = refiner.conv1.weight.numpy()  # its inputs: hidden, alpha, residual, source and background
-        maps, pictures = np.split(w1, [HIDDEN + 4], axis=1)
-        hid, pha, fgr = np.split(maps, [HIDDEN, HIDDEN + 1], axis=1)
-        self.conv1 = _convolution(np.concatenate([hid, pha, -pha, fgr, -fgr, pictures / LEVELS], axis=1))
-        w3 = refiner.conv3.weight.numpy().copy()  # its inputs: features, source and background
-        w3[:, -6:] /= LEVELS
-        self.conv2, self.conv3 = refiner.conv2, _convolution(w3)
-        self.conv4 = _convolution(refiner.conv4.weight.numpy() * LEVELS, refiner.conv4.bias.numpy() * LEVELS)
-        self.bn1, self.bn2, self.bn3 = refiner.bn1, refiner.bn2, refiner.bn3
         self.eval()
 
-    def forward(self, features, coarse, to_coarse_y, to_coarse_x, to_half_y, to_half_x, src, bgr):
+    def forward(self, features, coarse, to_coarse_y, to_coarse_x, to_half_y, to_half_x, pictures):
         """Refine tiles.
 
         Args:
             features: (t, q, q, 48) float32, from the coarse program.
-            coarse: (t, m + 2, m + 2, 6) float32, 0..1: source and background, reduced; zero outside the picture.
+            coarse: (t, 6, m + 2, m + 2) float32, 0..1: source and background, reduced; zero outside the picture. Its
+                rows are the picture's columns.
             to_coarse_y, to_coarse_x: (t, m + 2, q) float32 weights that enlarge the features to coarse pixels.
             to_half_y, to_half_x: (t, k, m) float32 weights that enlarge coarse pixels to half-size pixels.
-            src, bgr: (t, 2k, 2k, 3) uint8 full-size pixels; zero outside the picture.
+            pictures: (t, 6, 2k, 2k) uint8 full-size pixels of source and background; zero outside the picture.
 
         Returns:
-            (t, 4n, 4n, 4) float32: alpha and residual in levels of 1/255, not clipped.
+            (t, 2n, 2n, 16) float32: alpha and residual in levels of 1/255, not clipped, of 2x2 pixels each: upper left,
+            upper right, lower left, lower right.
         """
         x = _resize(features, to_coarse_y, to_coarse_x)
-        x = F.relu(self.hidden(paddle.concat([x, coarse.transpose([0, 3, 1, 2])], axis=1)))
-        x = _resize(x.transpose([0, 2, 3, 1]), to_half_y, to_half_x)
-        pictures = paddle.concat([src.astype("float32"), bgr.astype("float32")], axis=3).transpose([0, 3, 1, 2])
-        x = paddle.concat([x, F.avg_pool2d(pictures, 2)], axis=1)
-        x = F.relu(self.bn1(self.conv1(x)))
-        x = F.relu(self.bn2(self.conv2(x)))
-        x = F.interpolate(x, scale_factor=2, mode="nearest")
+        x = F.relu(self.hidden(x) + self.hidden_pictures(coarse))
+        x = _resize(x.transpose([0, 2, 3, 1]), to_half_x, to_half_y)
+        pictures = pictures.astype("float32")
+        x = F.relu(self.conv1(x) + self.conv1_pictures(F.avg_pool2d(pictures, 2)))
+        x = F.relu(self.conv2(x))
         if self.margin:
             pictures = pictures[:, :, 4:-4, 4:-4]
-        x = F.relu(self.bn3(self.conv3(paddle.concat([x, pictures], axis=1))))
+        x = F.relu(self.conv3(x) + self.conv3_pictures(pictures))
         return self.conv4(x).transpose([0, 2, 3, 1])
 
 
-def _resize(x, weights_y, weights_x):
-    """(t, h, w, c) with (t, h2, h) and (t, w2, w) -> (t, c, h2, w2).
+def _with_norm(convolution, norm):
+    """Weight and bias of a convolution with the batch normalisation behind it."""
+    factor = norm.weight.numpy() / np.sqrt(norm._variance.numpy() + norm._epsilon)
+    return convolution.weight.numpy() * factor[:, None, None, None], norm.bias.numpy() - norm._mean.numpy() * factor
+
+
+# Full-size pixels as quarters: four channels for the upper left, upper right, lower left and lower right pixel of 2x2,
+# so that the convolutions behind the nearest resize run at half size and nothing is enlarged. With (a, p) for pixel
+# 2a + p, tap k of pixel (a, p) reads pixel 2a + p + k, which is quarter (p + k) % 2 at a + (p + k) // 2.
+
+
+def _after_nearest(weight):
+    """(o, i, s, s) on pixels that a nearest resize has doubled -> (4 o, i, s', s') on what it doubled."""
+    out_channels, in_channels, size, _ = weight.shape
+    out = np.zeros((2, 2, out_channels, in_channels, (size + 1) // 2, (size + 1) // 2), weight.dtype)
+    for p, q, k, j in np.ndindex(2, 2, size, size):
+        out[p, q, :, :, (p + k) // 2, (q + j) // 2] += weight[:, :, k, j]
+    return out.reshape(-1, *out.shape[3:])
+
+
+def _every_second(weight):
+    """(o, i, s, s) on full-size pixels -> (4 o, i, s + 1, s + 1), for steps of two."""
+    out_channels, in_channels, size, _ = weight.shape
+    out = np.zeros((2, 2, out_channels, in_channels, size + 1, size + 1), weight.dtype)
+    for p, q in np.ndindex(2, 2):
+        out[p, q, :, :, p : p + size, q : q + size] = weight
+    return out.reshape(-1, *out.shape[3:])
+
+
+def _in_quarters(weight):
+    """(o, i, s, s) on full-size pixels -> (4 o, 4 i, s', s') on quarters."""
+    out_channels, in_channels, size, _ = weight.shape
+    out = np.zeros((2, 2, out_channels, 2, 2, in_channels, (size + 1) // 2, (size + 1) // 2), weight.dtype)
+    for p, q, k, j in np.ndindex(2, 2, size, size):
+        out[p, q, :, (p + k) % 2, (q + j) % 2, :, (p + k) // 2, (q + j) // 2] += weight[:, :, k, j]
+    return out.reshape(4 * out_channels, 4 * in_channels, *out.shape[6:])
+
+
+def _resize(x, weights_first, weights_second):
+    """(t, h, w, c) with (t, h2, h) and (t, w2, w) -> (t, c, w2, h2): the axes change places.
 
     As plain batched products: oneDNN's product of four axes misreads what a convolution wrote in a blocked layout.
+    The axes stay changed, since changing them back would take longer than the products.
     """
     channels = x.shape[3]
-    x = _product(weights_y, x.flatten(2)).reshape([0, 0, -1, channels])
-    x = _product(weights_x, x.transpose([0, 2, 1, 3]).flatten(2)).reshape([0, 0, -1, channels])
-    return x.transpose([0, 3, 2, 1])
+    x = _product(weights_first, x.flatten(2)).reshape([0, 0, -1, channels])
+    x = _product(weights_second, x.transpose([0, 2, 1, 3]).flatten(2)).reshape([0, 0, -1, channels])
+    return x.transpose([0, 3, 1, 2])
 
 
 def _product(a, b):
@@ -145,7 +189,7 @@ def _product(a, b):
     return out
 
 
-def _convolution(weight, bias=None, padding=0):
+def _convolution(weight, bias=None, padding=0, stride=1):
     out_channels, in_channels, kernel_size, _ = weight.shape
     # names of our own: Paddle counts its own anew after each export, and takes equal names for one parameter
     name = f"program_{secrets.token_hex(8)}"
@@ -153,6 +197,7 @@ def _convolution(weight, bias=None, padding=0):
         in_channels,
         out_channels,
         kernel_size,
+        stride=stride,
         padding=padding,
         weight_attr=paddle.ParamAttr(name=f"{name}.weight"),
         bias_attr=False if bias is None else paddle.ParamAttr(name=f"{name}.bias"),

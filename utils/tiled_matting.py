@@ -1,5 +1,6 @@
 """Matte uint8 pictures with the two programs of `utils.programs`, whichever engine runs them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Optional
@@ -21,7 +22,7 @@ from utils.tiles import (
 )
 
 TILE_CELLS = 4  # on a tile's side: of 2, 4 and 8 the fastest on pictures of people
-TILES_AT_ONCE = 64  # a fixed number, since engines prepare themselves anew for each shape; few, for the cache
+TILES_AT_ONCE = 32  # a fixed number, since engines prepare themselves anew for each shape; few, for the cache
 
 _layout = lru_cache(maxsize=8)(layout)
 
@@ -31,7 +32,7 @@ class Background:
     """What depends on the captured background alone: made once for a video.
 
     Attributes:
-        framed: uint8, the picture with zeros around it.
+        framed: uint8 (3, h, w), the picture's channels with zeros around them.
         coarse: float32 (hc, wc, 3), 0..1, its reduced copy.
         size, scale: height and width, and coarse scale, that this was made for.
     """
@@ -83,7 +84,8 @@ class TiledMatting:
     """The network in uint8 pictures, out uint8 pictures.
 
     Args:
-        coarse, tiles: the programs of `utils.programs`, each a function of arrays that returns a list of arrays.
+        coarse: the coarse program of `utils.programs`, a function of arrays that returns a list of arrays.
+        tiles: list of functions that run its tile program; each works in a thread of its own.
         kernel_size: the refiner's, 3 or 1.
         n, batch: cells on a tile's side, tiles in a call.
     """
@@ -92,6 +94,7 @@ class TiledMatting:
         self.coarse, self.tiles = coarse, tiles
         self.margin = 0 if kernel_size == 1 else 3
         self.n, self.batch = n, batch
+        self.threads = ThreadPoolExecutor(len(tiles), "tiles")
 
     def background(self, bgr, scale):
         """Prepare a captured background, uint8 (H, W, 3) with H, W divisible by 4, for pictures at a coarse scale."""
@@ -118,56 +121,70 @@ class TiledMatting:
         pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
         cells = choose_cells(err, *src.shape[:2], mode, sample_pixels, threshold, prevent_oversampling)
         tile_rows, tile_columns, *cells, starts = group_cells(*cells, plan)
-        refined = self._refine(src, background, plan, coarse, features[0], tile_rows, tile_columns, cells, starts)
 
-        everywhere = len(cells[0]) * CELL**2 == src.shape[0] * src.shape[1]
-        out = np.empty(src.shape[:2], np.uint8)
-        if not everywhere:
-            enlarge_into(out, pha, lambda strip, rows: cv2.convertScaleAbs(strip, out[rows], LEVELS))
-        cells_of(out)[tuple(cells)] = np.rint(np.clip(refined[..., 0], 0, LEVELS)).astype(np.uint8)
-        fgr = self._foreground(src, dense[FGR], refined[..., 1:], cells, everywhere) if foreground else None
-        cell_pha = np.clip(refined[..., 0] * np.float32(1 / LEVELS), 0, 1)
-        return TiledMatte(out, fgr, pha, err, tuple(cells), cell_pha)
+        full_pha, fgr = np.empty(src.shape[:2], np.uint8), np.empty_like(src) if foreground else None
+        if len(cells[0]) * CELL**2 < full_pha.size:
+            self._enlarge(src, pha, dense[FGR], full_pha, fgr)
+        cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
+
+        def write(here, refined):
+            """Write refined cells, float32 (cells, 4, 4, 4), alpha and residual in levels."""
+            at = tuple(axis[here] for axis in cells)
+            alpha = np.clip(refined[..., 0], 0, LEVELS)
+            cell_pha[here] = alpha * np.float32(1 / LEVELS)
+            cells_of(full_pha)[at] = np.rint(alpha).astype(np.uint8)
+            if foreground:
+                levels = np.clip(cells_of(src)[at] + refined[..., 1:], 0, LEVELS)
+                cells_of(fgr)[at] = np.rint(levels).astype(np.uint8)
+
+        self._refine(src, background, plan, coarse, features[0], tile_rows, tile_columns, cells, starts, write)
+        return TiledMatte(full_pha, fgr, pha, err, tuple(cells), cell_pha)
 
     def _plan(self, picture, scale):
         return _layout(*picture.shape[:2], scale, self.n, self.margin)
 
-    def _refine(self, src, background, plan, coarse, features, tile_rows, tile_columns, cells, starts):
-        """Refine all tiles; returns float32 (cells, 4, 4, 4), alpha and residual of the chosen cells, in levels."""
-        n, batch, pictures = self.n, self.batch, (frame_picture(src, plan), background.framed)
-        out = np.empty((len(cells[0]), CELL, CELL, 4), np.float32)
-        m, q, rows, columns = plan.coarse_span, plan.feature_span, plan.rows, plan.columns
-        coarse = _at_least(coarse, m, before=1)
-        features = _at_least(features, q)
-        for start in range(0, len(tile_rows), batch):
-            i, j = tile_rows[start : start + batch], tile_columns[start : start + batch]
-            here = slice(starts[start], starts[start + len(i)])
-            cell_i, cell_j = cells[0][here] % n, cells[1][here] % n
-            of_tile = np.repeat(np.arange(len(i)), np.diff(starts[start : start + len(i) + 1]))
-            i, j = (np.pad(x, (0, batch - len(x)), "edge") for x in (i, j))
-            tiles = self.tiles(
-                cut(features, rows.first_feature[i], columns.first_feature[j], q),
-                cut(coarse, rows.first_coarse[i], columns.first_coarse[j], m + 2),
-                rows.to_coarse[i],
-                columns.to_coarse[j],
-                rows.to_half[i],
-                columns.to_half[j],
-                *(cut(picture, i * n * CELL, j * n * CELL, 4 * (n + self.margin)) for picture in pictures),
-            )[0]
-            tiles = tiles.reshape(batch, n, CELL, n, CELL, 4)
-            out[here] = tiles[of_tile, cell_i, :, cell_j]
-        return out
-
-    @staticmethod
-    def _foreground(src, residual, refined, cells, everywhere):
-        """uint8 (H, W, 3): source plus residual, the coarse one enlarged, the refined one where there is one."""
-        out = np.empty_like(src)
-        if not everywhere:
+    def _enlarge(self, src, pha, residual, full_pha, fgr):
+        """Fill alpha and, unless it is None, the foreground from the coarse maps."""
+        run = self.threads.map
+        enlarge_into(full_pha, pha, lambda strip, rows: cv2.convertScaleAbs(strip, full_pha[rows], LEVELS), run)
+        if fgr is not None:
             levels = np.ascontiguousarray(residual.transpose(1, 2, 0)) * np.float32(LEVELS)
-            enlarge_into(out, levels, lambda strip, rows: cv2.add(src[rows], strip, out[rows], dtype=cv2.CV_8U))
-        cells = tuple(cells)
-        cells_of(out)[cells] = np.rint(np.clip(cells_of(src)[cells] + refined, 0, LEVELS)).astype(np.uint8)
-        return out
+            enlarge_into(fgr, levels, lambda strip, rows: cv2.add(src[rows], strip, fgr[rows], dtype=cv2.CV_8U), run)
+
+    def _refine(self, src, background, plan, coarse, features, tile_rows, tile_columns, cells, starts, write):
+        """Refine all tiles, and give write(slice of cells, what they became) the chosen cells of each batch."""
+        n, batch, framed = self.n, self.batch, (frame_picture(src, plan), background.framed)
+        m, q, rows, columns = plan.coarse_span, plan.feature_span, plan.rows, plan.columns
+        coarse = np.ascontiguousarray(_at_least(coarse, m, before=1).transpose(2, 1, 0))
+        features = _at_least(features, q)
+        side = 4 * (n + self.margin)
+
+        def refine(program, first_batch):
+            small = np.empty((batch, 6, m + 2, m + 2), np.float32)
+            pictures = np.empty((batch, 6, side, side), np.uint8)
+            for start in range(first_batch * batch, len(tile_rows), batch * len(self.tiles)):
+                i, j = tile_rows[start : start + batch], tile_columns[start : start + batch]
+                here = slice(starts[start], starts[start + len(i)])
+                cell_i, cell_j = cells[0][here] % n, cells[1][here] % n
+                of_tile = np.repeat(np.arange(len(i)), np.diff(starts[start : start + len(i) + 1]))
+                i, j = (np.pad(x, (0, batch - len(x)), "edge") for x in (i, j))
+                for picture, part in zip(framed, (pictures[:, :3], pictures[:, 3:])):
+                    cut(picture, i * n * CELL, j * n * CELL, side, part)
+                tiles = program(
+                    cut(features, rows.first_feature[i], columns.first_feature[j], q),
+                    cut(coarse, columns.first_coarse[j], rows.first_coarse[i], m + 2, small),
+                    rows.to_coarse[i],
+                    columns.to_coarse[j],
+                    rows.to_half[i],
+                    columns.to_half[j],
+                    pictures,
+                )[0]
+                tiles = tiles.reshape(batch, n, 2, n, 2, 2, 2, 4)  # quarters: rows and columns of 2x2 pixels
+                refined = tiles[of_tile, cell_i, :, cell_j].transpose(0, 1, 3, 2, 4, 5)
+                write(here, refined.reshape(-1, CELL, CELL, 4))
+
+        for _ in self.threads.map(refine, self.tiles, range(len(self.tiles))):
+            pass
 
 
 def _at_least(array, size, before=0):

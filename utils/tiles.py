@@ -203,36 +203,54 @@ def group_cells(rows, columns, plan):
 
 
 def frame_picture(picture, plan):
-    """Surround a picture with the zeros that the tiles at its edge see: uint8 (H, W, 3) -> larger."""
+    """Split a picture into channels with the zeros around it that tiles at its edge see: (H, W, 3) -> (3, h, w)."""
     before = 2 * plan.margin
     tile = CELL * plan.n
-    below, right = (before + -size % tile for size in picture.shape[:2])
-    return cv2.copyMakeBorder(picture, before, below, before, right, cv2.BORDER_CONSTANT)
+    height, width = picture.shape[:2]
+    below, right = (before + -size % tile for size in (height, width))
+    planes = np.empty((3, before + height + below, before + width + right), picture.dtype)
+    for band in (np.s_[:before], np.s_[before + height :]):
+        planes[:, band] = 0
+        planes[:, :, band] = 0
+    planes[:, :, before + width :] = 0
+    cv2.split(picture, [plane[before : before + height, before : before + width] for plane in planes])
+    return planes
 
 
-def cut(array, rows, columns, size):
-    """Cut square windows out of a channels-last array.
+def cut(array, rows, columns, size, out=None):
+    """Cut square windows out of an array.
 
     Args:
-        array: contiguous (H, W, C).
+        array: contiguous (H, W, C), or channels first (C, H, W) if `out` is given.
         rows, columns: (t,) int, the windows' upper left corners.
         size: their side.
+        out: (t, C, size, size) to fill.
 
     Returns:
-        (t, size, size, C). The windows must lie inside the array.
+        (t, size, size, C), or `out`. The windows must lie inside the array.
     """
-    height, width, channels = array.shape
+    height, width = array.shape[:2] if out is None else array.shape[1:]
     if len(rows) and (rows.max() + size > height or columns.max() + size > width):
         raise ValueError(f"windows of {size} leave an array of {width}x{height}")
+    if out is not None:
+        plane, row, column = array.strides
+        windows = as_strided(
+            array,
+            (height - size + 1, width - size + 1, len(array), size, size),
+            (row, column, plane, row, column),
+            writeable=False,
+        )
+        out[:] = windows[rows, columns]
+        return out
     row, column, _ = array.strides
-    line = size * channels
+    line = size * array.shape[2]
     windows = as_strided(
         array, (height - size + 1, width - size + 1, size, line), (row, column, row, array.itemsize), writeable=False
     )
-    return windows[rows, columns].reshape(len(rows), size, size, channels)
+    return windows[rows, columns].reshape(len(rows), size, size, -1)
 
 
-def enlarge_into(out, maps, convert):
+def enlarge_into(out, maps, convert, run=map):
     """Enlarge coarse maps bilinearly, strip by strip.
 
     Args:
@@ -240,19 +258,24 @@ def enlarge_into(out, maps, convert):
         maps: float32 (hc, wc[, C]).
         convert: convert(strip, rows) is given the enlarged float32 strip and the slice of rows that it covers, and
             writes into out.
+        run: run(function, strips) calls the function for each strip, in any order: `map`, or a thread pool's.
     """
     height, width = out.shape[:2]
     coarse_height, coarse_width = maps.shape[:2]
     low, high, (_, part) = _bilinear(np.arange(height), height, coarse_height)
     part = part.astype(np.float32).reshape(-1, *[1] * (maps.ndim - 1))
     lines = max(1, STRIP_BYTES // (4 * width * int(np.prod(maps.shape[2:]))))
-    for start in range(0, height, lines):
+
+    def enlarge(start):
         rows = slice(start, min(start + lines, height))
         near = maps[low[rows]]
         strip = near + (maps[high[rows]] - near) * part[rows]
         if width != coarse_width:
             strip = cv2.resize(strip, (width, len(strip)), interpolation=cv2.INTER_LINEAR)
         convert(strip, rows)
+
+    for _ in run(enlarge, range(0, height, lines)):
+        pass
 
 
 def cells_of(picture):
