@@ -68,10 +68,8 @@ def main(argv=None):
 
 def serve(args, files):
     """Serve the page until Ctrl-C; `files` is the folder for everything uploaded and made."""
-    # Read by gradio and the engines when they are imported: nobody is called, and files lie in our folder alone.
-    sys.modules["openvino_telemetry"] = None  # not to be found: OpenVINO goes on without it
+    # Read by gradio when it is imported: nobody is called, and files lie in our folder alone.
     os.environ.update(
-        ORT_DISABLE_TELEMETRY="1",
         GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_OFFLINE="1", GRADIO_SHARE="False",
         GRADIO_TEMP_DIR=str(files), GRADIO_EXAMPLES_CACHE=str(files / "cached"),
         GRADIO_ALLOWED_PATHS="", GRADIO_BLOCKED_PATHS="", GRADIO_RUN_HISTORY="False",
