@@ -82,7 +82,7 @@ def matte_video(matting, args):
             return 0
     bgr = read_background(clip, args.bgr, folder if args.save_bgr else None)
     background = ClipBackground(matting, bgr, args.align, args.match_exposure)
-    smoother = Smoother() if getattr(args, "smooth", False) else None
+    smoother = Smoother() if args.smooth else None
     return _run(matting, clip, background, smoother, paths, output_format, target, args.skip_existing)
 
 
