@@ -1,6 +1,7 @@
 """Every engine against dygraph, the cache and its faults, the choice of an engine, and a bug of oneDNN."""
 
 import errno
+import mmap
 import os
 import shutil
 import subprocess
@@ -13,14 +14,17 @@ import paddle
 import pytest
 from paddle.static import InputSpec
 
+import utils.checkpoint
 import utils.engine_cache
 import utils.engine_choice
 import utils.engines
+import utils.predictor
 from dataset.picture import read_rgb
 from model import MattingRefine
 from tests.test_predictor import scene
-from utils.checkpoint import save_weights
+from utils.checkpoint import DEFAULT_WEIGHTS, WeightsError, save_weights
 from utils.command_line import UsageError
+from utils.cpu import give_back_file
 from utils.engine_cache import cached, key
 from utils.engines import FASTEST_FIRST, missing_packages, open_program
 from utils.export_programs import save_paddle
@@ -165,7 +169,7 @@ def test_entry_is_made_once_and_found_again(tmp_path):
     assert len(made) == 1 and sorted(p.name for p in tmp_path.iterdir()) == ["entry"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "missing", "inventory"])
+@pytest.mark.parametrize("damage", ["cut", "missing", "inventory", "tampered"])
 def test_damaged_entry_is_made_anew_with_a_warning(quick_build, tmp_path, damage):
     src, bgr = scene(64, 64)
     before = Matting(engine="inference", device="cpu")(src, bgr)
@@ -173,8 +177,13 @@ def test_damaged_entry_is_made_anew_with_a_warning(quick_build, tmp_path, damage
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(utils.engine_cache.FOLDER_VARIABLE, str(tmp_path))
         entry = tmp_path / quick_build.name
-        file = entry / ("entry.json" if damage == "inventory" else "coarse.pdiparams")
-        file.unlink() if damage == "missing" else file.write_bytes(file.read_bytes()[:100])
+        file = entry / ("entry.json" if damage in ("inventory", "tampered") else "coarse.pdiparams")
+        if damage == "missing":
+            file.unlink()
+        elif damage == "tampered":
+            file.write_text(file.read_text().replace("mobilenetv2", "resnet50"))
+        else:
+            file.write_bytes(file.read_bytes()[:100])
         with pytest.warns(UserWarning, match="damaged: the exported model is made anew"):
             after = Matting(engine="inference", device="cpu")(src, bgr)
         assert np.array_equal(after.pha, before.pha)
@@ -221,11 +230,83 @@ def test_two_processes_at_once_leave_one_entry(tmp_path):
 
 
 def test_key_changes_with_every_part():
-    def named(name, fill):
-        return iter([(name, np.full(3, fill, np.float32))])
+    assert len({key("x", "a"), key("y", "a"), key("x", "b"), key("x", "a", ""), key("xa")}) == 5
+    assert key("x", "a") == key("x", "a")
 
-    keys = {key("x", named("a", 0)), key("y", named("a", 0)), key("x", named("a", 1)), key("x", named("b", 0))}
-    assert len(keys) == 4 and key("x", named("a", 0)) in keys
+
+def unread(path):
+    raise AssertionError(f"{path} was read")
+
+
+def test_kept_programs_are_used_without_reading_the_weights(quick_build, monkeypatch):
+    src, bgr = scene(64, 64)
+    before = Matting(engine="inference", device="cpu")(src, bgr)
+    monkeypatch.setattr(utils.predictor, "read_state", unread)
+    monkeypatch.setattr(utils.predictor, "MattingRefine", unread)
+    mine = Matting(engine="inference", device="cpu")
+    assert np.array_equal(mine(src, bgr).pha, before.pha)
+    assert mine.backbone == "mobilenetv2" and mine.engine == "inference"
+    with pytest.raises(AssertionError, match="was read"):
+        Matting(engine="paddle", device="cpu")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(backbone="resnet50"), "holds mobilenetv2 weights, but the model is resnet50"),
+        (dict(refine_mode="all"), "refine_mode"),
+        (dict(backbone_scale=0.7), "backbone_scale"),
+    ],
+)
+def test_kept_programs_leave_the_checks_as_they_are(quick_build, options, message):
+    with pytest.raises((WeightsError, UsageError), match=message):
+        Matting(engine="inference", device="cpu", **options)
+
+
+def test_another_file_under_the_same_name_is_noticed(tmp_path):
+    """Good weights give their own picture, bad or missing ones the error that they gave before anything was kept."""
+    src, bgr = scene(64, 64)
+    path = tmp_path / "net.pdparams"
+    options = dict(weights=path, refine_mode="full", device="cpu")
+    shutil.copy(DEFAULT_WEIGHTS, path)
+    early = Matting(engine="inference", **options)
+    shipped = early(src, bgr)
+    paddle.seed(2)
+    save_weights(MattingRefine("mobilenetv2", refine_kernel_size=1), path)
+    with pytest.raises(WeightsError, match="net.pdparams was replaced while it was in use: start again"):
+        early.model  # noqa: B018
+    mine, true = Matting(engine="inference", **options), Matting(engine="paddle", **options)
+    agree(mine(src, bgr), true(src, bgr))
+    assert mine.model.refiner.kernel_size == 1 and not np.array_equal(mine(src, bgr).pha, shipped.pha)
+    path.write_bytes(DEFAULT_WEIGHTS.read_bytes()[:100_000])
+    with pytest.raises(WeightsError, match="net.pdparams is cut off or damaged"):
+        Matting(engine="inference", **options)
+    path.unlink()
+    with pytest.raises(WeightsError, match="net.pdparams does not exist"):
+        Matting(engine="inference", **options)
+
+
+def test_a_changed_shipped_file_is_refused_even_where_its_programs_are_kept(quick_build, tmp_path, monkeypatch):
+    shutil.copy(DEFAULT_WEIGHTS, tmp_path / "net.pdparams")
+    (tmp_path / utils.checkpoint.CHECKSUMS).write_text(f"{'0' * 64}  net.pdparams\n")
+    monkeypatch.setattr(utils.checkpoint, "WEIGHTS_FOLDER", tmp_path)
+    with pytest.raises(WeightsError, match="is not the file that was shipped"):
+        Matting(tmp_path / "net.pdparams", engine="inference", device="cpu")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is given back on Linux only")
+def test_pages_of_a_mapped_file_are_given_back_and_read_again(tmp_path):
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(range(256)) * (1 << 14))
+
+    def resident():
+        report = Path("/proc/self/smaps").read_text().partition(f"{path}\n")[2]
+        return int(report.partition("Rss:")[2].split()[0])
+
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[::4096]) == 0 and resident() == 4096
+        give_back_file(path)
+        assert resident() == 0 and mapped[1 << 20 : (1 << 20) + 3] == b"\0\1\2"
 
 
 class ConvolutionThenProduct(paddle.nn.Layer):

@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 
 from utils.files import atomic_path, sha256_file
-from utils.state_file import WeightsError, read_tensors  # WeightsError is used from here by everybody else
+from utils.state_file import WeightsError, check_file, read_tensors  # WeightsError is used from here by everybody else
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "model" / "weights"
 DEFAULT_WEIGHTS = WEIGHTS_FOLDER / "mobilenetv2_people.pdparams"
@@ -45,6 +45,22 @@ def read_state(path):
     if all(name.startswith("module.") for name in state):
         state = {name[len("module.") :]: array for name, array in state.items()}
     return state
+
+
+def weights_digest(path):
+    """SHA-256 of a weight file, read piece by piece: whether it is the one that an earlier start has checked.
+
+    Raises:
+        WeightsError: the file is missing, not to be read, or a shipped file whose SHA-256 is not the recorded one.
+    """
+    path = Path(path)
+    check_file(path)
+    try:
+        digest = sha256_file(path)
+    except PermissionError:
+        raise WeightsError(f"{path} may not be read: change its permissions") from None
+    _verify_shipped(path, digest)
+    return digest
 
 
 def official_to_paddle(state):
@@ -209,13 +225,13 @@ def _tensors(value):
     return state
 
 
-def _verify_shipped(path):
+def _verify_shipped(path, digest=None):
     sums = WEIGHTS_FOLDER / CHECKSUMS
     if path.resolve().parent != WEIGHTS_FOLDER or not path.is_file() or not sums.is_file():
         return
     for line in sums.read_text(encoding="utf-8").splitlines():
         expected, _, name = line.partition("  ")
-        if name == path.name and sha256_file(path) != expected:
+        if name == path.name and (digest or sha256_file(path)) != expected:
             raise WeightsError(f"{path} is not the file that was shipped (its SHA-256 differs): fetch it again")
 
 

@@ -14,16 +14,14 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from utils.files import sha256_file, write_json
 
 FOLDER_VARIABLE = "MATTING_CACHE"
 NAME = "background-matting-paddle"
 INVENTORY = "entry.json"
+DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading an inventory may raise
 
 
 def cache_folder():
@@ -40,16 +38,19 @@ def cache_folder():
 
 
 def key(*parts):
-    """A name for an entry: a digest of texts, and of pairs (name, array) that an iterator gives one after the other."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Iterator):
-            for name, array in part:
-                digest.update(f"{name} {array.shape} {array.dtype}\n".encode())
-                digest.update(np.ascontiguousarray(array))
-        else:
-            digest.update(f"{part}\n".encode())
-    return digest.hexdigest()[:32]
+    """A name for an entry: a digest of texts."""
+    return hashlib.sha256("".join(f"{part}\n" for part in parts).encode()).hexdigest()[:32]
+
+
+def describe(name, folder=None):
+    """What the maker of an entry said about it; None if there is none or what it said is damaged.
+
+    The entry's files are not looked at: `cached` does that, and makes anew what is damaged.
+    """
+    try:
+        return _read_inventory((Path(folder) if folder else cache_folder()) / name)["described"]
+    except DAMAGE:
+        return None
 
 
 @contextlib.contextmanager
@@ -96,8 +97,21 @@ def cached(name, make, folder=None):
 def _fill(work, make):
     described = make(work)
     files = {path.name: sha256_file(path) for path in sorted(work.iterdir())}
-    write_json(work / INVENTORY, {"files": files, "described": described})
+    inventory = {"files": files, "described": described}
+    write_json(work / INVENTORY, {**inventory, "sha256": _digest(inventory)})
     return described
+
+
+def _digest(inventory):
+    return hashlib.sha256(json.dumps(inventory, sort_keys=True).encode()).hexdigest()
+
+
+def _read_inventory(entry):
+    """Read an entry's inventory; raises one of DAMAGE."""
+    inventory = json.loads((entry / INVENTORY).read_text(encoding="utf-8"))
+    if inventory.pop("sha256") != _digest(inventory):
+        raise ValueError("changed")
+    return inventory
 
 
 def _publish(work, entry):
@@ -115,11 +129,11 @@ def _find(entry):
     if not entry.is_dir():
         return None
     try:
-        inventory = json.loads((entry / INVENTORY).read_text(encoding="utf-8"))
+        inventory = _read_inventory(entry)
         damaged = [name for name, digest in inventory["files"].items() if sha256_file(entry / name) != digest]
         if not damaged:
             return inventory["described"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except DAMAGE:
         damaged = [INVENTORY]
     warnings.warn(f"{entry / damaged[0]} is damaged: the exported model is made anew", stacklevel=4)
     aside = entry.with_name(f".{entry.name}.{secrets.token_hex(6)}")

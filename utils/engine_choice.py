@@ -8,8 +8,9 @@ import numpy as np
 import paddle
 
 from dataset.picture import PictureError, read_rgb
+from utils.checkpoint import WeightsError, guess_backbone
 from utils.command_line import UsageError
-from utils.engine_cache import cached, key
+from utils.engine_cache import cached, describe, key
 from utils.engines import (
     FASTEST_FIRST,
     PRECISIONS,
@@ -26,7 +27,7 @@ from utils.tensor import to_tensor
 from utils.tiled_matting import TiledMatting
 
 ENGINES = ("auto", "paddle", *FASTEST_FIRST)
-FORMAT = 2  # of the exported programs; raise it when utils/programs.py changes what they compute
+FORMAT = 3  # of the exported programs; raise it when utils/programs.py changes what they compute
 TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-4}  # largest difference of alpha; for bfloat16 the mean one
 IMAGES = Path(__file__).resolve().parent.parent / "image"
 CHECK_SIZE, CHECK_SCALE = (148, 204), 1 / 4
@@ -39,11 +40,33 @@ def check_engine(engine, precision):
             raise UsageError(f"--{flag} {value} does not exist: pass one of {', '.join(allowed)}")
 
 
-def open_engine(model, engine="auto", precision="float32", device="cpu"):
-    """Open a model's programs in an engine.
+def wants_programs(engine, device):
+    """Whether `open_engine` opens exported programs, and not the network itself."""
+    return engine != "paddle" and (engine != "auto" or _on_cpu(device))
+
+
+def known_backbone(digest, engine, precision):
+    """Backbone of a weight file that programs are kept of; None if there are none.
+
+    Such a file has been read and found good, so that it need not be read again.
 
     Args:
-        model: MattingRefine in evaluation mode, with its weights.
+        digest: the file's SHA-256. engine, precision: as for `open_engine`.
+    """
+    for name in FASTEST_FIRST if engine == "auto" else (engine,):
+        described = describe(_entry(digest, name, precision))
+        if described and not missing_packages(name):
+            return described["backbone"]
+    return None
+
+
+def open_engine(network, digest, engine="auto", precision="float32", device="cpu"):
+    """Open a network's programs in an engine.
+
+    Args:
+        network: function that returns MattingRefine in evaluation mode, with its weights. It is called only if programs
+            must be made from it.
+        digest: SHA-256 of the file of these weights, by which the programs are found again; not used for `"paddle"`.
         engine: `"auto"`, `"paddle"` (the model itself, without an export), `"inference"`, `"openvino"` or
             `"onnxruntime"`.
         precision: `"float32"` or `"bfloat16"`.
@@ -57,16 +80,15 @@ def open_engine(model, engine="auto", precision="float32", device="cpu"):
         UsageError: the engine that was asked for does not work here.
     """
     check_engine(engine, precision)
-    on_cpu = device.partition(":")[0] == "cpu"
-    if engine == "paddle" or (engine == "auto" and not on_cpu):
+    if not wants_programs(engine, device):
         if precision != "float32":
             raise UsageError("--precision bfloat16 needs --engine inference or openvino, and --device cpu")
         return "paddle", None, None
-    if not on_cpu:
+    if not _on_cpu(device):
         raise UsageError(f"--engine {engine} works on the CPU: pass --device cpu, or --engine paddle")
     if engine != "auto":
         try:
-            return engine, _open(model, engine, precision), None
+            return engine, _open(network, digest, engine, precision), None
         except EngineError as error:
             raise UsageError(f"--engine {engine} cannot be used: {error}") from error.__cause__
     passed_over = []
@@ -74,7 +96,7 @@ def open_engine(model, engine="auto", precision="float32", device="cpu"):
         if missing_packages(name):
             continue
         try:
-            return name, _open(model, name, precision), _line(passed_over, name)
+            return name, _open(network, digest, name, precision), _line(passed_over, name)
         except EngineError as error:
             passed_over.append(f"{name} ({error})")
     if precision != "float32":
@@ -86,29 +108,43 @@ def _line(passed_over, taken):
     return f"engine {taken} is used, since these failed: {'; '.join(passed_over)}" if passed_over else None
 
 
-def _open(model, engine, precision):
+def _on_cpu(device):
+    return device.partition(":")[0] == "cpu"
+
+
+def _entry(digest, engine, precision):
+    return key(f"format {FORMAT}", engine, precision, versions(engine), sys.platform, digest)
+
+
+def _open(network, digest, engine, precision):
     """Open a validated entry of the cache. Raises EngineError with the reason."""
     missing = missing_packages(engine)
     if missing:
         raise EngineError(f"{' and '.join(missing)} not installed, see requirements-engines.txt")
-    state = ((name, tensor.numpy()) for name, tensor in model.state_dict().items())
-    name = key(f"format {FORMAT}", engine, precision, model.refiner.kernel_size, versions(engine), sys.platform, state)
 
     def make(folder):
+        model = network()
         build(engine, model, folder)
-        return {"engine": engine, "precision": precision, **_validate(model, _tiled(model, engine, folder, precision))}
+        kernel = model.refiner.kernel_size
+        return {
+            "engine": engine,
+            "precision": precision,
+            "backbone": guess_backbone(model.state_dict()),
+            "kernel": kernel,
+            **_validate(model, _tiled(engine, folder, precision, kernel)),
+        }
 
     try:
-        with cached(name, make) as (folder, described):
+        with cached(_entry(digest, engine, precision), make) as (folder, described):
             _judge(described, precision)
-            return _tiled(model, engine, folder, precision)
-    except (EngineError, MemoryError, KeyboardInterrupt):
+            return _tiled(engine, folder, precision, described["kernel"])
+    except (EngineError, WeightsError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # engines and converters raise anything
         raise EngineError(" ".join(str(error).split())[-160:] or type(error).__name__) from error
 
 
-def _tiled(model, engine, folder, precision):
+def _tiled(engine, folder, precision, kernel):
     """One coarse picture with all threads; tiles on one thread each, which is faster than sharing each call.
 
     The coarse program always computes in float32: in bfloat16 alpha would be off by up to 1e-3 on the average, and
@@ -117,7 +153,7 @@ def _tiled(model, engine, folder, precision):
     coarse_file, tiles_file = (folder / name for name in PROGRAMS)
     coarse = open_copies(engine, coarse_file, "float32")[0]
     tiles = open_copies(engine, tiles_file, precision, threads())
-    return TiledMatting(coarse, tiles, model.refiner.kernel_size)
+    return TiledMatting(coarse, tiles, kernel)
 
 
 def _judge(described, precision):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from utils.cpu import give_back_file
 from utils.export_programs import coarse_inputs, program_file, save_onnx, save_paddle, tile_inputs
 from utils.programs import CoarseProgram, TileProgram
 
@@ -75,8 +76,12 @@ def build(engine, model, folder):
 def _save_openvino(path):
     """PATH.onnx -> PATH.xml and PATH.bin, OpenVINO's own format, which it maps into memory instead of copying it."""
     import openvino
+    from openvino._offline_transformations import apply_moc_transformations
 
-    openvino.save_model(openvino.Core().read_model(f"{path}.onnx"), f"{path}.xml", compress_to_fp16=False)
+    model = openvino.Core().read_model(f"{path}.onnx")
+    # norms become part of the convolutions' weights here, not in a copy of them that each process would make
+    apply_moc_transformations(model, cf=True)
+    openvino.save_model(model, f"{path}.xml", compress_to_fp16=False)
 
 
 def open_program(engine, path, precision="float32"):
@@ -159,7 +164,9 @@ class _Compiled:
             "NUM_STREAMS": copies,
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
         }
-        self.path, self.copies = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists()), copies
+        file = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists())
+        self.model = self.core.read_model(file)  # once, since the file may be a temporary one
+        self.weights, self.copies = Path(file).with_suffix(".bin"), copies
         self.requests = OrderedDict()  # shapes -> one request for each copy
         self.lock = threading.Lock()
 
@@ -175,9 +182,10 @@ class _Compiled:
         return [output.data for output in request.output_tensors]
 
     def _compile(self, shapes):
-        model = self.core.read_model(self.path)
+        model = self.model.clone()
         model.reshape({given.any_name: list(shape) for given, shape in zip(model.inputs, shapes)})
         compiled = self.core.compile_model(model, "CPU", self.options)
+        give_back_file(self.weights)  # it computes with copies of its own
         return [compiled.create_infer_request() for _ in range(self.copies)]
 
 

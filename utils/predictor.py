@@ -19,9 +19,12 @@ import paddle
 
 from dataset.picture import PictureError
 from model import MattingRefine
-from utils.checkpoint import DEFAULT_WEIGHTS, guess_backbone, load_weights, read_state
+from model.matting import MAX_BACKBONE_SCALE
+from model.refiner import MODES
+from utils.checkpoint import DEFAULT_WEIGHTS, WeightsError, guess_backbone, load_weights, read_state, weights_digest
 from utils.command_line import UsageError
-from utils.engine_choice import check_engine, open_engine
+from utils.engine_choice import check_engine, known_backbone, open_engine, wants_programs
+from utils.files import sha256_file
 from utils.presets import enlargement, preset
 from utils.tensor import to_tensor, to_uint8
 
@@ -120,10 +123,24 @@ class Matting:
         self.refine_mode, self.refine_sample_pixels = refine_mode, refine_sample_pixels
         self.refine_threshold = refine_threshold
         self._wanted, self.precision, self._opened = engine, precision, None
-        self._model = self._load()
+        self._model, self._digest = None, None
+        if wants_programs(engine, self.device):
+            self._digest = weights_digest(self.weights)
+        if not self._is_known():
+            self._model = self._load()
+
+    def _is_known(self):
+        """Whether an earlier start has checked these weights and kept programs of them; reads the backbone off them."""
+        known = self._digest and known_backbone(self._digest, self._wanted, self.precision)
+        if not known or self.backbone not in (None, known):
+            return False
+        self.backbone = known
+        return self.refine_mode in MODES and 0 < (self.backbone_scale or 0.25) <= MAX_BACKBONE_SCALE
 
     def _load(self):
         state = read_state(self.weights)
+        if self._digest and sha256_file(self.weights) != self._digest:
+            raise WeightsError(f"{self.weights} was replaced while it was in use: start again")
         self.backbone = self.backbone or guess_backbone(state) or "mobilenetv2"
         kernel = state.get("refiner.conv1.weight", np.empty((0, 0, 3))).shape[-1]
         try:
@@ -143,7 +160,7 @@ class Matting:
 
     @property
     def model(self):
-        """MattingRefine with the weights, in evaluation mode; read again if an engine has taken its place."""
+        """MattingRefine with the weights, in evaluation mode; with an engine, read only when asked for."""
         if self._model is None:
             self._model = self._load()
         return self._model
@@ -202,7 +219,7 @@ class Matting:
 
     def _open(self):
         if self._opened is None:
-            name, tiled, note = open_engine(self.model, self._wanted, self.precision, self.device)
+            name, tiled, note = open_engine(lambda: self.model, self._digest, self._wanted, self.precision, self.device)
             if tiled is not None:
                 self._model = None  # the engine has weights of its own
             give_back_memory()

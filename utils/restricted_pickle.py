@@ -7,6 +7,7 @@ before anything of that size is made.
 """
 
 import pickletools
+from os import SEEK_END
 
 import numpy as np
 
@@ -205,7 +206,9 @@ def unpickle(file):
 
 def _interpret(file, storages):
     stack, marks, memo = [], [], {}
-    work = 4 * file.getbuffer().nbytes  # a crafted file could have one long text converted a million times
+    start = file.tell()
+    work = 4 * file.seek(0, SEEK_END)  # a crafted file could have one long text converted a million times
+    file.seek(start)  # (its getbuffer() would tell the size, too, but copy the file first)
 
     def pop_mark():
         start = marks.pop()

@@ -56,7 +56,8 @@ def read_tensors(path):
     raise WeightsError(f"{path} is {_guess_kind(data)}, not weights: give a .pth or .pdparams file")
 
 
-def _read_bytes(path):
+def check_file(path):
+    """Raise WeightsError for what cannot be a weight file: missing, a folder, empty or far too large."""
     if not path.exists():
         raise WeightsError(f"{path} does not exist: check the name of the weights")
     if not path.is_file():
@@ -68,6 +69,10 @@ def _read_bytes(path):
         raise WeightsError(
             f"{path} has {size >> 20} MiB, more than weights of this network can have: give another file"
         )
+
+
+def _read_bytes(path):
+    check_file(path)
     try:
         return path.read_bytes()
     except PermissionError:
