@@ -17,6 +17,7 @@ import paddle
 import paddle.distributed as dist
 
 from utils.command_line import UsageError, command_line
+from utils.cpu import keep_freed_memory
 from utils.logger import RunLog, progress_bar
 from utils.training import (
     autocast,
@@ -40,6 +41,8 @@ def main(argv=None):
     jobs = parse_jobs(argv)
     if jobs[0].device:
         paddle.set_device(jobs[0].device)
+    if paddle.get_device() == "cpu":
+        keep_freed_memory()
     if dist.get_world_size() > 1:
         dist.init_parallel_env()
     for args in jobs:

@@ -4,10 +4,20 @@ import math
 
 import paddle
 from paddle import nn
+from paddle.autograd import PyLayer
 from paddle.nn import functional as F
 from paddle.nn.initializer import Normal, Uniform
 
-__all__ = ["BatchNorm2D", "conv2d", "initialise_encoder"]
+__all__ = ["BatchNorm2D", "conv2d", "initialise_encoder", "trains_on_cpu"]
+
+
+def trains_on_cpu(x):
+    """Whether the gradient of `x` will be asked for, in float32 and on a CPU, outside of a traced program.
+
+    There some of Paddle's kernels take many times as long as others that give the same numbers to rounding: bilinear
+    resizing, depthwise convolution, slices and biases have a second path for this case in this package.
+    """
+    return paddle.in_dynamic_mode() and not x.stop_gradient and x.place.is_cpu_place() and x.dtype == paddle.float32
 
 
 def conv2d(in_channels, out_channels, kernel_size, bias=False, **options):
@@ -17,7 +27,9 @@ def conv2d(in_channels, out_channels, kernel_size, bias=False, **options):
     """
     fan_in = in_channels // options.get("groups", 1) * kernel_size**2
     bound = 1 / math.sqrt(fan_in)
-    return nn.Conv2D(
+    depthwise = kernel_size == 3 and options.get("groups", 1) == in_channels == out_channels
+    kind = DepthwiseConv2D if depthwise and not bias else BiasedConv2D if bias else nn.Conv2D
+    return kind(
         in_channels,
         out_channels,
         kernel_size,
@@ -25,6 +37,47 @@ def conv2d(in_channels, out_channels, kernel_size, bias=False, **options):
         bias_attr=paddle.ParamAttr(initializer=Uniform(-bound, bound)) if bias else False,
         **options,
     )
+
+
+class BiasedConv2D(nn.Conv2D):
+    """A `paddle.nn.Conv2D` that adds its bias to rows of pixels in training on a CPU: a tenth of Paddle's time."""
+
+    @paddle.jit.not_to_static
+    def forward(self, x):
+        if not trains_on_cpu(x):
+            return super().forward(x)
+        y = F.conv2d(x, self.weight, None, self._stride, self._updated_padding, self._dilation, self._groups)
+        return (y.flatten(2) + self.bias.unsqueeze(-1)).reshape(y.shape)
+
+
+class DepthwiseConv2D(nn.Conv2D):
+    """A depthwise 3x3 `paddle.nn.Conv2D` with a backward pass of half of Paddle's time in training on a CPU.
+
+    The gradient of a convolution that keeps the size is one with the turned kernel, and Paddle's forward kernel is
+    several times as fast as its own input gradient.
+    """
+
+    @paddle.jit.not_to_static
+    def forward(self, x):
+        if not trains_on_cpu(x) or self._stride != [1, 1] or self._updated_padding != self._dilation:
+            return super().forward(x)
+        return _InputGradient.apply(super().forward(x.detach()), x, self.weight.detach(), self._dilation)
+
+
+class _InputGradient(PyLayer):
+    """y, the depthwise convolution of x by a 3x3 weight, as it is; x then gets its gradient here."""
+
+    @staticmethod
+    def forward(ctx, y, x, weight, dilation):
+        ctx.save_for_backward(weight)
+        ctx.dilation = dilation
+        return y
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (weight,) = ctx.saved_tensor()
+        turned, pad = weight.flip([2, 3]), ctx.dilation
+        return gradient, F.conv2d(gradient, turned, padding=pad, dilation=pad, groups=weight.shape[0]), None
 
 
 def initialise_encoder(encoder, skip):

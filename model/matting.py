@@ -4,10 +4,13 @@ The architecture follows PeterL1n/BackgroundMattingV2 (MIT licence, see LICENSE)
 that its published weights fit.
 """
 
+import warnings
+
 import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
+from . import layers
 from .aspp import ASPP
 from .decoder import Decoder
 from .mobilenet import MobileNetV2Encoder
@@ -75,7 +78,13 @@ class MattingBase(Base):
 
     @staticmethod
     def _split(x):
-        return x[:, :1].clip(0, 1), x[:, 1:4], x[:, 4:5].clip(0, 1), F.relu(x[:, 5:])
+        if layers.trains_on_cpu(x):  # one gradient, where slices make four of full size and add them up
+            with warnings.catch_warnings():  # Paddle 3.2 tells at the first call that PyTorch's split differs
+                warnings.simplefilter("ignore")
+                pha, fgr, err, hid = paddle.split(x, [1, 3, 1, 32], axis=1)
+        else:
+            pha, fgr, err, hid = x[:, :1], x[:, 1:4], x[:, 4:5], x[:, 5:]
+        return pha.clip(0, 1), fgr, err.clip(0, 1), F.relu(hid)
 
 
 class MattingRefine(MattingBase):

@@ -1,9 +1,14 @@
 """Resizing as the network does it: half-pixel centres (align_corners False), no anti-alias."""
 
 import math
+from functools import lru_cache
 
+import numpy as np
 import paddle
+from paddle.autograd import PyLayer
 from paddle.nn import functional as F
+
+from . import layers
 
 
 @paddle.jit.not_to_static  # Paddle's translator of Python code would make tensors of known sizes too
@@ -19,7 +24,11 @@ def size_of(x):
 @paddle.jit.not_to_static
 def bilinear(x, size):
     """Resize (b, c, h, w) bilinearly to `size`; the input itself when it has that size already."""
-    return x if _same(x, size) else F.interpolate(x, size=_listed(size), mode="bilinear", align_corners=False)
+    if _same(x, size):
+        return x
+    if layers.trains_on_cpu(x):
+        return _Bilinear.apply(x, *_listed(size))
+    return F.interpolate(x, size=_listed(size), mode="bilinear", align_corners=False)
 
 
 @paddle.jit.not_to_static
@@ -43,3 +52,34 @@ def _same(x, size):
 
 def _listed(size):
     return [n.reshape([]) if paddle.is_tensor(n) else int(n) for n in size]
+
+
+class _Bilinear(PyLayer):
+    """The same resize with a faster backward pass: Paddle's own takes ten times as long as its forward on a CPU.
+
+    Resizing is a matrix product along each axis, so its gradient is one with each transposed matrix.
+    """
+
+    @staticmethod
+    def forward(ctx, x, height, width):
+        ctx.source_size, ctx.size = x.shape[2:], (height, width)
+        return F.interpolate(x, size=[height, width], mode="bilinear", align_corners=False)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        rows, columns = (
+            paddle.to_tensor(_bilinear_weights(source, size)) for source, size in zip(ctx.source_size, ctx.size)
+        )
+        return paddle.matmul(rows, paddle.matmul(gradient, columns), transpose_x=True)
+
+
+@lru_cache(maxsize=64)
+def _bilinear_weights(source, size):
+    """(size, source) float32 matrix that resizes `source` values to `size`, half-pixel centres, ends repeated."""
+    positions = np.clip((np.arange(size) + 0.5) * (source / size) - 0.5, 0, None)
+    low = np.minimum(positions.astype(int), source - 1)
+    high = np.minimum(low + 1, source - 1)
+    weights = np.zeros((size, source), np.float32)
+    np.add.at(weights, (np.arange(size), low), 1 - (positions - low))
+    np.add.at(weights, (np.arange(size), high), positions - low)
+    return weights

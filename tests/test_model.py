@@ -4,9 +4,9 @@ import numpy as np
 import paddle
 import pytest
 
-from model import MattingBase, MattingRefine
-from model.layers import BatchNorm2D
-from model.resize import scaled_size
+from model import MattingBase, MattingRefine, layers
+from model.layers import BatchNorm2D, conv2d
+from model.resize import bilinear, scaled_size
 from tests.parity import seeded
 from tests.parity.measure import load, run
 
@@ -27,6 +27,72 @@ def test_batch_norm_keeps_the_unbiased_variance():
 def test_batch_norm_refuses_a_single_value():
     with pytest.raises(ValueError, match="one value per channel"):
         BatchNorm2D(3)(paddle.ones([1, 3, 1, 1]))
+
+
+def outputs_and_gradients(monkeypatch, function, x, weights, on_cpu_path):
+    """function(x) and the gradients of a weighted sum of it to x and the weights, on Paddle's or the second path."""
+    with monkeypatch.context() as patch:
+        taken = []
+        decide = layers.trains_on_cpu
+        patch.setattr(layers, "trains_on_cpu", lambda x: taken.append(decide(x)) or (taken[-1] and on_cpu_path))
+        x = paddle.to_tensor(x, stop_gradient=False)
+        y = function(x)
+        factor = paddle.to_tensor(seeded.normal("factor", y.shape))
+        gradients = paddle.grad([(y * factor).sum()], [x, *weights])
+    assert any(taken)
+    return [t.numpy() for t in (y, *gradients)]
+
+
+@pytest.mark.parametrize("source, size", [((8, 5), (16, 10)), ((7, 9), (13, 18)), ((1, 1), (3, 4)), ((9, 12), (4, 12))])
+def test_training_on_a_cpu_resizes_as_paddle_does(monkeypatch, source, size):
+    x = seeded.normal(f"resized {source}", (2, 3, *source))
+    mine, paddles = (outputs_and_gradients(monkeypatch, lambda x: bilinear(x, size), x, [], p) for p in (True, False))
+    for a, b in zip(mine, paddles):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(padding=1, groups=6),
+        dict(padding=2, dilation=2, groups=6),
+        dict(padding=1, groups=6, stride=2),
+        dict(groups=6),
+        dict(padding=1, bias=True),
+        dict(bias=True),
+    ],
+)
+def test_training_on_a_cpu_convolves_as_paddle_does(monkeypatch, options):
+    layer = conv2d(6, 6, 3, **options)
+    x = seeded.normal("convolved", (2, 6, 9, 11))
+    mine, paddles = (outputs_and_gradients(monkeypatch, layer, x, layer.parameters(), p) for p in (True, False))
+    for a, b in zip(mine, paddles):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+
+
+def test_training_on_a_cpu_splits_as_paddle_does(monkeypatch):
+    x = seeded.normal("split", (2, 37, 5, 6)) + 0.5
+    for part in range(4):  # the others are left without a gradient
+        mine, paddles = (
+            outputs_and_gradients(monkeypatch, lambda x, part=part: MattingBase._split(x)[part], x, [], p)
+            for p in (True, False)
+        )
+        for a, b in zip(mine, paddles):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_traced_program_and_a_prediction_take_paddles_path():
+    x = paddle.ones([1, 6, 4, 4])
+    assert not layers.trains_on_cpu(x)
+    x.stop_gradient = False
+    assert layers.trains_on_cpu(x) == (paddle.get_device() == "cpu")
+    assert not layers.trains_on_cpu(x.astype("float64"))
+    paddle.enable_static()
+    try:
+        with paddle.static.program_guard(paddle.static.Program()):
+            assert not layers.trains_on_cpu(paddle.static.data("x", [1, 6, 4, 4]))
+    finally:
+        paddle.disable_static()
 
 
 def test_unknown_backbone_is_named():

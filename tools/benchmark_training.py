@@ -1,7 +1,8 @@
 """Seconds of a training step of the base network: `tools/benchmark.py train-step`.
 
-Started with arguments of its own it is the worker of one contestant: KIND is `plain` (Paddle as it comes) or `ours`
-(with the settings of utils.cpu, which every program of this project makes).
+Started with arguments of its own it is the worker of one contestant. KIND is `plain` (the network of Paddle's own
+kernels, Paddle as it comes), `settings` (the same kernels with the settings of utils.cpu, as train.py makes them) or
+`ours` (with the second paths of model/ too, see `model.layers.trains_on_cpu`).
 
     python tools/benchmark_training.py KIND BACKBONE BATCH SIZE
 """
@@ -32,6 +33,7 @@ def measure_train_step(args):
     plain = {**os.environ, **AS_IT_COMES, "OMP_NUM_THREADS": str(threads())}
     workers = {
         "plain dygraph": Worker([sys.executable, __file__, "plain", *sizes], plain),
+        "with settings": Worker([sys.executable, __file__, "settings", *sizes]),
         "this project": Worker([sys.executable, __file__, "ours", *sizes]),
     }
     if args.original_python:
@@ -61,12 +63,17 @@ def measure_train_step(args):
 
 def work(kind, backbone, batch, size):
     """Run a step for each line that comes in; print its seconds, and those of forward with loss and of backward."""
-    if kind == "ours":
-        import utils.cpu  # noqa: F401
+    if kind != "plain":
+        from utils.cpu import keep_freed_memory
+
+        keep_freed_memory()
     import paddle
 
-    from model import MattingBase
+    from model import MattingBase, layers
     from utils.loss import base_loss
+
+    if kind != "ours":
+        layers.trains_on_cpu = lambda x: False
 
     paddle.seed(0)
     model = MattingBase(backbone)
