@@ -23,7 +23,7 @@ from utils.engines import FASTEST_FIRST, missing_packages, threads
 from utils.presets import preset
 from utils.programs import CoarseProgram, TileProgram
 from utils.tensor import to_tensor
-from utils.tiled_matting import TILE_CELLS, TILES_AT_ONCE, TiledMatting
+from utils.tiled_matting import TILE_CELLS, TiledMatting
 
 TOOLS = Path(__file__).resolve().parent
 SAMPLE = TOOLS.parent / "image"
@@ -200,7 +200,7 @@ def multiply_accumulates(model, height, width, scale, pixels, src, bgr):
         ours = convolution_macs(CoarseProgram(model), small)
         if tiles:
             one = convolution_macs(TileProgram(model), *[paddle.to_tensor(x[:1]) for x in tiles[0]])
-            ours += one * len(tiles) * TILES_AT_ONCE
+            ours += one * sum(len(x[0]) for x in tiles)
         original = convolution_macs(_Features(model), small) + len(matte.cells[0]) * PATCH_MACS
     used = len({(i // TILE_CELLS, j // TILE_CELLS) for i, j in zip(*matte.cells)})
     return {"ours": ours, "original": original, "cells": len(matte.cells[0]), "tiles": used}

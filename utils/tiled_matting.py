@@ -22,9 +22,18 @@ from utils.tiles import (
 )
 
 TILE_CELLS = 4  # on a tile's side: of 2, 4 and 8 the fastest on pictures of people
-TILES_AT_ONCE = 32  # a fixed number, since engines prepare themselves anew for each shape; few, for the cache
+FEW_TILES, FEW_AT_ONCE, MANY_AT_ONCE = 1024, 64, 128
 
 _layout = lru_cache(maxsize=8)(layout)
+
+
+def tiles_at_once(tiles):
+    """How many of a picture's tiles are computed in a call.
+
+    One of two fixed numbers, since engines prepare themselves anew for each shape: more take more memory, fewer more
+    time in Paddle Inference, which loses some at each call.
+    """
+    return FEW_AT_ONCE if tiles <= FEW_TILES else MANY_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -87,10 +96,11 @@ class TiledMatting:
         coarse: the coarse program of `utils.programs`, a function of arrays that returns a list of arrays.
         tiles: list of functions that run its tile program; each works in a thread of its own.
         kernel_size: the refiner's, 3 or 1.
-        n, batch: cells on a tile's side, tiles in a call.
+        n: cells on a tile's side.
+        batch: tiles in a call; None: `tiles_at_once`.
     """
 
-    def __init__(self, coarse, tiles, kernel_size=3, n=TILE_CELLS, batch=TILES_AT_ONCE):
+    def __init__(self, coarse, tiles, kernel_size=3, n=TILE_CELLS, batch=None):
         self.coarse, self.tiles = coarse, tiles
         self.margin = 0 if kernel_size == 1 else 3
         self.n, self.batch = n, batch
@@ -153,7 +163,8 @@ class TiledMatting:
 
     def _refine(self, src, background, plan, coarse, features, tile_rows, tile_columns, cells, starts, write):
         """Refine all tiles, and give write(slice of cells, what they became) the chosen cells of each batch."""
-        n, batch, framed = self.n, self.batch, (frame_picture(src, plan), background.framed)
+        n, framed = self.n, (frame_picture(src, plan), background.framed)
+        batch = self.batch or tiles_at_once(len(tile_rows))
         m, q, rows, columns = plan.coarse_span, plan.feature_span, plan.rows, plan.columns
         coarse = np.ascontiguousarray(_at_least(coarse, m, before=1).transpose(2, 1, 0))
         features = _at_least(features, q)
