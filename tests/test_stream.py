@@ -3,13 +3,18 @@
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import pytest
 
 from utils.stream import stream
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -19,12 +24,15 @@ def no_thread_left_behind():
     assert threading.active_count() == before
 
 
-@pytest.fixture
-def ctrl_c():
-    """Interrupts come, also where the tests run in the background, so that the shell has had them ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+def alone(function):
+    """Call a function of this module in a process of its own, since the interrupt that it sends is the whole process's.
+
+    Interrupts come there also where the tests run in the background, so that the shell has had them ignored.
+    """
+    lines = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from tests import test_stream"
+    command = [sys.executable, "-c", f"{lines}; test_stream.{function.__name__}()"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 class Step:
@@ -182,7 +190,11 @@ def test_endless_items_are_advanced_no_further_than_needed():
     assert write.done == [0, 1, 2, 3, 4]
 
 
-def test_ctrl_c_lets_the_writer_finish_what_it_was_given(ctrl_c):
+def test_ctrl_c_lets_the_writer_finish_what_it_was_given():
+    alone(interrupt_while_writing)
+
+
+def interrupt_while_writing():
     given, write = [], Step()
 
     def slow_write(item, result):
@@ -200,7 +212,11 @@ def test_ctrl_c_lets_the_writer_finish_what_it_was_given(ctrl_c):
     assert write.done == given == list(range(6))
 
 
-def test_ctrl_c_wakes_a_stream_that_waits_for_its_reader(ctrl_c):
+def test_ctrl_c_wakes_a_stream_that_waits_for_its_reader():
+    alone(interrupt_while_reading)
+
+
+def interrupt_while_reading():
     written, waited = threading.Event(), threading.Event()
 
     def read(item):
