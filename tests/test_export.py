@@ -1,5 +1,8 @@
 """tools/export.py: what it writes gives the network's pictures, and what does not is not written."""
 
+import os
+import sys
+
 import numpy as np
 import pytest
 
@@ -51,3 +54,14 @@ def test_refining_network_of_any_size_is_refused_where_paddle_cannot_trace_it(ca
     monkeypatch.setattr(tools.export, "NEEDS_OLD_FORMAT", True)
     assert main(["--format", "paddle", "--output", "x"]) == 1
     assert "use Paddle 3.2.2" in capsys.readouterr().err
+
+
+def test_conversion_installs_nothing(tmp_path, capsys, monkeypatch):
+    """paddle2onnx's default optimizer runs pip for packages that it misses."""
+    pytest.importorskip("paddle2onnx")
+    monkeypatch.delenv("POLYGRAPHY_AUTOINSTALL_DEPS", raising=False)
+    for package in [name for name in sys.modules if name.split(".")[0] == "polygraphy"]:
+        monkeypatch.delitem(sys.modules, package)
+    path = str(tmp_path / "net.onnx")
+    assert main(["--format", "onnx", "--model-type", "base", "--size", "96", "96", "--no-validate", "--output", path]) == 0
+    assert "POLYGRAPHY_AUTOINSTALL_DEPS" not in os.environ and "polygraphy" not in sys.modules

@@ -74,8 +74,14 @@ def save_onnx(path):
 
     target = Path(f"{path}.onnx")
     with _silent():
+        # Its optimizer would install packages by pip when one is missing; every engine folds constants by itself.
         paddle2onnx.export(
-            str(program_file(path)), f"{path}.pdiparams", str(target), opset_version=OPSET, enable_onnx_checker=True
+            str(program_file(path)),
+            f"{path}.pdiparams",
+            str(target),
+            opset_version=OPSET,
+            enable_onnx_checker=True,
+            optimize_tool="None",
         )
     if not target.exists():
         raise RuntimeError("paddle2onnx wrote no file")
