@@ -17,15 +17,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from utils.benchmark_composites import Composites, check_height
 from utils.benchmark_set import StoredSet
 from utils.command_line import UsageError, command_line
-from utils.composite import Composites
 from utils.data_path import DataError, data_folder
 from utils.demonstration import DemonstrationSet
 from utils.evaluate import DEFAULT_METRICS, METRICS, REGIONS, PredictionFolder, evaluate, gather
 from utils.evaluation_report import as_dict, csv_text, text_table, worst_sheet
 from utils.files import write_json, write_picture, write_text
-from utils.predictor import Matting
+from utils.network_options import SETTINGS, add_network_flags, matting_from
+from utils.ranks import rank_and_count
 from utils.sized_network import SizedNetwork
 
 
@@ -37,12 +38,7 @@ def parse(argv):
         "--data-root", type=Path, default=Path("data"), help="where PhotoMatte85 is looked for (./data)"
     )
     parser.add_argument("--pred", type=Path, metavar="DIR", help="score the alphas in DIR or DIR/pha, run no network")
-    parser.add_argument("--model-path", help="weights, .pdparams or official .pth (default: the shipped ones)")
-    parser.add_argument("--model-backbone", choices=("mobilenetv2", "resnet50", "resnet101"))
-    parser.add_argument("--backbone-scale", type=float, help="at most 0.5 (default: by picture size)")
-    parser.add_argument("--refine-mode", choices=("sampling", "thresholding", "full"), default="sampling")
-    parser.add_argument("--refine-sample-pixels", type=int, help="sampling (default: by picture size)")
-    parser.add_argument("--refine-threshold", type=float, default=0.1, help="thresholding, default 0.1")
+    add_network_flags(parser, *SETTINGS)
     parser.add_argument("--protocol", choices=("paper", "reference"), default="paper", help="default paper")
     parser.add_argument("--region", nargs="+", choices=REGIONS, default=REGIONS, help="default both")
     parser.add_argument("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS)
@@ -50,7 +46,7 @@ def parse(argv):
     parser.add_argument("--height", type=int, help="of composites (default: the foregrounds' own; reference: 2048)")
     parser.add_argument("--batch-size", type=int, default=1, help="pictures of equal size at once, default 1")
     parser.add_argument("--num-workers", type=int, default=2, help="threads that read and score, default 2")
-    parser.add_argument("--device", help="cpu, gpu or gpu:N (default: a GPU if Paddle has one)")
+    add_network_flags(parser, "--device")
     parser.add_argument("--output", type=Path, help="write means and settings to this .json")
     parser.add_argument("--per-image", type=Path, help="write every picture's numbers to this .csv")
     parser.add_argument("--save-worst", type=int, default=0, metavar="N", help="picture of the worst N by --worst-file")
@@ -58,8 +54,7 @@ def parse(argv):
     args = parser.parse_args(argv)
     if args.batch_size < 1 or args.num_workers < 0 or args.save_worst < 0:
         raise UsageError("--batch-size must be at least 1, --num-workers and --save-worst at least 0")
-    if args.height is not None and (args.height < 4 or args.height % 4):
-        raise UsageError(f"--height {args.height} must be a multiple of 4")
+    check_height(args.height)
     if args.protocol == "reference" and not {"sad", "mse"} & set(args.metrics):
         raise UsageError("--protocol reference has the metrics sad and mse only")
     return args
@@ -68,8 +63,7 @@ def parse(argv):
 @command_line
 def main(argv=None):
     args = parse(argv)
-    world, rank = (int(os.environ.get(name, default)) for name, default in
-                   (("PADDLE_TRAINERS_NUM", 1), ("PADDLE_TRAINER_ID", 0)))  # fmt: skip
+    rank, world = rank_and_count()
     if world > 1:
         import paddle.distributed
 
@@ -115,13 +109,9 @@ def open_predictor(args, world):
     """What makes predictions, and a line that tells what it is."""
     if args.pred:
         return PredictionFolder(args.pred), str(args.pred)
-    device = args.device
-    if device is None and world > 1 and "FLAGS_selected_gpus" in os.environ:  # the launcher's choice for this process
-        device = f"gpu:{os.environ['FLAGS_selected_gpus']}"
-    matting = Matting(
-        args.model_path, args.model_backbone, args.backbone_scale, args.refine_mode, args.refine_sample_pixels,
-        args.refine_threshold, device,
-    )  # fmt: skip
+    if args.device is None and world > 1 and "FLAGS_selected_gpus" in os.environ:  # the launcher's for this process
+        args.device = f"gpu:{os.environ['FLAGS_selected_gpus']}"
+    matting = matting_from(args)
     return SizedNetwork(matting), f"{matting.backbone}, weights {Path(matting.weights).name}, refine {args.refine_mode}"
 
 

@@ -8,53 +8,45 @@ python predict.py --src clip.mp4 --bgr background.jpg      a video
 python -m paddle.distributed.launch --nproc_per_node 2 --log_dir output/log predict.py --src photos/ --bgr backgrounds/
 """
 
-import utils.ranks  # isort: skip
 import utils.cpu  # noqa: F401  isort: skip
 
 import sys
-import warnings
 from pathlib import Path
 
 import cv2
 
-from utils.command_line import UsageError, command_line, terminable
+from utils.command_line import UsageError, command_line, short_warnings, terminable
 from utils.engines import threads
 from utils.matte_pairs import AGAIN, matte_pairs, plan
+from utils.matte_video import matte_video
+from utils.network_options import matting_from
 from utils.predict_options import has_frames, parse
-from utils.predictor import Matting
 from utils.ranks import launched, rank_and_count
+from utils.target_background import open_target
 
 
 @command_line
 def main(argv=None):
     args = parse(argv, __doc__)
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    short_warnings()
     rank, count = rank_and_count()
     if count > 1:
         cv2.setNumThreads(threads())  # OpenCV would take the whole processor, too
     with terminable():
-        if not has_frames(args):
+        if not has_frames(args.src, args.bgr):
             return matte_pictures(args, rank, count)
         if count > 1:
             raise UsageError(f"{args.src} is one video, which several processes cannot share: start a single one")
-        from utils.matte_video import matte_video
-
-        return matte_video(open_matting(args), args)
+        return matte_video(
+            open_matting(args), args.src, args.bgr, args.output_dir, args.output_types, args.output_format,
+            args.target_bgr, args.align, args.match_exposure, args.smooth, args.frame_rate, args.save_bgr,
+            args.skip_existing,
+        )  # fmt: skip
 
 
 def open_matting(args):
     """The network as the flags want it; says what computes."""
-    matting = Matting(
-        args.model_path,
-        args.model_backbone,
-        args.backbone_scale,
-        args.refine_mode,
-        args.refine_sample_pixels,
-        args.refine_threshold,
-        args.device,
-        args.engine,
-        args.precision,
-    )
+    matting = matting_from(args)
     print(
         f"device {matting.device}, engine {matting.engine}, {matting.backbone}, weights {matting.weights}", flush=True
     )
@@ -69,11 +61,7 @@ def matte_pictures(args, rank, count):
         print(line)
     if not targets:
         return 0
-    target = None
-    if args.target_bgr:
-        from utils.target_background import open_target
-
-        target = open_target(args.target_bgr)
+    target = open_target(args.target_bgr) if args.target_bgr else None
     try:
         matting = open_matting(args)
         failed, times = matte_pairs(matting, targets, args.align, args.match_exposure, target, by_type)

@@ -19,6 +19,7 @@ import paddle.distributed as dist
 from utils.command_line import UsageError, command_line
 from utils.cpu import keep_freed_memory
 from utils.logger import RunLog, progress_bar
+from utils.tensor import to_float
 from utils.training import (
     autocast,
     build_network,
@@ -27,13 +28,12 @@ from utils.training import (
     load_pretrained,
     precision,
     seed_step,
-    to_float,
     update,
 )
 from utils.training_data import close, training_batches, validation_samples
-from utils.training_options import parse_jobs
+from utils.training_options import fixed_arguments, parse_jobs
 from utils.training_run import Run, check_skipped
-from utils.training_state import LAST, Progress, load_training
+from utils.training_state import LAST, Progress, Training, load_training
 
 
 @command_line
@@ -53,29 +53,33 @@ def main(argv=None):
 
 def train(args, rank=0, world=1):
     """One training from its arguments to its last checkpoint; returns its Progress."""
-    dtype = precision(args)
+    dtype = precision(args.amp)
     loader, batches = training_batches(args, rank, world)
-    samples = validation_samples(args)
-    folder = args.checkpoint_dir / args.model_name
-    if (folder / LAST).is_file() and not args.resume:
-        raise UsageError(f"{folder} holds a training: pass --resume to go on with it, or another --model-name")
+    samples = validation_samples(args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size)
+    last = args.checkpoint_dir / args.model_name / LAST
+    if last.is_file() and not args.resume:
+        raise UsageError(f"{last.parent} holds a training: pass --resume to go on with it, or another --model-name")
 
     model = build_network(args)
-    started_from = load_pretrained(model, args) if not (folder / LAST).is_file() else f"resumed: {folder / LAST}"
     if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs
         model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    optimizer = build_optimizer(model, args)
+    optimizer = build_optimizer(model, args.rates, args.clip_grad_norm)
     scaler = paddle.amp.GradScaler(enable=dtype == "float16", init_loss_scaling=2.0**15)
-    progress = Progress(epoch=args.epoch_start)
-    if (folder / LAST).is_file():
-        progress = load_training(folder / LAST, model, optimizer, scaler, args)
-        if progress.complete(args):
-            print(f"{args.model_name} is complete ({progress.step} steps)", flush=True)
-            return progress
+    training = Training(model, optimizer, scaler, Progress(epoch=args.epoch_start))
+    if last.is_file():
+        load_training(last, training, fixed_arguments(args))
+        started_from = f"resumed: {last}"
+    else:
+        started_from = load_pretrained(model, args.pretrain, args.checkpoint_dir)
+    progress = training.progress
+    if progress.complete(args.epoch_end, args.max_steps):
+        print(f"{args.model_name} is complete ({progress.step} steps)", flush=True)
+        return progress
     # a step that refines no cell at all gives the refiner no gradient
     network = paddle.DataParallel(model, find_unused_parameters=args.model_type == "refine") if world > 1 else model
 
     log = RunLog(args.log_dir / args.model_name, active=rank == 0)
+    log.arguments(vars(args))
     steps = progress.step + (args.epoch_end - progress.epoch) * len(batches) - progress.batch
     steps = min(steps, args.max_steps) if args.max_steps else steps
     log.line(
@@ -83,12 +87,12 @@ def train(args, rank=0, world=1):
         f"({len(loader.dataset)} foregrounds), batch {args.batch_size} on {world} x {paddle.get_device()}, "
         f"crops {args.crop_size[0]}-{args.crop_size[1] - 1}, lr {args.learning_rate}, amp {dtype}, {started_from}"
     )
-    run = Run(args, model, optimizer, scaler, progress, log, samples, steps, rank, world)
+    run = Run(args, training, log, samples, steps, rank, world)
     if progress.step == 0:
         run.validate({})  # what is not trained yet
     bar = progress_bar(steps, progress.step, args.model_name, rank == 0)
     model.train()
-    while not progress.complete(args):
+    while not progress.complete(args.epoch_end, args.max_steps):
         batches.begin(progress.epoch, progress.batch)
         reading_since = time.perf_counter()
         for *pictures, skipped in loader:
@@ -102,7 +106,7 @@ def train(args, rank=0, world=1):
             progress.step, progress.batch = progress.step + 1, progress.batch + 1
             run.after_step(values, reading, pictures, outputs)
             bar.update()
-            if progress.complete(args):
+            if progress.complete(args.epoch_end, args.max_steps):
                 break
             reading_since = time.perf_counter()
         if progress.batch >= len(batches):

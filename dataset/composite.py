@@ -5,9 +5,6 @@ sample is made by the reader's processes, and what the original draws once for a
 samples of the batch seed alike.
 """
 
-import ctypes
-import multiprocessing
-import signal
 from dataclasses import dataclass
 
 import cv2
@@ -30,8 +27,6 @@ from .picture import PictureError
 
 SHADOW_CHANCE, NOISE_CHANCE, JITTER_CHANCE, MOVE_CHANCE = 0.3, 0.4, 0.8, 0.3
 SHADOW_STRENGTH, NOISE_SIGMA = 0.3, 0.03
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-PR_SET_PDEATHSIG = 1  # of prctl(2)
 ATTEMPTS = 20  # sound pictures to look for in place of a damaged one
 
 
@@ -68,6 +63,7 @@ class BatchDraw:
 
     @classmethod
     def draw(cls, rng, recipe):
+        """Draw what a batch of a Recipe has in common from a generator."""
         size = tuple(int(n) // recipe.multiple * recipe.multiple for n in rng.integers(recipe.lowest, recipe.canvas, 2))
         width_height = np.array(size[::-1])
         return cls(
@@ -204,20 +200,3 @@ def collate(samples):
     """Stack samples: src, bgr, fgr (b, h, w, 3) and pha (b, h, w, 1), uint8, and one list of messages."""
     *pictures, skipped = zip(*samples)
     return (*(np.stack(arrays) for arrays in pictures), [message for messages in skipped for message in messages])
-
-
-def prepare_worker(_=0):
-    """Set up a process that only reads samples: one thread, memory that stays with it, and an end with its parent.
-
-    glibc gives a picture's memory back to the system at once, and getting it again, page by page, takes longer than
-    decoding the picture. A reader whose training was killed would wait for ever for its next batch.
-    """
-    cv2.setNumThreads(0)
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(M_MMAP_THRESHOLD, 1 << 30)
-        libc.mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
-        if multiprocessing.parent_process() is not None:
-            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (OSError, AttributeError):  # another C library: nothing to set
-        pass

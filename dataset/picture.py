@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from .errors import PictureError, one_line
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 ORIENTATION_TAG = 0x0112
 # EXIF orientation -> what has to be done to the stored pixels so that the picture stands upright.
@@ -20,10 +22,6 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 GREY_TOLERANCE = 4  # largest difference between the channels of a grey picture that was saved as colour JPEG
-
-
-class PictureError(ValueError):
-    """A picture file cannot be used; the message is one sentence that names the file and the remedy."""
 
 
 def read_rgb(path):
@@ -135,7 +133,7 @@ def _open(path):
     except MemoryError:
         raise
     except Exception as error:  # decoders raise nearly anything on damaged data
-        raise PictureError(f"{path} is damaged or cut off ({_one_line(error)}): copy or save it again") from None
+        raise PictureError(f"{path} is damaged or cut off ({one_line(error)[:120]}): copy or save it again") from None
     return _to_8_bit(image, path)
 
 
@@ -164,8 +162,4 @@ def _convert(image, mode, path):
     try:
         return image.convert(mode)
     except (ValueError, OSError) as error:
-        raise PictureError(f"{path} has an unusual colour mode ({_one_line(error)}): save it as RGB") from None
-
-
-def _one_line(error):
-    return " ".join(str(error).split())[:120] or type(error).__name__
+        raise PictureError(f"{path} has an unusual colour mode ({one_line(error)[:120]}): save it as RGB") from None

@@ -23,6 +23,7 @@ class ASPPPooling(nn.Sequential):
 
     @paddle.jit.not_to_static
     def forward(self, x):
+        """(b, in_channels, h, w) -> (b, out_channels, h, w), the same everywhere in the map."""
         pooled = super().forward(x)
         return pooled.expand([-1, -1, *size_of(x)])  # what a bilinear resize of a single pixel gives
 

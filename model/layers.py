@@ -44,6 +44,7 @@ class BiasedConv2D(nn.Conv2D):
 
     @paddle.jit.not_to_static
     def forward(self, x):
+        """(b, in_channels, h, w) -> (b, out_channels, h', w'), as Paddle's layer."""
         if not trains_on_cpu(x):
             return super().forward(x)
         y = F.conv2d(x, self.weight, None, self._stride, self._updated_padding, self._dilation, self._groups)
@@ -59,6 +60,7 @@ class DepthwiseConv2D(nn.Conv2D):
 
     @paddle.jit.not_to_static
     def forward(self, x):
+        """(b, c, h, w) -> (b, c, h', w'), as Paddle's layer."""
         if not trains_on_cpu(x) or self._stride != [1, 1] or self._updated_padding != self._dilation:
             return super().forward(x)
         return _InputGradient.apply(super().forward(x.detach()), x, self.weight.detach(), self._dilation)
@@ -104,6 +106,7 @@ class BatchNorm2D(nn.BatchNorm2D):
 
     @paddle.jit.not_to_static
     def forward(self, x):
+        """(b, c, h, w) -> (b, c, h, w); in training the running statistics move."""
         if not self.training or self._use_global_stats:
             return super().forward(x)
         shape = paddle.shape(x)

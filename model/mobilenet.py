@@ -27,6 +27,7 @@ BLOCKS = (
 
 
 def conv_bn_relu6(in_channels, out_channels, kernel_size, **options):
+    """Convolution without bias, batch normalisation, ReLU6; `options` are those of the convolution."""
     return nn.Sequential(
         conv2d(in_channels, out_channels, kernel_size, **options), BatchNorm2D(out_channels), nn.ReLU6()
     )
@@ -48,6 +49,7 @@ class InvertedResidual(nn.Layer):
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x):
+        """(b, in_channels, h, w) -> (b, out_channels, h / stride, w / stride), rounded up."""
         return x + self.conv(x) if self.residual else self.conv(x)
 
 

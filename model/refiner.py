@@ -116,6 +116,7 @@ class Refiner(nn.Layer):
         return ref * (err > 0).astype("float32") if self.prevent_oversampling else ref
 
     def _refine_everything(self, src, bgr, pha, fgr, hid):
+        """`forward` for the whole picture at once, with zeros around it in place of the patches' margins."""
         height, width = size_of(src)
         half = height // 2, width // 2
         pictures = paddle.concat([src, bgr], axis=1)
@@ -130,7 +131,10 @@ class Refiner(nn.Layer):
         return x[:, :1], x[:, 1:], paddle.ones_like(src[:, :1, ::4, ::4])
 
     def _refine_cells(self, src, bgr, pha, fgr, hid, ref, coarse):
-        """Return `coarse` (b, 4, h, w) with the cells that `ref` marks replaced by their refinement."""
+        """Return `coarse` (b, 4, h, w) with the n cells that `ref` marks replaced by their refinement.
+
+        The sizes in the comments are those of 3x3 kernels; with 1x1 kernels there are no margins: 2 for 8, 4 for 16.
+        """
         tracing = not paddle.in_dynamic_mode()
         marked = ref[:, 0]
         if tracing:  # a program cannot skip empty work: let it compute one cell at least, and drop the result below
@@ -143,11 +147,11 @@ class Refiner(nn.Layer):
 
         margin = 0 if self.kernel_size == 1 else 3
         windows = [_crop(picture, cells, per_image, 4, 2 * margin, 1.0) for picture in (src, bgr)]
-        pixels = paddle.concat(windows, axis=1)
+        pixels = paddle.concat(windows, axis=1)  # (n, 6, 16, 16), full size
         maps = paddle.concat([hid, pha, fgr], axis=1)
         height, width = size_of(src)
         hc, wc = size_of(maps)
-        maps = _crop(maps, cells, per_image, 2, margin, (hc / (height // 2), wc / (width // 2)))
+        maps = _crop(maps, cells, per_image, 2, margin, (hc / (height // 2), wc / (width // 2)))  # (n, 36, 8, 8), half
         if margin:
             pixels = pixels * _inside(cells, 4, 2 * margin, (height, width)).astype(pixels.dtype)
             maps = maps * _inside(cells, 2, margin, (height // 2, width // 2)).astype(maps.dtype)
@@ -155,16 +159,18 @@ class Refiner(nn.Layer):
         if margin:
             pixels = pixels[:, :, 4:-4, 4:-4]
 
-        x = self._half_size(paddle.concat([maps, halved], axis=1))
-        x = F.interpolate(x, scale_factor=2, mode="nearest")
-        x = self._full_size(x, pixels)
+        x = self._half_size(paddle.concat([maps, halved], axis=1))  # (n, 16, 4, 4)
+        x = F.interpolate(x, scale_factor=2, mode="nearest")  # (n, 16, 8, 8)
+        x = self._full_size(x, pixels)  # (n, 4, 4, 4)
         return self._replace(coarse, cells, x, ref if tracing else None)
 
     def _half_size(self, x):
+        """The convolutions at half size: (n, 42, h, w) -> (n, 16, h - 4, w - 4), of 1x1 kernels the size stays."""
         x = F.relu(self.bn1(self.conv1(x)))
         return F.relu(self.bn2(self.conv2(x)))
 
     def _full_size(self, x, pictures):
+        """Those at full size: (n, 16, h, w) and both pictures (n, 6, h, w) -> (n, 4, h - 4, w - 4)."""
         x = F.relu(self.bn3(self.conv3(paddle.concat([x, pictures], axis=1))))
         return self.conv4(x)
 

@@ -24,6 +24,7 @@ class Bottleneck(nn.Layer):
             self.downsample = nn.Sequential(conv2d(in_channels, 4 * width, 1, stride=stride), BatchNorm2D(4 * width))
 
     def forward(self, x):
+        """(b, in_channels, h, w) -> (b, 4 * width, h / stride, w / stride), rounded up."""
         out = F.relu(self.bn1(self.conv1(x)))
         out = F.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))

@@ -15,7 +15,8 @@ import numpy as np  # noqa: E402
 import paddle  # noqa: E402
 import paddle.distributed as dist  # noqa: E402
 
-from utils.training import build_network, forward_loss, to_float  # noqa: E402
+from utils.tensor import to_float  # noqa: E402
+from utils.training import build_network, forward_loss  # noqa: E402
 from utils.training_data import training_batches  # noqa: E402
 from utils.training_options import parse_jobs  # noqa: E402
 

@@ -16,7 +16,7 @@ from utils.app_guard import BODY, Guard
 from utils.app_results import matte_pair, parse_colour, put_before, result_name, sweep
 from utils.app_upload import Limits, read_upload, shown_name
 from utils.app_words import WORDS, Refused, say
-from utils.composite import blend
+from utils.blend import blend
 from utils.files import write_picture
 
 LIMITS = Limits(megabytes=1, megapixels=1)

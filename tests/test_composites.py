@@ -9,9 +9,10 @@ from PIL import Image
 
 from dataset.picture import PictureError, read_alpha, read_rgb
 from tools import make_composites
-from utils import composite
+from utils import benchmark_composites as module
+from utils.benchmark_composites import Composites, pixels_sha256
 from utils.benchmark_set import PARTS, StoredSet
-from utils.composite import Composites, blend, pixels_sha256
+from utils.blend import blend
 from utils.demonstration import DemonstrationSet
 from utils.files import write_picture
 
@@ -74,11 +75,14 @@ def test_a_height_scales_the_frame_and_its_width_with_it(sources):
 
 
 def test_capture_differs_from_the_exact_background_as_two_photographs_do(sources, monkeypatch):
-    still = dict.fromkeys(composite.CAPTURE, (0.0, 0.0)) | {"exposure": (1.0, 1.0), "white_balance": (1.0, 1.0)}
+    still = dict.fromkeys(module.CAPTURE, (0.0, 0.0)) | {
+        "exposure": (1.0, 1.0),
+        "white_balance": (1.0, 1.0),
+    }
     still["shadow_softness"] = (0.05, 0.05)
 
     def sample(**changed):
-        monkeypatch.setattr(composite, "CAPTURE", still | changed)
+        monkeypatch.setattr(module, "CAPTURE", still | changed)
         return Composites(sources / "people", sources / "rooms", "capture", height=120)[1]
 
     plain = sample()
@@ -135,7 +139,7 @@ def test_the_integer_warp_equals_pillows_affine():
     expected = np.asarray(
         Image.fromarray(picture).transform((80, 100), Image.Transform.AFFINE, corners, Image.Resampling.BILINEAR)
     )
-    found = composite._warp(picture, matrix, 80, 100, rows_at_once=33)
+    found = module._warp(picture, matrix, 80, 100, rows_at_once=33)
     y, x = np.mgrid[:100, :80]
     at_x, at_y = a * x + b * y + c, d * x + e * y + f
     inside = (at_x > 1) & (at_x < 68) & (at_y > 1) & (at_y < 88)
@@ -185,7 +189,7 @@ def test_a_stored_set_gives_back_what_was_made(sources, capsys):
     manifest = json.loads((sources / "set/manifest.json").read_text())
     assert (manifest["protocol"], manifest["seed"], manifest["count"]) == ("capture", 3, 3)
     first = manifest["samples"][0]
-    assert first["background"]["name"] in ("one.png", "two.png") and set(composite.CAPTURE) <= set(first)
+    assert first["background"]["name"] in ("one.png", "two.png") and set(module.CAPTURE) <= set(first)
     for name, sums in first["files"].items():
         data = (sources / "set" / name).read_bytes()
         assert sums["sha256"] == hashlib.sha256(data).hexdigest()

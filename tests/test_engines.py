@@ -148,7 +148,7 @@ def test_an_engine_that_fails_in_the_middle_is_replaced():
     before = mine(src, bgr)
     if mine.engine == "paddle":
         pytest.skip("no engine works here")
-    mine._open()[1].tiles = [None]
+    mine.tiled.tiles = [None]
     with pytest.warns(UserWarning, match="failed .*paddle, which is slower, is used"):
         agree(mine(src, bgr), before)
     assert mine.engine == "paddle"
@@ -255,7 +255,7 @@ def test_kept_programs_are_used_without_reading_the_weights(quick_build, monkeyp
     [
         (dict(backbone="resnet50"), "holds mobilenetv2 weights, but the model is resnet50"),
         (dict(refine_mode="all"), "refine_mode"),
-        (dict(backbone_scale=0.7), "backbone_scale"),
+        (dict(backbone_scale=0.7), "--backbone-scale"),
     ],
 )
 def test_kept_programs_leave_the_checks_as_they_are(quick_build, options, message):

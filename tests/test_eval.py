@@ -13,7 +13,7 @@ import pytest
 import eval as door
 from dataset.picture import read_alpha, read_rgb
 from utils import metric
-from utils.composite import Composites
+from utils.benchmark_composites import Composites
 from utils.files import write_picture
 from utils.trimap import make_trimap
 

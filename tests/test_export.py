@@ -63,5 +63,7 @@ def test_conversion_installs_nothing(tmp_path, capsys, monkeypatch):
     for package in [name for name in sys.modules if name.split(".")[0] == "polygraphy"]:
         monkeypatch.delitem(sys.modules, package)
     path = str(tmp_path / "net.onnx")
-    assert main(["--format", "onnx", "--model-type", "base", "--size", "96", "96", "--no-validate", "--output", path]) == 0
+    assert (
+        main(["--format", "onnx", "--model-type", "base", "--size", "96", "96", "--no-validate", "--output", path]) == 0
+    )
     assert "POLYGRAPHY_AUTOINSTALL_DEPS" not in os.environ and "polygraphy" not in sys.modules

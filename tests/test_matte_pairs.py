@@ -13,7 +13,7 @@ from utils import matte_pairs as module
 from utils.command_line import UsageError
 from utils.files import write_picture
 from utils.matte_pairs import matte_pairs, output_paths, plan
-from utils.predictor import Background, Matte
+from utils.predictor import Matte, PreparedBackground
 from utils.target_background import open_target
 
 SIZE = (72, 96)
@@ -28,10 +28,10 @@ class DrawnMatting:
 
     def background(self, bgr):
         self.prepared.append(bgr)
-        return Background(bgr, None)
+        return PreparedBackground(bgr, None)
 
     def __call__(self, src, bgr, foreground=True):
-        assert isinstance(bgr, Background) and threading.current_thread() is threading.main_thread()
+        assert isinstance(bgr, PreparedBackground) and threading.current_thread() is threading.main_thread()
         self.calls += 1
         if self.calls in self.fails_at:
             raise MemoryError
@@ -96,7 +96,7 @@ def test_one_background_is_read_and_prepared_once(folder, reads):
 def test_a_background_of_another_size_is_resized_once(folder, monkeypatch, capsys):
     write_picture(folder / "bgr.png", cv2.resize(read_rgb(folder / "bgr.png"), (192, 144)))
     true, calls = module.match_size, []
-    monkeypatch.setattr(module, "match_size", lambda src, bgr: calls.append(1) or true(src, bgr))
+    monkeypatch.setattr(module, "match_size", lambda *pair: calls.append(1) or true(*pair))
     matting = DrawnMatting()
     matte_pairs(matting, planned(folder)[0], align="off", match_exposure="off")
     assert len(calls) == len(matting.prepared) == 1

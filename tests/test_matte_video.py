@@ -19,9 +19,10 @@ from utils import matte_video as module
 from utils import video_reader, video_writer
 from utils.command_line import UsageError
 from utils.files import write_picture
-from utils.matte_video import add_video_arguments, is_clip, matte_video
+from utils.matte_video import matte_video
+from utils.predict_options import add_video_flags, frame_rate
 from utils.predictor import Matte
-from utils.video_reader import open_clip
+from utils.video_reader import is_clip, open_clip
 from utils.video_writer import plane
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -54,12 +55,12 @@ class Difference:
 
 
 def arguments(src, bgr, folder, *flags, types=("pha", "fgr", "com"), **others):
+    """Arguments of matte_video, some of them as flags."""
     parser = argparse.ArgumentParser()
-    add_video_arguments(parser)
-    args = parser.parse_args([str(flag) for flag in flags])
-    shared = {"align": "auto", "match_exposure": "auto", "target_bgr": None, "skip_existing": False}
-    named = {"src": str(src), "bgr": str(bgr), "output_dir": str(folder), "output_types": list(types)}
-    return argparse.Namespace(**vars(args), **{**shared, **named, **others})
+    add_video_flags(parser)
+    named = vars(parser.parse_args([str(flag) for flag in flags]))
+    named["frame_rate"] = frame_rate(named["frame_rate"])
+    return {"src": str(src), "bgr": str(bgr), "folder": str(folder), "types": list(types), **named, **others}
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def clip(tmp_path):
 def run(clip, *flags, bgr=None, matting=None, **others):
     matting = matting or Difference()
     folder = clip.parent / "out"
-    code = matte_video(matting, arguments(clip, bgr or clip.parent / "back.png", folder, *flags, **others))
+    code = matte_video(matting, **arguments(clip, bgr or clip.parent / "back.png", folder, *flags, **others))
     return matting, folder, code
 
 
@@ -173,10 +174,10 @@ def test_folder_of_frames_keeps_names_and_leaves_out_what_is_damaged(tmp_path, c
         write_picture(tmp_path / "shot" / f"take_{number}.png", picture)
     (tmp_path / "shot" / "take_5.png").write_bytes(b"damaged")
     with pytest.raises(PictureError, match="take_5.png"):
-        matte_video(Difference(), arguments(tmp_path / "shot", "auto", tmp_path / "out"))
+        matte_video(Difference(), **arguments(tmp_path / "shot", "auto", tmp_path / "out"))
     write_picture(tmp_path / "back.png", scene())
     matting = Difference()
-    assert matte_video(matting, arguments(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out")) == 1
+    assert matte_video(matting, **arguments(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out")) == 1
     names = sorted(path.name for path in (tmp_path / "out" / "shot_pha").iterdir())
     assert names == sorted(f"take_{number}.png" for number in range(COUNT) if number != 5)
     captured = capsys.readouterr()
@@ -188,7 +189,7 @@ def test_folder_of_frames_becomes_a_video_at_the_wanted_rate(tmp_path):
         write_picture(tmp_path / "shot" / f"{number}.png", picture)
     write_picture(tmp_path / "back.png", scene())
     flags = ("--output-format", "mp4", "--frame-rate", "24000/1001")
-    matte_video(Difference(), arguments(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out", *flags))
+    matte_video(Difference(), **arguments(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out", *flags))
     times = times_of(tmp_path / "out" / "shot_pha.mp4")
     np.testing.assert_allclose(times, np.arange(4) * 1001 / 24000, atol=1e-6)
 
@@ -240,7 +241,7 @@ def test_interrupt_signal_leaves_a_playable_file(clip):
         "    def __call__(self, *args):\n"
         "        if len(self.alphas) == 5: os.kill(os.getpid(), signal.SIGINT)\n"
         "        return super().__call__(*args)\n"
-        "main = command_line(lambda argv: matte_video(Slow(), arguments(*argv, types=['com'])))\n"
+        "main = command_line(lambda argv: matte_video(Slow(), **arguments(*argv, types=['com'])))\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     folder = clip.parent / "out"
@@ -325,7 +326,7 @@ def test_clips_are_known_by_their_names():
 
 def test_camera_numbers_go_to_the_other_program(tmp_path):
     with pytest.raises(UsageError, match="tools/webcam.py"):
-        matte_video(Difference(), arguments("0", "auto", tmp_path))
+        matte_video(Difference(), **arguments("0", "auto", tmp_path))
 
 
 def test_module_does_not_need_av():

@@ -207,7 +207,7 @@ BAD = {
     "text": "bad.png is not a picture",
     "cut off": "bad.png is damaged",
     "huge dimensions": "bad.png",
-    "other aspect": "the background is 168x40, the source 168x176",
+    "other aspect": "is 168x40, ",
     "unreadable": "bad.png does not exist",
     "weights missing": "none.pdparams",
     "weights of another kind": "one_src.png",

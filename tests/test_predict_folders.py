@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import predict
-import utils.matte_video
 from dataset.picture import read_alpha, read_rgb
 from tests.test_predictor import scene
 from utils.files import write_picture
@@ -90,11 +89,11 @@ def test_composite_before_a_colour(folder):
 def test_videos_and_folders_of_frames_are_handed_over(folder, monkeypatch, src, bgr):
     seen = []
     monkeypatch.setattr(predict, "open_matting", lambda args: "matting")
-    monkeypatch.setattr(utils.matte_video, "matte_video", lambda matting, args: seen.append((matting, args)) or 3)
+    monkeypatch.setattr(predict, "matte_video", lambda *settings: seen.append(settings) or 3)
     monkeypatch.chdir(folder)
     assert predict.main(["--src", src, "--bgr", bgr, "--skip-existing"]) == 3
-    [(matting, args)] = seen
-    assert (matting, args.src, args.bgr, args.skip_existing) == ("matting", src, bgr, True)
+    [(matting, clip, background, *_, skip_existing)] = seen
+    assert (matting, clip, background, skip_existing) == ("matting", src, bgr, True)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,10 @@
 """Rank and threads of one of several processes, from the environment that the launcher sets."""
 
-import os
-
 import pytest
 
 from utils.command_line import UsageError
-from utils.ranks import launched, rank_and_count, share_processor
-
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+from utils.cpu import cores, set_threads
+from utils.ranks import launched, rank_and_count
 
 
 def test_a_process_by_itself_is_the_only_one():
@@ -28,16 +25,16 @@ def test_impossible_ranks_are_refused(rank, count):
 @pytest.mark.parametrize(
     ("environ", "threads"),
     [
-        ({}, None),  # utils.cpu takes all
-        ({"PADDLE_LOCAL_SIZE": "1"}, None),
-        ({"PADDLE_TRAINERS_NUM": "2"}, None),  # by hand, perhaps one on each machine
+        ({}, str(cores())),
+        ({"PADDLE_LOCAL_SIZE": "1"}, str(cores())),
+        ({"PADDLE_TRAINERS_NUM": "2"}, str(cores())),  # by hand, perhaps one on each machine
         ({"PADDLE_LOCAL_SIZE": "1", "OMP_NUM_THREADS": "1"}, "1"),
-        ({"PADDLE_LOCAL_SIZE": "2"}, str(max(1, CORES // 2))),
-        ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "1"}, str(max(1, CORES // 2))),
+        ({"PADDLE_LOCAL_SIZE": "2"}, str(max(1, cores() // 2))),
+        ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "1"}, str(max(1, cores() // 2))),
         ({"PADDLE_LOCAL_SIZE": "1000"}, "1"),
         ({"PADDLE_LOCAL_SIZE": "2", "OMP_NUM_THREADS": "7"}, "7"),
     ],
 )
 def test_ranks_on_one_machine_share_its_processor(environ, threads):
-    share_processor(environ)
+    set_threads(environ)
     assert environ.get("OMP_NUM_THREADS") == threads

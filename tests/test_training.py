@@ -20,9 +20,10 @@ from tests.drawn_data import make_data
 from utils import training_state
 from utils.checkpoint import read_state
 from utils.command_line import UsageError
-from utils.training import build_network, build_optimizer, forward_loss, load_pretrained, seed_step, to_float
+from utils.tensor import to_float
+from utils.training import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
 from utils.training_data import Batches, training_batches, validation_samples
-from utils.training_options import STAGES, parse_jobs, part_rates
+from utils.training_options import STAGES, fixed_arguments, parse_jobs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -129,7 +130,7 @@ def test_four_pictures_can_be_learnt_by_heart(root):
     *pictures, _ = collate([loader.dataset[0, 0, i] for i in range(4)])
     pictures = [to_float(paddle.to_tensor(picture)) for picture in pictures]
     model = build_network(args)
-    optimizer = build_optimizer(model, args)
+    optimizer = build_optimizer(model, args.rates)
     model.train()
     totals = []
     for step in range(15):
@@ -141,20 +142,22 @@ def test_four_pictures_can_be_learnt_by_heart(root):
 
 def test_learning_rates_reach_their_parts(root):
     args = parse_jobs(flags(root, root, "--learning-rate", "paper", kind="refine"))[0]
-    assert part_rates(args) == {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4}
+    assert args.rates == {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4}
     model = build_network(args)
     before = {name: value.numpy().copy() for name, value in trained(model)}
-    optimizer = build_optimizer(model, args)
+    optimizer = build_optimizer(model, args.rates)
     paddle.add_n([value.sum() for _, value in trained(model)]).backward()
     optimizer.step()  # Adam's first step is one learning rate in the gradient's direction
     for name, value in trained(model):
-        expected = part_rates(args)[name.split(".")[0]]
+        expected = args.rates[name.split(".")[0]]
         np.testing.assert_allclose(np.abs(value.numpy() - before[name]), expected, rtol=0.02)
 
 
 def test_a_gradient_norm_is_clipped_only_on_demand(root):
-    assert build_optimizer(*network_and(root))._grad_clip is None
-    assert build_optimizer(*network_and(root, "--clip-grad-norm", "2"))._grad_clip.clip_norm == 2
+    model, args = network_and(root)
+    assert args.clip_grad_norm == 0 and build_optimizer(model, args.rates, args.clip_grad_norm)._grad_clip is None
+    model, args = network_and(root, "--clip-grad-norm", "2")
+    assert build_optimizer(model, args.rates, args.clip_grad_norm)._grad_clip.clip_norm == 2
 
 
 def trained(model):
@@ -168,13 +171,12 @@ def network_and(root, *more):
 
 # ------------------------------------------------------------------------------------------------------------- loading
 def test_pretrained_weights_are_taken_where_they_fit(root, tmp_path):
-    model, args = network_and(root)
+    model, _ = network_and(root)
     state = {name: value.numpy() for name, value in model.state_dict().items()}
     encoder = {name: value + 1 for name, value in state.items() if name.startswith("backbone.")}
     encoder["backbone.features.0.0.weight"] = np.zeros((32, 3, 3, 3), np.float32)  # for three channels: does not fit
     paddle.save(encoder, str(tmp_path / "encoder.pdparams"))
-    args.pretrain = str(tmp_path / "encoder.pdparams")
-    message = load_pretrained(model, args)
+    message = load_pretrained(model, str(tmp_path / "encoder.pdparams"), None)
     assert f"{len(encoder) - 1} of {len(state)} tensors" in message
     for name, value in model.state_dict().items():
         added = name in encoder and name != "backbone.features.0.0.weight"
@@ -185,7 +187,7 @@ def test_the_refine_stage_starts_from_an_earlier_training_by_name(root, tmp_path
     assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 0
     args = parse_jobs(flags(root, tmp_path, "--pretrain", "run", kind="refine"))[0]
     model = build_network(args)
-    assert "302 of 319 tensors" in load_pretrained(model, args)
+    assert "302 of 319 tensors" in load_pretrained(model, args.pretrain, args.checkpoint_dir)
     saved = read_state(checkpoint(tmp_path, "best.pdparams"))
     np.testing.assert_array_equal(model.state_dict()["decoder.conv1.weight"].numpy(), saved["decoder.conv1.weight"])
 
@@ -233,7 +235,8 @@ def test_the_number_of_workers_does_not_change_the_samples(root, tmp_path):
 
 def test_validation_samples_are_always_the_same(root, tmp_path):
     args = parse_jobs(flags(root, tmp_path))[0]
-    one, two = validation_samples(args), validation_samples(args)
+    settings = args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size
+    one, two = validation_samples(*settings), validation_samples(*settings)
     assert len(one) == 2
     for i in range(2):
         assert np.array_equal(one[i].src, two[i].src) and one[i].src.shape == (64, 64, 3)
@@ -254,6 +257,8 @@ def test_logs_hold_terms_rates_and_validations(root, tmp_path):
     assert [row["step"] for row in rows] == [0, 1, 2]
     assert all(row["sad_all"] > 0 and row["mse_all"] > 0 for row in rows)
     assert rows[0]["train_loss"] is None and rows[1]["train_loss"] > 0
+    arguments = json.loads((tmp_path / "log" / "run" / "arguments.json").read_text())
+    assert (arguments["model_type"], arguments["max_steps"], arguments["data_root"]) == ("refine", 2, str(root))
 
 
 def test_curves_and_pictures_are_written_for_visualdl(root, tmp_path):
@@ -357,7 +362,7 @@ def test_base_training_comes_first_on_demand():
     assert (base.model_type, base.model_name, base.epoch_end, base.batch_size) == ("base", "stage1-base", 8, 8)
     assert (refine.model_type, refine.model_name, refine.pretrain) == ("refine", "stage1", "stage1-base")
     assert base.crop_size == [256, 512] and refine.crop_size == [1024, 2048]
-    assert part_rates(base)["decoder"] == 5e-4 and part_rates(refine)["decoder"] == 1e-4
+    assert base.rates["decoder"] == 5e-4 and refine.rates["decoder"] == 1e-4
 
 
 def test_a_missing_name_is_asked_for():
@@ -367,7 +372,7 @@ def test_a_missing_name_is_asked_for():
 
 def test_optimizer_state_is_kept_by_the_models_names(root):
     (one, args), (two, _) = network_and(root), network_and(root)
-    optimizers = [build_optimizer(model, args) for model in (one, two)]
+    optimizers = [build_optimizer(model, args.rates) for model in (one, two)]
     for model, optimizer in zip((one, two), optimizers):
         paddle.add_n([value.sum() for _, value in trained(model)]).backward()
         optimizer.step()
@@ -391,8 +396,11 @@ def test_the_loss_scaling_of_mixed_precision_is_kept(root, tmp_path):
     saved, fresh = Scaler(4096.0, 17), Scaler(32768.0, 0)
     progress = training_state.Progress(epoch=2, batch=3, step=11, best_sad=1.5, skipped=["a.jpg is damaged"])
     path = tmp_path / "last.pdparams"
-    training_state.save_training(path, model, build_optimizer(model, args), saved, progress, args)
+    training = training_state.Training(model, build_optimizer(model, args.rates), saved, progress)
+    training_state.save_training(path, training, fixed_arguments(args))
     other, _ = network_and(root)
-    assert training_state.load_training(path, other, build_optimizer(other, args), fresh, args) == progress
+    loaded = training_state.Training(other, build_optimizer(other, args.rates), fresh, training_state.Progress())
+    training_state.load_training(path, loaded, fixed_arguments(args))
+    assert loaded.progress == progress
     assert fresh.state == {"scale": np.float32([4096.0]), "incr_count": 17, "use_dynamic_loss_scaling": True}
     assert fresh.state["scale"].dtype == np.float32

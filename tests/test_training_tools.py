@@ -15,6 +15,7 @@ from dataset.foreground import ForegroundDataset
 from dataset.picture import read_alpha, read_rgb
 from tests.drawn_data import disc, make_data, scene
 from tools import check_dataset, make_lite_data, make_private_data, training_report
+from utils import drawn
 from utils.data_path import SOURCES
 from utils.files import write_picture
 
@@ -43,11 +44,11 @@ def test_lite_data_is_complete_and_the_same_for_a_seed(few, tmp_path):
 def test_lite_alpha_is_the_covered_share_of_each_pixel():
     for seed in range(3):
         rng = np.random.default_rng(seed)
-        fgr, pha = make_lite_data.figure(rng, 192, 160)
+        fgr, pha = drawn.figure(rng, 192, 160)
         assert fgr.shape == (192, 160, 3) and pha.shape == (192, 160) and fgr.dtype == pha.dtype == np.uint8
         assert 0.05 < np.mean(pha == 255) < 0.8 and 0.1 < np.mean(pha == 0)
         soft = pha[(pha > 0) & (pha < 255)]
-        assert len(np.unique(soft)) >= make_lite_data.OVERSAMPLING**2 - 1  # ninths of a pixel, or blurred ones
+        assert len(np.unique(soft)) >= drawn.OVERSAMPLING**2 - 1  # ninths of a pixel, or blurred ones
         assert 0.003 < len(soft) / pha.size < 0.3
 
 
@@ -86,13 +87,13 @@ def test_private_data_is_made_in_the_layout_of_training(tmp_path, capsys):
     arguments = ["--src", str(tmp_path / "src"), "--bgr", str(tmp_path / "bgr"), "--output", str(tmp_path / "private")]
     write_picture(tmp_path / "bgr" / "4.png", scene(rng, 60, 64))
     assert make_private_data.main([*arguments, "--device", "cpu"]) == 1  # one pair of unequal sizes is named
-    assert "4.png is of another size" in capsys.readouterr().err
+    assert "bgr/4.png is 64x60, " in capsys.readouterr().err
     assert len(ForegroundDataset(tmp_path / "private" / "train")) == 8
     assert len(ForegroundDataset(tmp_path / "private" / "valid")) == 1
     assert read_alpha(tmp_path / "private" / "train" / "pha" / "0.png").shape == (64, 64)
     (tmp_path / "bgr" / "7.png").unlink()
     assert make_private_data.main(arguments) == 1
-    assert "lacks 1 of 10 names, first 7" in capsys.readouterr().err
+    assert "7.png has no background" in capsys.readouterr().err
 
 
 # -------------------------------------------------------------------------------------------------------------- report

@@ -25,18 +25,18 @@ from utils.app_results import sweep
 from utils.app_upload import Limits
 from utils.command_line import UsageError, command_line, terminable
 from utils.engine_choice import ENGINES
+from utils.network_options import add_network_flags
+from utils.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 
-IMAGES = Path(__file__).resolve().parent.parent / "image"
 LIMITS = ("max_megabytes", "max_megapixels", "max_clip_megabytes", "max_seconds", "keep_minutes", "queue")
-EXAMPLES = [(IMAGES / "sample_src.jpg", IMAGES / "sample_bgr.jpg")]
+EXAMPLES = [(SAMPLE_SRC, SAMPLE_BGR)]
 
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--host", help="address to listen on (default: $GRADIO_SERVER_NAME, or 127.0.0.1)")
     parser.add_argument("--port", type=int, help="(default: $GRADIO_SERVER_PORT, or the first free one from 7860 on)")
-    parser.add_argument("--model-path", help="weights, .pdparams or official .pth (default: the shipped ones)")
-    parser.add_argument("--device", help="cpu, gpu or gpu:N (default: a GPU if Paddle has one)")
+    add_network_flags(parser, "--model-path", "--device")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="chosen at first (default: auto)")
     parser.add_argument("--max-megabytes", type=int, default=30, help="largest picture file (default: 30)")
     parser.add_argument("--max-megapixels", type=int, default=40, help="largest picture, million pixels (default: 40)")

@@ -16,9 +16,9 @@ from utils.alignment import MODES as ALIGN_MODES
 from utils.app_clip import FORMATS, matte_clip
 from utils.app_results import matte_pair, put_before
 from utils.app_words import LANGUAGES, Refused, say
-from utils.command_line import UsageError, user_message
 from utils.engine_choice import ENGINES
 from utils.engines import PACKAGES, missing_packages
+from utils.errors import UsageError, user_message
 from utils.match_background import EXPOSURE_MODES
 from utils.predictor import Matting
 

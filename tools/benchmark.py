@@ -103,8 +103,9 @@ def benchmark_data(args):
     Ours makes complete composites; of the original only what its loader does is timed: the crops of foreground, alpha
     and background, before they are composed on the GPU.
     """
-    from dataset.composite import RECIPES, CompositeDataset, prepare_worker
+    from dataset.composite import RECIPES, CompositeDataset
     from utils.data_path import data_folder, open_backgrounds, open_foregrounds
+    from utils.training_data import prepare_worker
 
     prepare_worker()
     foregrounds = open_foregrounds(args.data_root, args.dataset_name, "train")

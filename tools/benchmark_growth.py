@@ -23,7 +23,7 @@ def measure_growth(args):
         list of dict: size, pixels, cells, seconds (median), fitted.
     """
     matting = Matting(device="cpu", engine=args.engine)
-    tiled = matting._open()[1]
+    tiled = matting.tiled
     if tiled is None:
         raise SystemExit("error: no engine works here: growth measures the engines, not --engine paddle")
     runs = []

@@ -22,11 +22,11 @@ from utils.checkpoint import DEFAULT_WEIGHTS, load_weights, save_weights
 from utils.engines import FASTEST_FIRST, missing_packages, threads
 from utils.presets import preset
 from utils.programs import CoarseProgram, TileProgram
+from utils.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.tensor import to_tensor
 from utils.tiled_matting import TILE_CELLS, TiledMatting
 
 TOOLS = Path(__file__).resolve().parent
-SAMPLE = TOOLS.parent / "image"
 SIZES = {
     "540p": (540, 960),
     "720p": (720, 1280),
@@ -176,7 +176,7 @@ def prepare_weights(backbone, path, archive):
 
 def benchmark_pair(height, width, src=None, bgr=None):
     """A pair at a size: the given files, or the sample pair."""
-    paths = (src or SAMPLE / "sample_src.jpg", bgr or SAMPLE / "sample_bgr.jpg")
+    paths = (src or SAMPLE_SRC, bgr or SAMPLE_BGR)
     return [cv2.resize(read_rgb(path), (width, height), interpolation=cv2.INTER_CUBIC) for path in paths]
 
 

@@ -85,7 +85,7 @@ def profile_engine(args, src, bgr):
     """Seconds of the engine's parts. Those of the threads are sums over the threads."""
     matting = Matting(device="cpu", engine=args.engine)
     prepared = matting.background(bgr)
-    tiled, clock = matting._open()[1], Clock()
+    tiled, clock = matting.tiled, Clock()
     if tiled is None:
         raise SystemExit("error: no engine works here")
     clock.wrap(tiled, "coarse", "encoder, ASPP, decoder")

@@ -15,6 +15,7 @@ import numpy as np
 
 from dataset.picture import PictureError
 from dataset.sample import SampleDataset
+from utils.blend import blend
 from utils.command_line import command_line
 from utils.contact_sheet import contact_sheet
 from utils.data_path import SOURCES, DataError, canonical_name, open_backgrounds, open_foregrounds
@@ -99,9 +100,7 @@ def draw_sheet(pictures, count=8, columns=2):
             continue
         if isinstance(item, tuple):
             fgr, pha = item
-            alpha = pha[..., None] / 255
-            green = np.rint(fgr * alpha + np.array([60, 180, 90]) * (1 - alpha)).astype(np.uint8)
-            tiles.append([fgr, pha, green])
+            tiles.append([fgr, pha, blend(fgr, pha, np.uint8([60, 180, 90]))])
         else:
             tiles.append([item])
     rows = [sum(tiles[i : i + columns], []) for i in range(0, len(tiles), columns)]

@@ -17,8 +17,8 @@ import utils.cpu  # noqa: F401  (has to come before paddle)
 # isort: split
 from dataset.picture import read_rgb
 from model import MattingBase, MattingRefine
+from model.matting import BACKBONES
 from utils.checkpoint import (
-    WeightsError,
     compare_state,
     deeplab_to_official,
     differences,
@@ -28,6 +28,7 @@ from utils.checkpoint import (
     save_weights,
 )
 from utils.command_line import UsageError, command_line
+from utils.errors import WeightsError
 from utils.files import sha256_file
 
 
@@ -102,7 +103,7 @@ def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="PyTorch .pth (a .pdparams is checked and saved again)")
     parser.add_argument("--output", type=Path, required=True, help=".pdparams file to write")
-    parser.add_argument("--model-backbone", default="mobilenetv2", choices=["mobilenetv2", "resnet50", "resnet101"])
+    parser.add_argument("--model-backbone", default="mobilenetv2", choices=BACKBONES)
     parser.add_argument("--model-type", default="refine", choices=["refine", "base"])
     parser.add_argument("--model-refine-kernel-size", type=int, default=3, choices=[1, 3])
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="on disk")

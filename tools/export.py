@@ -19,22 +19,22 @@ import argparse
 import shutil
 import tempfile
 
-import cv2
 import numpy as np
 import paddle
 from paddle.static import InputSpec
 
-from dataset.picture import read_rgb
+from dataset.errors import one_line
 from model import MattingBase, MattingRefine
 from model.matting import BACKBONES
+from model.refiner import MODES
 from utils.checkpoint import DEFAULT_WEIGHTS, guess_backbone, load_weights, official_to_paddle, read_state
 from utils.command_line import UsageError, command_line
 from utils.engines import NEEDS_OLD_FORMAT, missing_packages, open_program
 from utils.export_programs import save_onnx, save_paddle, store_as_float16
+from utils.resize import fit
+from utils.sample_pair import read_sample_pair
 from utils.tensor import to_tensor
 
-ROOT = Path(__file__).resolve().parent.parent
-SAMPLE = ROOT / "image" / "sample_src.jpg", ROOT / "image" / "sample_bgr.jpg"
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 SIZES = ((288, 512), (180, 300))  # validated where the graph takes any size
 OTHER_CELLS = 2e-3  # share of pixels in cells that only one of the two refines, because of rounding
@@ -86,7 +86,7 @@ def parse(argv):
     parser.add_argument("--output", required=True, help="FILE.onnx, or the name of the Paddle model without suffix")
     parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="one size only (default: any size)")
     parser.add_argument("--backbone-scale", type=float, default=0.25)
-    parser.add_argument("--refine-mode", choices=("sampling", "thresholding", "full"), default="sampling")
+    parser.add_argument("--refine-mode", choices=MODES, default="sampling")
     parser.add_argument("--refine-sample-pixels", type=int, default=80_000)
     parser.add_argument("--refine-threshold", type=float, default=0.1)
     parser.add_argument("--storage", choices=("float32", "float16"), default="float32", help="of ONNX weights")
@@ -139,13 +139,13 @@ def validate(args, model, engine, path):
                 print(f"  {engine}, {size[1]}x{size[0]}, {kind}: {listed}; {share:.2%} of the pixels off")
                 good &= fits or cells
     except Exception as error:  # engines raise anything
-        print(f"  {engine}: {' '.join(str(error).split())[-160:]}")
+        print(f"  {engine}: {one_line(error)[-160:]}")
         return False
     return good
 
 
 def sample_pair(size):
-    pictures = [cv2.resize(read_rgb(path), size[::-1], interpolation=cv2.INTER_AREA) for path in SAMPLE]
+    pictures = [fit(picture, size) for picture in read_sample_pair()]
     return [x.numpy() for x in to_tensor(*pictures)]
 
 

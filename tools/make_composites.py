@@ -19,9 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tqdm import tqdm
 
 from dataset.picture import PictureError, find_pictures, read_alpha, read_rgb
+from utils.benchmark_composites import PROTOCOLS, Composites, check_height, pixels_sha256
 from utils.benchmark_set import PARTS
 from utils.command_line import UsageError, command_line
-from utils.composite import PROTOCOLS, Composites, pixels_sha256
 from utils.demonstration import DemonstrationSet
 from utils.files import sha256_file, write_json, write_picture
 
@@ -33,8 +33,7 @@ def main(argv=None):
         return check(args.check)
     if not args.output or not (args.demonstration or (args.foregrounds and args.backgrounds)):
         raise UsageError("give --foregrounds, --backgrounds and --output, or --check with a set")
-    if args.height is not None and (args.height < 4 or args.height % 4):
-        raise UsageError(f"--height {args.height} is no multiple of 4: give one, e.g. {max(4, args.height // 4 * 4)}")
+    check_height(args.height)
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
         raise UsageError(f"--output {args.output} is not empty: give a new folder, so that no old picture stays in it")
     return make(args)

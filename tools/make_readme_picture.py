@@ -12,20 +12,19 @@ import utils.cpu  # noqa: F401  isort: skip
 
 import numpy as np
 
-from dataset.picture import read_rgb
+from utils.blend import blend
 from utils.command_line import command_line
-from utils.composite import blend
 from utils.contact_sheet import contact_sheet
 from utils.files import write_picture
 from utils.predictor import Matting
+from utils.sample_pair import IMAGES, read_sample_pair
 
-IMAGES = Path(__file__).resolve().parent.parent / "image"
 COLOUR = np.uint8([70, 150, 90])
 
 
 @command_line
 def main(argv=None):
-    src, bgr = read_rgb(IMAGES / "sample_src.jpg"), read_rgb(IMAGES / "sample_bgr.jpg")
+    src, bgr = read_sample_pair()
     matte = Matting()(src, bgr)
     over = blend(matte.fgr, matte.pha, np.broadcast_to(COLOUR, src.shape))
     titles = ("source", "captured background", "alpha", "foreground over a new colour")

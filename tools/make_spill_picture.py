@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 
+from utils.blend import blend
 from utils.command_line import command_line
-from utils.composite import blend
 from utils.contact_sheet import contact_sheet
 from utils.demonstration import cut_out
 from utils.files import write_picture

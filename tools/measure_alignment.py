@@ -6,9 +6,9 @@
 `pairs`: for each pair NAME_src, NAME_bgr of real captures, the median difference of colour outside the subject as the
 pictures come, with the background aligned, and with its exposure matched too; and the time that this takes.
 
-`people`: samples of the protocol "capture" (utils/composite.py), whose background is disturbed further: every corner
-moves by so many pixels in a random direction, or the exposure changes. The mean SAD of the alpha with and without the
-correction, and of the two together. The border that a moved background shows is cut from a larger picture.
+`people`: samples of the protocol "capture" (utils/benchmark_composites.py), whose background is disturbed further:
+every corner moves by so many pixels in a random direction, or the exposure changes. The mean SAD of the alpha with and
+without the correction, and of the two together. The border that a moved background shows is cut from a larger picture.
 
 Each prints a table in Markdown; --json keeps the numbers, --plot draws those of `people`.
 """
@@ -28,12 +28,14 @@ from tqdm import tqdm
 
 from dataset.picture import read_rgb
 from utils.alignment import subject_mask
+from utils.benchmark_composites import Composites
 from utils.command_line import UsageError, command_line
-from utils.composite import Composites
-from utils.files import atomic_path, write_json
+from utils.files import write_json
 from utils.match_background import match_background
 from utils.metric import sad
+from utils.network_options import add_network_flags
 from utils.pairs import find_pairs
+from utils.plot import figure
 from utils.predictor import Matting
 from utils.scene import match_size
 
@@ -56,8 +58,7 @@ def main(argv=None):
     people.add_argument("--count", type=int, default=20, help="samples, spread over the foregrounds (20)")
     people.add_argument("--height", type=int, default=512, help="of the samples, in pixels, a multiple of 4 (512)")
     people.add_argument("--seed", type=int, default=0)
-    people.add_argument("--model-path", help="weights (default: the shipped ones)")
-    people.add_argument("--device", help="cpu or gpu (default: a GPU if Paddle has one)")
+    add_network_flags(people, "--model-path", "--device")
     people.add_argument("--plot", type=Path, help="picture to draw, .png or .svg; needs matplotlib")
     for command in (pairs, people):
         command.add_argument("--json", type=Path, help="file for the numbers")
@@ -184,27 +185,23 @@ def people_table(rows):
 
 def plot(rows, path):
     """SAD over the motion, and over the change of exposure."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("--plot needs matplotlib: pip install matplotlib") from None
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
     motion = [row for row in rows if not row["exposure"]]
     exposure = sorted((row for row in rows if not row["motion"]), key=lambda row: row["exposure"])
-    for axes, chosen, key in ((left, motion, "motion"), (right, exposure, "exposure")):
-        for kind, style in (("without", "o--"), ("with", "o-")):
-            axes.plot([row[key] for row in chosen], [row[kind] for row in chosen], style, label=f"{kind} correction")
-        axes.grid(alpha=0.3)
-        axes.set_ylim(bottom=0)
-    left.set_xscale("symlog", base=2, linthresh=1)
-    left.set_xticks(MOTIONS, [str(x) for x in MOTIONS])
-    left.set_xlabel("motion of the corners, pixels")
-    right.set_xlabel("change of the background's exposure, %")
-    left.set_ylabel("SAD, thousands of pixels")
-    left.legend()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    with figure(path, figsize=(9, 3.4)) as drawn:
+        left, right = drawn.subplots(1, 2, sharey=True)
+        for axes, chosen, key in ((left, motion, "motion"), (right, exposure, "exposure")):
+            for kind, style in (("without", "o--"), ("with", "o-")):
+                axes.plot(
+                    [row[key] for row in chosen], [row[kind] for row in chosen], style, label=f"{kind} correction"
+                )
+            axes.grid(alpha=0.3)
+            axes.set_ylim(bottom=0)
+        left.set_xscale("symlog", base=2, linthresh=1)
+        left.set_xticks(MOTIONS, [str(x) for x in MOTIONS])
+        left.set_xlabel("motion of the corners, pixels")
+        right.set_xlabel("change of the background's exposure, %")
+        left.set_ylabel("SAD, thousands of pixels")
+        left.legend()
 
 
 if __name__ == "__main__":

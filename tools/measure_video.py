@@ -3,7 +3,7 @@
     python tools/measure_video.py steadiness --backgrounds DATA/backgrounds/valid     dtSSD, SAD with --smooth and not
     python tools/measure_video.py memory --frames 2000 --plot image/video_memory.png   memory over a clip, and sound
 
-`steadiness` lets drawn figures (tools/make_lite_data.py) sway before photographs, with a camera's noise in every frame
+`steadiness` lets drawn figures (utils/drawn.py) sway before photographs, with a camera's noise in every frame
 and other noise in the captured background, so that the true alpha of every frame is known. `memory` makes a clip with
 sound in which the figure flashes whenever a beep begins, mattes it to H.264 as predict.py would, and compares the times
 of both in the result.
@@ -26,14 +26,14 @@ import numpy as np
 from tqdm import tqdm
 
 from dataset.picture import find_pictures, read_rgb
-from tools.make_lite_data import background, figure
+from utils import drawn
+from utils.benchmark_composites import CAPTURE
+from utils.blend import blend
 from utils.command_line import UsageError, command_line
-from utils.composite import CAPTURE, blend
-from utils.engine_choice import ENGINES
-from utils.files import atomic_path
-from utils.matte_video import add_video_arguments, matte_video
+from utils.matte_video import matte_video
 from utils.metric import dtssd, sad
-from utils.predictor import Matting
+from utils.network_options import add_network_flags, matting_from
+from utils.plot import figure
 from utils.target_background import cover
 from utils.video_reader import INSTALL, av_or_none, open_clip
 from utils.video_smooth import Smoother
@@ -69,22 +69,21 @@ def parse(argv):
     steadiness.add_argument("--height", type=int, default=540, help="of the frames, 16:9 (default 540)")
     memory = what.add_parser("memory", help="memory over a long clip with sound")
     memory.add_argument("--plot", type=Path, help="also draw memory over frames, needs matplotlib")
-    memory.add_argument("--refine-sample-pixels", type=int, help="default: by size, as predict.py")
-    memory.add_argument("--backbone-scale", type=float, help="default: by size, as predict.py")
+    add_network_flags(memory, "--refine-sample-pixels", "--backbone-scale")
     clip = what.add_parser("clip", help="make the clip of `memory` alone")
     clip.add_argument("--output", required=True, help="folder for clip.mp4 and back.png")
     for part in (memory, clip):
         part.add_argument("--frames", type=int, default=2000, help="default 2000")
         part.add_argument("--height", type=int, default=1080, help="of the frames, 16:9 (default 1080)")
     for part in (steadiness, memory):
-        part.add_argument("--engine", choices=ENGINES, default="auto")
+        add_network_flags(part, "--engine")
     return parser.parse_args(argv)
 
 
 # --------------------------------------------------------------------------------------------------------- steadiness
 def measure_steadiness(args):
     """One row a clip: dtSSD and SAD of the network's alpha and of the smoothed one."""
-    matting = Matting(engine=args.engine)
+    matting = matting_from(args)
     paths = find_pictures(args.backgrounds)
     rows = []
     for seed in tqdm(range(args.clips), unit="clip", disable=None):
@@ -103,7 +102,7 @@ def swaying_clip(scene, seed, count):
     """A drawn figure that sways before a scene, uint8 (H, W, 3): captured background, sources and true alphas."""
     rng = np.random.default_rng(seed)
     height, width = scene.shape[:2]
-    fgr, pha = figure(rng, height * 9 // 10, height * 3 // 4)
+    fgr, pha = drawn.figure(rng, height * 9 // 10, height * 3 // 4)
     sway, speed = rng.uniform(0.04, 0.15) * width, rng.uniform(0.1, 0.25)
     sources, trues = [], []
     for number in range(count):
@@ -139,8 +138,8 @@ def make_clip(folder, count, height):
     av = av_or_none()
     width = height * 16 // 9 // 2 * 2
     rng = np.random.default_rng(1)
-    scene = cv2.GaussianBlur(cover(background(rng, height // 2, width // 2), height, width), (0, 0), 1)
-    fgr, pha = figure(rng, height * 9 // 10, height * 3 // 4)
+    scene = cv2.GaussianBlur(cover(drawn.background(rng, height // 2, width // 2), height, width), (0, 0), 1)
+    fgr, pha = drawn.figure(rng, height * 9 // 10, height * 3 // 4)
     folder.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(folder / "back.png"), cv2.cvtColor(scene, cv2.COLOR_RGB2BGR))
     noise = rng.integers(-3, 4, (height + 64, width, 1)).astype(np.int8)
@@ -210,21 +209,15 @@ def resident():
 
 def measure_memory(args):
     """Matte the clip, print memory over its frames and how far picture and sound are apart; exit code."""
-    flags = argparse.ArgumentParser()
-    add_video_arguments(flags)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         # In a process of its own, so that what it leaves in memory is not counted.
         made = [sys.executable, __file__, "clip", "--output", folder, "--frames", args.frames, "--height", args.height]
         subprocess.run([str(x) for x in made], check=True)
-        matting = Matting(
-            backbone_scale=args.backbone_scale, refine_sample_pixels=args.refine_sample_pixels, engine=args.engine
-        )
+        matting = matting_from(args)
         watched = Watched(matting, max(1, args.frames // SAMPLES))
-        shared = {"align": "auto", "match_exposure": "auto", "target_bgr": "black", "skip_existing": False}
-        shared.update(src=folder / "clip.mp4", bgr=folder / "back.png", output_dir=folder / "out", output_types=["com"])
         start = time.perf_counter()
-        matte_video(watched, argparse.Namespace(**vars(flags.parse_args([])), **shared))
+        matte_video(watched, folder / "clip.mp4", folder / "back.png", folder / "out", ["com"], target_bgr="black")
         seconds = time.perf_counter() - start
         flashing, beeping = flash_times(folder / "out" / "clip_com.mp4"), beep_times(folder / "out" / "clip_com.mp4")
     print(f"{watched.count} frames, {seconds / watched.count:.3f} s each, engine {matting.engine}")
@@ -270,19 +263,13 @@ def beep_times(path):
 
 def plot(memory, path):
     """Memory over frames."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError("--plot needs matplotlib: pip install matplotlib") from None
-    drawing = Figure(figsize=(6.4, 3), layout="constrained")
-    axes = drawing.subplots()
-    axes.plot(*zip(*memory))
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel("frame")
-    axes.set_ylabel("memory in use, MiB")
-    axes.grid(alpha=0.3)
-    with atomic_path(path) as temporary:
-        drawing.savefig(temporary, dpi=110)
+    with figure(path, figsize=(6.4, 3)) as plotted:
+        axes = plotted.subplots()
+        axes.plot(*zip(*memory))
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("frame")
+        axes.set_ylabel("memory in use, MiB")
+        axes.grid(alpha=0.3)
 
 
 if __name__ == "__main__":

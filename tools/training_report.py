@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from utils.command_line import UsageError, command_line
+from utils.plot import figure
 
 COLUMNS = {
     "sad_all": "SAD",
@@ -58,32 +59,24 @@ def table(trainings):
 
 def plot(trainings, path):
     """Training loss, SAD and MSE over the steps, one training after the other."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise UsageError("--plot needs matplotlib: pip install matplotlib") from None
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    from utils.files import atomic_path
-
-    figure, axes = pyplot.subplots(1, 3, figsize=(13, 3.6), constrained_layout=True)
     curves = {
         "train_loss": "training loss",
         "sad_all": "SAD of the whole picture",
         "mse_all": "MSE x 1000 of the whole picture",
     }
-    for axis, (column, title) in zip(axes, curves.items()):
-        start = 0
-        for name, rows in trainings.items():
-            shown = [row for row in rows if row.get(column) is not None]
-            axis.plot([start + row["step"] for row in shown], [row[column] for row in shown], marker=".", label=name)
-            start += rows[-1]["step"]
-        axis.set(title=title, xlabel="step", yscale="log")
-        axis.grid(alpha=0.3, which="both")
-    axes[0].legend()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=110)
+    with figure(path, figsize=(13, 3.6)) as drawn:
+        axes = drawn.subplots(1, 3)
+        for axis, (column, title) in zip(axes, curves.items()):
+            start = 0
+            for name, rows in trainings.items():
+                shown = [row for row in rows if row.get(column) is not None]
+                axis.plot(
+                    [start + row["step"] for row in shown], [row[column] for row in shown], marker=".", label=name
+                )
+                start += rows[-1]["step"]
+            axis.set(title=title, xlabel="step", yscale="log")
+            axis.grid(alpha=0.3, which="both")
+        axes[0].legend()
 
 
 if __name__ == "__main__":

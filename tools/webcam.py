@@ -20,16 +20,14 @@ import utils.cpu  # noqa: E402, F401  isort: skip
 
 import argparse
 import time
-import warnings
 from contextlib import ExitStack
 
 import cv2
 
 from utils.alignment import MODES as ALIGN_MODES
-from utils.command_line import UsageError, command_line
-from utils.engine_choice import ENGINES
+from utils.command_line import UsageError, command_line, short_warnings
 from utils.match_background import EXPOSURE_MODES
-from utils.predictor import Matting
+from utils.network_options import add_network_flags, matting_from
 from utils.target_background import open_target
 from utils.video_reader import open_clip
 from utils.video_writer import VIDEO, open_writer
@@ -56,9 +54,7 @@ def parse(argv):
     parser.add_argument("--virtual-camera", action="store_true", help="be a camera for other programs (pyvirtualcam)")
     parser.add_argument("--no-window", action="store_true", help="show nothing here")
     parser.add_argument("--press", nargs="+", default=[], metavar="FRAME:KEY", help="press keys at frames: 0:b 300:q")
-    parser.add_argument("--model-path", help="weights, .pdparams or official .pth (default: the shipped ones)")
-    parser.add_argument("--engine", choices=ENGINES, default="auto", help="what computes (default: the fastest)")
-    parser.add_argument("--device", help="cpu, gpu or gpu:N (default: a GPU if Paddle has one)")
+    add_network_flags(parser, "--model-path", "--engine", "--device")
     args = parser.parse_args(argv)
     if args.average < 1:
         raise UsageError(f"--average must be 1 or more, not {args.average}")
@@ -91,7 +87,7 @@ def size(text):
 @command_line
 def main(argv=None):
     args = parse(argv)
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+    short_warnings()
     target = open_target(args.target_bgr)
     with ExitStack() as stack:
         clip = open_clip(args.source) if args.source else Camera(args.camera, size(args.size))
@@ -99,7 +95,7 @@ def main(argv=None):
             stack.callback(clip.close)
         sinks = [stack.enter_context(sink) for sink in open_sinks(args, clip)]
         window = None if args.no_window else stack.enter_context(Window(clip.width, clip.height))
-        matting = Matting(args.model_path, device=args.device, engine=args.engine)
+        matting = matting_from(args)
         print(f"device {matting.device}, engine {matting.engine}, {clip.width}x{clip.height}")
         delay = 0 if args.source else args.delay
         lock = None if args.source else lambda: print(lock_notes(clip))

@@ -12,6 +12,7 @@ import numpy as np
 
 from utils.exposure import Exposure, estimate_exposure
 from utils.homography import SHIFT, corners_of, covered, implausible, project, rescaled, warp
+from utils.resize import fit, glance, reduced
 
 MODES = ("auto", "off", "homography")
 LOOK_AT, MEASURE_AT, REFINE_AT = 480, 1280, 2560  # long side, in pixels, of the copies for each step
@@ -119,7 +120,7 @@ def estimate_alignment(src, bgr, mode="auto"):
         reason = _nothing_to_do(*_grey(*small, light), _still(small[0], src))
         if reason:
             return Alignment(reason=reason, tried=False, light=light)
-    seen, known = _grey(_reduced(src, MEASURE_AT), _reduced(bgr, MEASURE_AT), light)
+    seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     here, there = _matches(seen, known)
     if len(here) < ENOUGH_INLIERS:
         return Alignment(matches=len(here), reason=f"too few features are in both pictures; {REMEDY}")
@@ -141,11 +142,11 @@ def estimate_alignment(src, bgr, mode="auto"):
     if light.share < CLEAR:
         near_features = estimate_exposure(small[0], laid, subject=far)
         light = near_features if near_features.share else light
-    matrix = _refine(*_grey(_reduced(src, REFINE_AT), _reduced(bgr, REFINE_AT), light), matrix, src.shape[1])
+    matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1])
     problem = implausible(matrix, src.shape[:2])
     if problem:
         return Alignment(**found, reason=f"{problem}; {REMEDY}")
-    seen, known = _grey(_reduced(src, MEASURE_AT), _reduced(bgr, MEASURE_AT), light)
+    seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
     found.update(before=before, after=after)
     corners = corners_of(src.shape[:2])
@@ -172,7 +173,7 @@ def follow_alignment(alignment, src, bgr, light=None):
         residual has grown by half.
     """
     light = light or Exposure(reason="none given")
-    seen, known = _grey(_reduced(src, MEASURE_AT), _reduced(bgr, MEASURE_AT), light)
+    seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     scale = seen.shape[1] / src.shape[1]
     matrix = rescaled(alignment.matrix, scale)
     start, there = _follow(warp(known, matrix, seen.shape), seen, 60, 800)
@@ -185,7 +186,7 @@ def follow_alignment(alignment, src, bgr, light=None):
     matrix = rescaled(matrix @ step, 1 / scale)
     if implausible(matrix, src.shape[:2]):
         return None
-    matrix = _refine(*_grey(_reduced(src, REFINE_AT), _reduced(bgr, REFINE_AT), light), matrix, src.shape[1], 1)
+    matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1], 1)
     if implausible(matrix, src.shape[:2]):
         return None
     far = _far_from(there[inlier[:, 0] > 0], seen.shape)
@@ -218,15 +219,6 @@ def look(picture):
     return cv2.cvtColor(glance(picture, LOOK_AT), cv2.COLOR_RGB2GRAY)
 
 
-def glance(picture, long_side):
-    """A copy, no larger than long_side, that costs next to nothing: of much larger pictures only some rows are read."""
-    long = max(picture.shape[:2])
-    if long <= long_side:
-        return picture
-    size = tuple(max(1, round(n * long_side / long)) for n in picture.shape[1::-1])
-    return cv2.resize(picture[:: max(1, long // (2 * long_side))], size, interpolation=cv2.INTER_AREA)
-
-
 def subject_mask(seen, known):
     """Where the source shows something else than the background: bool (H, W), with a margin around it.
 
@@ -256,24 +248,15 @@ def _far_from(points, shape):
 
 def _beside_subject(src, laid, shown):
     """Pixels that the background does not show and whose nearest pixel that it shows is the subject's: bool (H, W)."""
-    small = _reduced(src, LOOK_AT)
-    size = small.shape[1::-1]
-    shown = cv2.resize(shown.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-    laid = cv2.resize(laid, size, interpolation=cv2.INTER_AREA)
+    small = reduced(src, LOOK_AT)
+    shown = cv2.resize(shown.astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    laid = fit(laid, small.shape[:2])
     laid[shown == 0] = small[shown == 0]  # what is repeated there differs from the source too
     subject = subject_mask(small, laid)
     _, nearest = cv2.distanceTransformWithLabels(1 - shown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     of_subject = np.zeros(nearest.max() + 1, np.uint8)
     of_subject[nearest[shown > 0]] = subject[shown > 0]
     return cv2.resize(of_subject[nearest], src.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
-
-
-def _reduced(picture, long_side):
-    scale = long_side / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = tuple(max(1, round(n * scale)) for n in picture.shape[1::-1])
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
 
 
 def _grey(src, bgr, light):

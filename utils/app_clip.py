@@ -10,8 +10,9 @@ from dataset.picture import PictureError
 from utils.app_results import parse_colour, result_name
 from utils.app_upload import check_weight, read_upload, shown_name
 from utils.app_words import Refused
-from utils.command_line import UsageError
+from utils.errors import UsageError
 from utils.files import write_picture
+from utils.matte_video import matte_video
 
 # By their first bytes. FFmpeg reads many more kinds, and some of them (playlists, DASH, concatenations) name other
 # files, on this machine or elsewhere, which it would open.
@@ -41,24 +42,19 @@ def matte_clip(matting, src_path, bgr_path, target, align, match_exposure, outpu
     Raises:
         Refused: with what is wrong and the remedy.
     """
-    from utils.matte_video import matte_video
-    from utils.predict_options import parse
-
     frames = check_clip(src_path, limits)
     # Under names of ours: what a visitor calls a picture must not make a video or a folder of it.
     clip = folder / f"{result_name(src_path)}.mp4"
     os.link(src_path, clip)
-    flags = ["--src", clip, "--align", align, "--match-exposure", match_exposure, "--output-dir", folder,
-             "--output-types", "com", "pha", "--output-format", output_format]  # fmt: skip
-    flags += ["--bgr", kept(bgr_path, folder / "background.png", limits) if bgr_path else "auto"]
+    bgr, before = kept(bgr_path, folder / "background.png", limits) if bgr_path else "auto", None
     if output_format == "mp4":
         colour = "#" + bytes(parse_colour(target[0])).hex()
-        flags += ["--target-bgr", kept(target[1], folder / "target.png", limits) if target[1] else colour]
-    args = parse([str(flag) for flag in flags], None)
+        before = kept(target[1], folder / "target.png", limits) if target[1] else colour
     printed = io.StringIO()
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            matte_video(_Counted(matting, frames, tick), args)
+            counted = _Counted(matting, frames, tick)
+            matte_video(counted, clip, bgr, folder, ("com", "pha"), output_format, before, align, match_exposure)
     except (PictureError, UsageError) as error:
         why = re.sub(r"(?:/[^/\s:]+)+/", "", str(error))  # names without their folders
         raise Refused("clip_failed", name=shown_name(src_path), why=why) from None

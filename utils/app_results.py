@@ -10,15 +10,15 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dataset.picture import PictureError, read_alpha, read_rgb
 from utils.app_upload import read_upload
 from utils.app_words import Refused
-from utils.composite import blend
+from utils.blend import blend
 from utils.files import write_picture
 from utils.match_background import background_warnings, match_background
+from utils.resize import reduced
 from utils.scene import match_size, scene_warnings
 from utils.target_background import cover
 
@@ -55,9 +55,9 @@ def matte_pair(matting, src_path, bgr_path, align, match_exposure, limits, folde
     name = result_name(src_path)
     for kind in ("pha", "fgr", "com"):
         write_picture(folder / f"{name}_{kind}.png", getattr(matte, kind))
-    pha = reduced(matte.pha)
-    cut_out = blend(reduced(matte.fgr), pha, chequers(*pha.shape))
-    for kind, picture in (("src", reduced(src)), ("pha", pha), ("com", cut_out)):
+    pha = reduced(matte.pha, VIEW)
+    cut_out = blend(reduced(matte.fgr, VIEW), pha, chequers(*pha.shape))
+    for kind, picture in (("src", reduced(src, VIEW)), ("pha", pha), ("com", cut_out)):
         write_picture(folder / f"view_{kind}.jpg", picture)
     notes = [*match.notes, *([resized] if resized else []), *warnings]
     return {"height": src.shape[0], "width": src.shape[1], "seconds": seconds, "notes": notes}
@@ -96,7 +96,7 @@ def put_before(folder, colour, picture_path, limits):
     # The view's name is new each time: the browser keeps what it has seen under a name.
     paths = folder / f"{name}_over.png", folder / f"view_over_{secrets.token_hex(4)}.jpg"
     write_picture(paths[0], over)
-    write_picture(paths[1], reduced(over))
+    write_picture(paths[1], reduced(over, VIEW))
     return paths
 
 
@@ -132,12 +132,3 @@ def chequers(height, width, side=16):
     """What stands for transparency: uint8 (height, width, 3), light and dark squares."""
     squares = (np.arange(height)[:, None] // side + np.arange(width) // side) % 2
     return np.repeat(np.where(squares, 255, 204).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def reduced(picture):
-    """The picture, uint8 (H, W) or (H, W, 3), at most VIEW pixels long."""
-    scale = VIEW / max(picture.shape[:2])
-    if scale >= 1:
-        return picture
-    size = tuple(max(1, round(n * scale)) for n in picture.shape[1::-1])
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

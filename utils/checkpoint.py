@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import paddle
 
+from utils.errors import WeightsError
 from utils.files import atomic_path, sha256_file
-from utils.state_file import WeightsError, check_file, read_tensors  # WeightsError is used from here by everybody else
+from utils.state_file import check_file, read_tensors
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "model" / "weights"
 DEFAULT_WEIGHTS = WEIGHTS_FOLDER / "mobilenetv2_people.pdparams"

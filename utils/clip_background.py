@@ -9,7 +9,7 @@ bgr, unsure = scene_behind(open_clip("clip.mp4"))
 import cv2
 import numpy as np
 
-from utils.alignment import glance
+from utils.resize import glance
 
 MEMORY = 400 << 20  # bytes of sampled frames at most: 64 of HD, 16 of 4K
 MOST_SAMPLES, FEWEST_SAMPLES = 64, 16

@@ -5,13 +5,12 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from contextlib import contextmanager
 
-from dataset.picture import PictureError
+from utils.errors import UsageError, user_message
 
-
-class UsageError(ValueError):
-    """A flag or a combination of flags cannot work; the message is one sentence that names it and the remedy."""
+__all__ = ["Terminated", "UsageError", "command_line", "short_warnings", "terminable"]
 
 
 class Terminated(KeyboardInterrupt):
@@ -48,6 +47,11 @@ def command_line(main):
     return guarded
 
 
+def short_warnings():
+    """From here on print each warning as one line, `warning: …`."""
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+
+
 @contextmanager
 def terminable():
     """Within the block SIGTERM ends the program as Ctrl-C does: what is being written is completed first."""
@@ -63,21 +67,3 @@ def terminable():
         yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: set by other code than Python's
-
-
-def user_message(error):
-    """The one-line message of an error that the user can mend; None for any other."""
-    from utils.state_file import WeightsError  # late: the weights' reader is not needed to report a wrong flag
-
-    if isinstance(error, (PictureError, WeightsError, UsageError)):
-        return _one_line(error)
-    if isinstance(error, MemoryError) or "ResourceExhausted" in str(error) or "Out of memory" in str(error):
-        return "not enough memory: use smaller pictures, a smaller --backbone-scale or --device cpu"
-    if isinstance(error, OSError):
-        named = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else _one_line(error)
-        return f"{named} (check the path, its permissions and the free space)"
-    return None
-
-
-def _one_line(error):
-    return " ".join(str(error).split())

@@ -3,8 +3,9 @@
 Intel's MKL, which Paddle's CPU build ships, takes a slow path on other makers' processors unless told otherwise:
 with MKL_DEBUG_CPU_TYPE=5 a matrix product on an AMD processor is about three times as fast, and Intel processors
 ignore the variable. OpenMP's own default for the number of threads counts hyper-threads and ignores limits set on
-the process. Its threads spin for a fifth of a second after each piece of work, in the way of every other thread; a
-thousandth is enough. The variables are left alone where the user has set them.
+the process; processes that Paddle's launcher started share the cores. Its threads spin for a fifth of a second after
+each piece of work, in the way of every other thread; a thousandth is enough. The variables are left alone where the
+user has set them.
 """
 
 import ctypes
@@ -12,15 +13,27 @@ import os
 import sys
 import zlib  # noqa: F401  Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
 
-os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
-os.environ.setdefault("KMP_BLOCKTIME", "1")
-os.environ.setdefault(
-    "OMP_NUM_THREADS", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-)
+from utils.ranks import processes_here
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MADV_DONTNEED = 4  # of Linux's mman.h
 LARGEST_KEPT = 1 << 30  # bytes
+
+
+def cores():
+    """Number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_threads(environ=os.environ):
+    """Set OMP_NUM_THREADS to this process's share of the cores; leave the user's own setting alone.
+
+    The launcher hands on OMP_NUM_THREADS=1, which Paddle sets when the launcher imports it: that 1 is nobody's wish.
+    """
+    processes = processes_here(environ)
+    if processes > 1 and environ.get("OMP_NUM_THREADS") == "1":
+        del environ["OMP_NUM_THREADS"]
+    environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
 
 
 def keep_freed_memory():
@@ -56,3 +69,8 @@ def give_back_memory():
     """Give freed memory back to the system at once, where the C library can (glibc)."""
     if sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "malloc_trim"):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+os.environ.setdefault("KMP_BLOCKTIME", "1")
+set_threads()

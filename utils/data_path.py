@@ -6,7 +6,7 @@ from pathlib import Path
 from dataset.foreground import ForegroundDataset, subfolder
 from dataset.images import ImagesDataset
 from dataset.picture import PictureError
-from utils.command_line import UsageError
+from utils.errors import UsageError
 
 AUTHORS_PAGE = "https://grail.cs.washington.edu/projects/background-matting-v2/#/datasets"
 SPLIT_FOLDERS = {"train": ("train",), "valid": ("valid", "val", "test")}

@@ -1,16 +1,14 @@
 """Samples that are there without any data set: for trying eval.py and the tools around it."""
 
-from pathlib import Path
-
 import numpy as np
 
 from dataset.picture import read_alpha, read_rgb
-from tools.make_lite_data import background, continue_outside, figure
+from utils.benchmark_composites import capture
 from utils.benchmark_set import Sample
-from utils.composite import capture
+from utils.drawn import background, continue_outside, figure
+from utils.sample_pair import SAMPLE_PHA, SAMPLE_SRC, read_sample_pair
 from utils.trimap import make_trimap
 
-IMAGES = Path(__file__).resolve().parent.parent / "image"
 CUTOUTS, FIGURES = 4, 4
 MARGIN = 80  # pixels of the sample kept to the left of its subject, who touches the frame elsewhere
 
@@ -36,7 +34,7 @@ class DemonstrationSet:
     def __getitem__(self, index):
         name = self.names[index]
         if index == 0:
-            pha, src, bgr = sample_pair()
+            pha, (src, bgr) = read_alpha(SAMPLE_PHA), read_sample_pair()
             return Sample(name, pha, src, bgr, trimap=make_trimap(pha))
         if name.startswith("cutout"):
             fgr, pha = cut_out()
@@ -48,15 +46,9 @@ class DemonstrationSet:
         return Sample(name, pha, src, bgr, fgr, make_trimap(pha), parameters)
 
 
-def sample_pair():
-    """True alpha, src and bgr of the sample that ships in image/."""
-    src, bgr = (read_rgb(IMAGES / f"sample_{part}.jpg") for part in ("src", "bgr"))
-    return read_alpha(IMAGES / "sample_pha_true.png"), src, bgr
-
-
 def cut_out():
     """The sample's subject: fgr and pha. Where pha is not full, fgr goes on from where it is."""
-    pha, src, _ = sample_pair()
+    pha, src = read_alpha(SAMPLE_PHA), read_rgb(SAMPLE_SRC)
     left = max(0, np.flatnonzero(pha.any(axis=0))[0] - MARGIN)
     pha, src = pha[:, left:], src[:, left:]
     solid = (pha == 255).astype(np.float32)

@@ -1,15 +1,13 @@
 """Open the network in the engine that was asked for, or in the fastest one that works here."""
 
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import paddle
 
-from dataset.picture import PictureError, read_rgb
-from utils.checkpoint import WeightsError, guess_backbone
-from utils.command_line import UsageError
+from dataset.errors import PictureError, one_line
+from utils.checkpoint import guess_backbone
 from utils.engine_cache import cached, describe, key
 from utils.engines import (
     FASTEST_FIRST,
@@ -22,14 +20,16 @@ from utils.engines import (
     threads,
     versions,
 )
+from utils.errors import UsageError, WeightsError
 from utils.programs import DENSE
+from utils.resize import fit
+from utils.sample_pair import read_sample_pair
 from utils.tensor import to_tensor
 from utils.tiled_matting import TiledMatting
 
 ENGINES = ("auto", "paddle", *FASTEST_FIRST)
 FORMAT = 3  # of the exported programs; raise it when utils/programs.py changes what they compute
 TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-4}  # largest difference of alpha; for bfloat16 the mean one
-IMAGES = Path(__file__).resolve().parent.parent / "image"
 CHECK_SIZE, CHECK_SCALE = (148, 204), 1 / 4
 
 
@@ -141,7 +141,7 @@ def _open(network, digest, engine, precision):
     except (EngineError, WeightsError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # engines and converters raise anything
-        raise EngineError(" ".join(str(error).split())[-160:] or type(error).__name__) from error
+        raise EngineError(one_line(error)[-160:]) from error
 
 
 def _tiled(engine, folder, precision, kernel):
@@ -196,8 +196,7 @@ def _check_pair():
     """The sample pair's subject, small; where the pictures are missing, noise with an ellipse in it."""
     height, width = CHECK_SIZE
     try:
-        pair = (read_rgb(IMAGES / f"sample_{mark}.jpg")[:, 560:] for mark in ("src", "bgr"))
-        return [cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA) for picture in pair]
+        return [fit(picture[:, 560:], CHECK_SIZE) for picture in read_sample_pair()]
     except PictureError:
         bgr = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
         return [

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.picture import PictureError, read_alpha, read_rgb
+from dataset.errors import PictureError, one_line
+from dataset.picture import read_alpha, read_rgb
 from utils import metric
 from utils.benchmark_set import by_name
 from utils.trimap import make_trimap
@@ -110,7 +111,7 @@ def evaluate(
                 if len(heap) > keep_worst:
                     heapq.heappop(heap)
         else:
-            report.failures.append({"index": index, "name": samples.name(index), "error": _one_line(error)})
+            report.failures.append({"index": index, "name": samples.name(index), "error": one_line(error)})
         if on_row:
             on_row()
     report.worst = [{**entry, "value": value} for value, _, entry in sorted(heap, key=lambda item: item[:2])[::-1]]
@@ -298,7 +299,9 @@ def _to_bytes(picture):
         return picture
     if not np.isfinite(picture).all():
         raise ValueError("the prediction has values that are no numbers (NaN or infinity)")
-    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    from utils.tensor import to_levels  # late: it imports Paddle, which whoever predicts in floats has imported
+
+    return to_levels(picture)
 
 
 def thumbnail(picture, height=320):
@@ -309,7 +312,3 @@ def thumbnail(picture, height=320):
 
     size = max(1, round(picture.shape[1] * height / picture.shape[0])), height
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
-
-
-def _one_line(error):
-    return " ".join(str(error).split()) or type(error).__name__

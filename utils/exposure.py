@@ -6,6 +6,8 @@ from typing import Optional
 import cv2
 import numpy as np
 
+from utils.resize import reduced
+
 LOOK_AT = 240  # long side, in pixels, of the copies that are compared
 SMOOTH = 0.08  # range of the 3x3 pixels around one, 0..1, below which a slight misalignment does not matter
 UNCLIPPED = (0.02, 0.98)  # a clipped channel says nothing about the exposure
@@ -78,9 +80,8 @@ def estimate_exposure(src, bgr, subject=None):
         Exposure; with a `reason` and without effect where too little smooth ground agrees, gain or bias are beyond
         what a camera does between two shots, or the difference is below one level of 255 already.
     """
-    scale = min(1.0, LOOK_AT / max(src.shape[:2]))
-    size = tuple(max(1, round(n * scale)) for n in src.shape[1::-1])
-    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (src, bgr)]
+    small = [reduced(x, LOOK_AT) for x in (src, bgr)]
+    size = small[0].shape[1::-1]
     kernel = np.ones((3, 3), np.uint8)
     usable = np.ones(size[::-1], bool)
     for picture in small:

@@ -5,10 +5,13 @@ import sys
 import time
 from pathlib import Path
 
+from utils.files import write_json
+
 
 class RunLog:
     """Writes into one folder; in a process that is not `active` (not rank 0) it does nothing.
 
+    arguments.json : with which arguments the training was started, or gone on with, last
     log.txt : every text line, also printed
     valid.jsonl : one JSON object for each validation
     vdlrecords.*.log : VisualDL, if the package is installed; look at it with `visualdl --logdir FOLDER`
@@ -26,16 +29,24 @@ class RunLog:
         else:
             self.writer = LogWriter(logdir=str(self.folder))
 
+    def arguments(self, values):
+        """Keep a dict of names and values."""
+        if self.active:
+            write_json(self.folder / "arguments.json", {name: _plain(value) for name, value in values.items()})
+
     def line(self, message):
+        """Print a line of text and keep it."""
         if self.active:
             print(message, flush=True)
             self._append("log.txt", message)
 
     def json(self, row):
+        """Keep what a validation found, a dict."""
         if self.active:
             self._append("valid.jsonl", json.dumps(row))
 
     def scalars(self, group, values, step):
+        """Keep a point of the curves GROUP/NAME, of a dict of name -> number."""
         if self.writer:
             for name, value in values.items():
                 self.writer.add_scalar(tag=f"{group}/{name}", step=step, value=value)
@@ -52,6 +63,10 @@ class RunLog:
     def _append(self, name, text):
         with open(self.folder / name, "a", encoding="utf-8") as file:
             file.write(text + "\n")
+
+
+def _plain(value):
+    return str(value) if isinstance(value, Path) else value
 
 
 class Meter:
@@ -100,6 +115,8 @@ def progress_bar(total, initial, title, active=True):
 
 
 class NoBar:
+    """A progress bar that shows nothing."""
+
     def update(self, steps=1):
         pass
 

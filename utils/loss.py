@@ -12,6 +12,8 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 
+from model.resize import bilinear
+
 
 def base_loss(pred_pha, pred_fgr, pred_err, true_pha, true_fgr, use_laplacian=True):
     """Loss of MattingBase.
@@ -56,8 +58,8 @@ def refine_loss(pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm, true_
         pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm = map(
             at_least_float32, (pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm)
         )
-        true_pha_sm = resize(true_pha, pred_pha_sm.shape[2:])
-        true_fgr_sm = resize(true_fgr, pred_pha_sm.shape[2:])
+        true_pha_sm = bilinear(true_pha, pred_pha_sm.shape[2:])
+        true_fgr_sm = bilinear(true_fgr, pred_pha_sm.shape[2:])
         full = true_pha.shape[2:]
         terms = {
             "pha_l1": F.l1_loss(pred_pha, true_pha),
@@ -67,7 +69,7 @@ def refine_loss(pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm, true_
             "fgr_l1": foreground_l1(pred_fgr, true_fgr, true_pha),
             "fgr_sm_l1": foreground_l1(pred_fgr_sm, true_fgr_sm, true_pha_sm),
             # unlike in base_loss the target is not detached: the original's refine stage has it so
-            "err_mse": F.mse_loss(resize(pred_err_sm, full), (resize(pred_pha_sm, full) - true_pha).abs()),
+            "err_mse": F.mse_loss(bilinear(pred_err_sm, full), (bilinear(pred_pha_sm, full) - true_pha).abs()),
         }
         if use_laplacian:
             terms["pha_laplacian"] = laplacian_l1(pred_pha, true_pha)
@@ -90,12 +92,6 @@ def foreground_l1(pred_fgr, true_fgr, true_pha):
     """Mean absolute difference (b, 3, H, W) where true_pha (b, 1, H, W) is not 0; the mean is over all pixels."""
     mask = (true_pha != 0).astype(true_fgr.dtype)
     return F.l1_loss(pred_fgr * mask, true_fgr * mask)
-
-
-def resize(x, size):
-    """Bilinear, half-pixel centres, no anti-alias; (b, c, H, W) -> (b, c, *size); x itself if the size is equal."""
-    size = [int(n) for n in size]
-    return x if list(x.shape[2:]) == size else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def sobel(x):
@@ -149,6 +145,7 @@ def kernel(weights, like):
 
 
 def outer(a, b):
+    """Product of a column and a row, float64: a separable kernel."""
     return np.multiply.outer(np.asarray(a, "float64"), np.asarray(b, "float64"))
 
 

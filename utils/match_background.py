@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from utils.alignment import Alignment, estimate_alignment, glance
+from utils.alignment import Alignment, estimate_alignment
 from utils.exposure import SAME, Exposure, estimate_exposure
+from utils.resize import glance, reduced
 
 EXPOSURE_MODES = ("auto", "off")
 OFF = "it was not asked for"
@@ -107,9 +108,7 @@ def debug_picture(src, bgr, pha):
 
     Args: src, bgr uint8 (H, W, 3); pha uint8 (H, W). Returns uint8 (h, w, 3), each part at most 960 pixels long.
     """
-    scale = min(1.0, TILE / max(src.shape[:2]))
-    size = tuple(max(1, round(n * scale)) for n in src.shape[1::-1])
-    src, bgr, pha = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (src, bgr, pha))
+    src, bgr, pha = (reduced(x, TILE) for x in (src, bgr, pha))
     difference = cv2.convertScaleAbs(cv2.absdiff(src, bgr), alpha=STRENGTH)
     parts = {"source": src, "background": bgr, f"difference x{STRENGTH}": difference, "alpha": np.dstack([pha] * 3)}
     tiles = [_captioned(*part) for part in parts.items()]

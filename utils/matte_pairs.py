@@ -3,26 +3,43 @@
 import os
 import sys
 import time
-from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple, Optional
 
 import numpy as np
 from tqdm import tqdm
 
 from dataset.picture import read_rgb
-from utils.command_line import UsageError, user_message
-from utils.files import real_path, write_picture
-from utils.match_background import background_warnings, debug_picture, match_background
+from utils.errors import UsageError, user_message
+from utils.files import refuse_to_overwrite, write_picture
+from utils.match_background import Match, background_warnings, match_background
+from utils.output_types import needs_foreground, picture_of
 from utils.pairs import find_pairs
+from utils.predictor import Matte
 from utils.scene import match_size, scene_warnings
 from utils.stream import stream
 
 AGAIN = "a second run with --skip-existing does what is missing"
 
-Pictures = namedtuple("Pictures", "src bgr match warning seconds")
-Result = namedtuple("Result", "pictures matte seconds")
+
+class Pictures(NamedTuple):
+    """What the reader hands to the network."""
+
+    src: np.ndarray  # uint8 (H, W, 3), RGB
+    bgr: np.ndarray  # the same, as the network is to see it
+    match: Match  # what was done to the background
+    warning: Optional[str]  # of its size
+    seconds: float  # that matching took
+
+
+class Result(NamedTuple):
+    """What the network hands to the writer."""
+
+    pictures: Pictures
+    matte: Matte
+    seconds: float  # that the network took
 
 
 def plan(src, bgr, folder, types, skip_existing=False, rank=0, count=1):
@@ -45,7 +62,8 @@ def plan(src, bgr, folder, types, skip_existing=False, rank=0, count=1):
     if by_type:
         pairs, lines = _without_results(pairs, folder, types)
     targets = {pair: output_paths(folder, pair.name, types, by_type) for pair in pairs}
-    refuse_to_overwrite_inputs(targets)
+    inputs = (path for pair in pairs for path in (pair.src, pair.bgr))
+    refuse_to_overwrite(inputs, (path for paths in targets.values() for path in paths.values()))
     if count > 1:  # before any is left out: ranks do not start at the same moment, and must agree on the shares
         targets = {pair: targets[pair] for pair in pairs[rank::count]}
         lines.append(f"rank {rank} of {count}: {len(targets)} of {len(pairs)} pairs")
@@ -59,16 +77,6 @@ def plan(src, bgr, folder, types, skip_existing=False, rank=0, count=1):
 def output_paths(folder, name, types, by_type):
     """type -> path: FOLDER/TYPE/NAME.png for a folder of sources, FOLDER/NAME_TYPE.png for one picture."""
     return {t: folder / t / f"{name}.png" if by_type else folder / f"{name}_{t}.png" for t in types}
-
-
-def refuse_to_overwrite_inputs(targets):
-    """Raise UsageError if one of the paths to write is an input. `targets`: as `plan` returns them."""
-    known = {}
-    inputs = {real_path(path, known) for pair in targets for path in (pair.src, pair.bgr) if path}
-    for paths in targets.values():
-        for path in paths.values():
-            if real_path(path, known) in inputs:
-                raise UsageError(f"{path} is one of the input pictures and would be overwritten: pass --output-dir")
 
 
 def _without_results(pairs, folder, types):
@@ -100,7 +108,7 @@ def matte_pairs(matting, targets, align="auto", match_exposure="auto", target=No
     backgrounds = {pair.bgr for pair in targets}
     if len(backgrounds) == 1 and None not in backgrounds and in_batch:
         read.background(*backgrounds)  # if it is no picture, that is said once
-    network = Network(matting, bool({"fgr", "com"} & kinds))
+    network = Network(matting, needs_foreground(kinds))
     failed = []
     quiet = not in_batch or not sys.stderr.isatty()
     bar = tqdm(total=len(targets), unit="pair", disable=quiet, mininterval=0.5)
@@ -139,12 +147,12 @@ class PairReader:
         return self._picture
 
     def __call__(self, pair):
-        """Pictures: src, bgr as the network is to see it, Match, warning of the size or None, seconds of matching."""
+        """Read a pair: Pictures. Raises PictureError, or UsageError for a pair that has a problem."""
         if pair.problem:
             raise UsageError(pair.problem)
         src, bgr = read_rgb(pair.src), self.background(pair.bgr)
         if self._fitted is None or self._fitted[0].shape != src.shape:
-            self._fitted = match_size(src, bgr)
+            self._fitted = match_size(src, bgr, pair.src, pair.bgr)
         bgr, warning = self._fitted
         start = time.perf_counter()
         bgr, match = self.match(src, bgr)
@@ -170,26 +178,15 @@ def write_matte(pair, result, targets, target, encoders, say):
 
     All results are tried; raises the error of the first that failed.
     """
-    (src, bgr, match, warning, seconds), matte, network_seconds = result
-    say(f"{pair.src} {src.shape[1]}x{src.shape[0]}: {seconds + network_seconds:.2f} s")
+    (src, bgr, match, warning, matching), matte, network = result
+    say(f"{pair.src} {src.shape[1]}x{src.shape[0]}: {matching + network:.2f} s")
     for line in match.notes:
         say(f"  {line}")
     suspicious = scene_warnings(src, bgr) or background_warnings(src, bgr, matte.pha)
     for line in ([warning] if warning else []) + suspicious:
         say(f"warning: {pair.src}: {line}")
-    pictures = [picture(kind, src, bgr, matte, target) for kind in targets]
+    pictures = [picture_of(kind, matte, src, bgr, target) for kind in targets]
     writing = [encoders.submit(write_picture, path, array) for path, array in zip(targets.values(), pictures)]
     for path, written in zip(targets.values(), writing):
         written.result()
         say(f"  {path}")
-
-
-def picture(kind, src, bgr, matte, target=None):
-    """The uint8 picture of an output type."""
-    if kind == "debug":
-        return debug_picture(src, bgr, matte.pha)
-    if kind == "com" and target is not None:
-        from utils.target_background import over
-
-        return over(matte.fgr, matte.pha, target.frame(0, *matte.pha.shape))
-    return np.asarray(getattr(matte, kind))

@@ -3,7 +3,6 @@
 import sys
 import time
 from contextlib import ExitStack
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -12,16 +11,17 @@ from tqdm import tqdm
 
 from dataset.picture import PictureError, read_rgb
 from utils.clip_background import empty_scene, scene_behind, unsure_warning
-from utils.command_line import UsageError, user_message
-from utils.files import write_picture
-from utils.match_background import background_warnings, debug_picture
+from utils.errors import UsageError, user_message
+from utils.files import refuse_to_overwrite, write_picture
+from utils.match_background import background_warnings
+from utils.output_types import needs_foreground, picture_of
 from utils.scene import match_size, scene_warnings
 from utils.stream import stream
-from utils.target_background import open_target, over
+from utils.target_background import open_target
 from utils.video_alignment import ClipBackground
-from utils.video_reader import CLIP_SUFFIXES, open_clip
+from utils.video_reader import is_clip, open_clip
 from utils.video_smooth import Smoother
-from utils.video_writer import FORMATS, PICTURES, VIDEO, check_format, open_writer
+from utils.video_writer import PICTURES, VIDEO, check_format, open_writer
 
 AUTO = "auto"
 GREEN = "#78ff9b"  # behind the composite where the format has no alpha, as in the original's videos
@@ -29,32 +29,36 @@ SOUNDING = ("com", "fgr")
 RIM = 9  # pixels of colour kept around the subject, so that a lossy video does not smear black into its edges
 
 
-def is_clip(path):
-    """Whether a path names a video: by its suffix, or as a number, which is a camera's."""
-    text = str(path)
-    return text.isdigit() or Path(text).suffix.lower() in CLIP_SUFFIXES
-
-
-def add_video_arguments(parser):
-    """Add the flags that only clips need."""
-    group = parser.add_argument_group("videos", "--src clip.mp4, or a folder of frames with --bgr auto or a video")
-    group.add_argument(
-        "--output-format", choices=FORMATS, help="mp4 H.264; mov ProRes 4444 and webm VP9 with alpha; or pictures (mp4)"
-    )
-    group.add_argument("--frame-rate", help="pictures a second in a folder of frames: 25 or 30000/1001 (default 30)")
-    group.add_argument("--smooth", action="store_true", help="average alpha over time, along the motion: less flicker")
-    group.add_argument(
-        "--save-bgr", action="store_true", help="also write the background that was made, and where it is unsure"
-    )
-
-
-def matte_video(matting, args):
-    """Matte the clip that predict.py's arguments name.
+def matte_video(
+    matting,
+    src,
+    bgr,
+    folder,
+    types=("pha", "fgr", "com"),
+    output_format=None,
+    target_bgr=None,
+    align="auto",
+    match_exposure="auto",
+    smooth=False,
+    frame_rate=None,
+    save_bgr=False,
+    skip_existing=False,
+):
+    """Matte a clip and write what was asked for; prints what was done.
 
     Args:
         matting: utils.predictor.Matting.
-        args: src, bgr (picture, video, folder of frames, or `auto`), align, match_exposure, output_dir, output_types,
-            target_bgr, skip_existing, and the flags of add_video_arguments.
+        src: video, or folder of its frames.
+        bgr: picture, video or folder of frames of the empty scene; or `"auto"`: estimated from the clip.
+        folder: where results go, see output_paths.
+        types: of utils.output_types.OUTPUT_TYPES.
+        output_format: of utils.video_writer.FORMATS; None: mp4 for a video, png for a folder.
+        target_bgr: what `com` is put before, see utils.target_background.open_target; None: a cut-out, green in mp4.
+        align, match_exposure: see utils.match_background.
+        smooth: average alpha over time.
+        frame_rate: Fraction, pictures a second in a folder of frames; None: 30.
+        save_bgr: also write the background, and for `"auto"` where it is unsure.
+        skip_existing: leave out videos, or pictures of a sequence, that exist.
 
     Returns:
         exit code: 0, or 1 if frames were left out.
@@ -63,38 +67,26 @@ def matte_video(matting, args):
         UsageError, PictureError, OSError: nothing can be done or written. KeyboardInterrupt: after what was matted so
         far has been completed.
     """
-    if str(args.src).isdigit():
-        raise UsageError(f"--src {args.src} is a camera: python tools/webcam.py --camera {args.src}")
-    clip = open_clip(args.src, frame_rate(args.frame_rate))
-    output_format = args.output_format or ("png" if clip.path.is_dir() else "mp4")
+    if str(src).isdigit():
+        raise UsageError(f"--src {src} is a camera: python tools/webcam.py --camera {src}")
+    clip, folder = open_clip(src, frame_rate), Path(folder)
+    output_format = output_format or ("png" if clip.path.is_dir() else "mp4")
     check_format(output_format)
-    target = open_target(args.target_bgr) if args.target_bgr else None
-    if target is None and "com" in args.output_types and VIDEO.get(output_format, (0, 0, True))[2] is None:
+    target = open_target(target_bgr) if target_bgr else None
+    if target is None and "com" in types and VIDEO.get(output_format, (0, 0, True))[2] is None:
         target = open_target(GREEN)
         print(f"com is put before {GREEN}, as {output_format} has no alpha: --target-bgr, or --output-format mov")
-    folder = Path(args.output_dir or "output")
-    paths = output_paths(folder, clip.path, args.output_types, output_format)
-    refuse_to_overwrite([args.src, args.bgr, args.target_bgr], paths.values())
-    if args.skip_existing and output_format in VIDEO:
+    paths = output_paths(folder, clip.path, types, output_format)
+    refuse_to_overwrite([src, bgr, target_bgr], paths.values())
+    if skip_existing and output_format in VIDEO:
         paths = {kind: path for kind, path in paths.items() if not path.exists()}
         if not paths:
             print(f"{clip.path}: nothing is missing")
             return 0
-    bgr = read_background(clip, args.bgr, folder if args.save_bgr else None)
-    background = ClipBackground(matting, bgr, args.align, args.match_exposure)
-    smoother = Smoother() if args.smooth else None
-    return _run(matting, clip, background, smoother, paths, output_format, target, args.skip_existing)
-
-
-def frame_rate(text):
-    """The flag --frame-rate as a Fraction; None stays None."""
-    try:
-        rate = None if text is None else Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if rate is not None and not 0 < rate <= 1000:
-        raise UsageError(f"--frame-rate {text} is no frame rate: give pictures a second, such as 25 or 30000/1001")
-    return rate
+    captured = read_background(clip, bgr, folder if save_bgr else None)
+    background = ClipBackground(matting, captured, align, match_exposure)
+    smoother = Smoother() if smooth else None
+    return _run(matting, clip, background, smoother, paths, output_format, target, skip_existing)
 
 
 def output_paths(folder, source, kinds, output_format):
@@ -102,13 +94,6 @@ def output_paths(folder, source, kinds, output_format):
     name = source.resolve().name if source.is_dir() else source.stem
     suffix = f".{output_format}" if output_format in VIDEO else ""
     return {kind: folder / f"{name}_{kind}{suffix}" for kind in kinds}
-
-
-def refuse_to_overwrite(inputs, outputs):
-    inputs = {Path(path).resolve() for path in inputs if path}
-    for path in outputs:
-        if path.resolve() in inputs:
-            raise UsageError(f"{path} is an input and would be overwritten: pass --output-dir")
 
 
 def read_background(clip, spec, save_to=None):
@@ -127,7 +112,7 @@ def read_background(clip, spec, save_to=None):
         warning = unsure_warning(unsure)
     else:
         bgr = empty_scene(open_clip(spec)) if Path(spec).is_dir() or is_clip(spec) else read_rgb(spec)
-        bgr, warning = match_size(np.empty((clip.height, clip.width, 0)), bgr)
+        bgr, warning = match_size(np.empty((clip.height, clip.width, 0)), bgr, clip.path, spec)
     if warning:
         print(f"warning: {clip.path}: {warning}", file=sys.stderr)
     if save_to:
@@ -143,7 +128,7 @@ def _run(matting, clip, background, smoother, paths, output_format, target, skip
     """Read, matte and write every frame; returns the exit code."""
     deep = PICTURES.get(output_format, (None, False))[1]
     in_colour = {"fgr": 3, "com": 4 if target is None else 3, "debug": 3}
-    with_foreground = bool({"fgr", "com"} & set(paths))
+    with_foreground, with_pictures = needs_foreground(paths), "debug" in paths
     written, failed, looks, interrupted = [], [], [], None
     bar = tqdm(total=clip.expected, unit="frame", disable=None)
 
@@ -156,7 +141,7 @@ def _run(matting, clip, background, smoother, paths, output_format, target, skip
             seen = prepared.picture
             looks.append(scene_warnings(src, seen) or background_warnings(src, seen, matte.pha))
         bar.update()
-        return matte, (src, prepared.picture) if "debug" in paths else None
+        return matte, (src, prepared.picture) if with_pictures else (None, None)  # full pictures are not to be kept
 
     def write(frame, result):
         matte, pictures = result
@@ -215,16 +200,12 @@ def _report(clip, background, looks, writers, paths):
 
 
 def _picture(kind, matte, pictures, frame, target, deep, lossy):
-    """What a writer gets of a matte: uint8, or floats of 0..1 for the alpha of a deep format."""
-    if kind == "pha":
-        return matte.pha_float if deep else matte.pha
-    if kind == "com" and target is not None:
-        return over(matte.fgr, matte.pha, target.frame(frame.time, *matte.pha.shape))
-    if kind == "com" and lossy:
+    """What a writer gets of a matte: the type's picture; of a deep format floats of 0..1, where alpha is in it."""
+    if kind == "pha" and deep:
+        return matte.pha_float
+    if kind == "com" and target is None and lossy:
         near = cv2.dilate(matte.pha, np.ones((RIM, RIM), np.uint8))
         return np.dstack([cv2.copyTo(matte.fgr, near), matte.pha])
-    if kind == "com" and deep:
+    if kind == "com" and target is None and deep:
         return np.dstack([np.float32(matte.com[..., :3]) / 255, matte.pha_float])
-    if kind == "debug":
-        return debug_picture(*pictures, matte.pha)
-    return getattr(matte, kind)
+    return picture_of(kind, matte, *pictures, target, frame.time)

@@ -1,43 +1,29 @@
 """The flags of predict.py."""
 
 import argparse
+from fractions import Fraction
 from pathlib import Path
 
 from utils.alignment import MODES as ALIGN_MODES
-from utils.command_line import UsageError
-from utils.engine_choice import ENGINES, PRECISIONS
+from utils.errors import UsageError
 from utils.match_background import EXPOSURE_MODES
-from utils.matte_video import add_video_arguments, is_clip
-
-IMAGES = Path(__file__).resolve().parent.parent / "image"
-SAMPLE_SRC, SAMPLE_BGR = IMAGES / "sample_src.jpg", IMAGES / "sample_bgr.jpg"
-OUTPUT_TYPES = ("pha", "fgr", "com", "err", "ref", "debug")
+from utils.network_options import SETTINGS, add_network_flags
+from utils.output_types import OUTPUT_TYPES
+from utils.predictor import check_backbone_scale
+from utils.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
+from utils.video_reader import is_clip
+from utils.video_writer import FORMATS
 
 
 def parse(argv, description):
-    """Parse and check the flags; src, bgr and output_dir have their defaults filled in.
+    """Parse and check the flags; src, bgr and output_dir have their defaults filled in, frame_rate is a Fraction.
 
     Raises UsageError, or SystemExit (argparse).
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--src", help="picture with the subject, folder of pictures, or video (default: sample pair)")
     parser.add_argument("--bgr", help="the same scene without the subject: a picture, or a folder paired by file name")
-    parser.add_argument("--model-path", help="weights, .pdparams or official .pth (default: the shipped ones)")
-    parser.add_argument(
-        "--model-backbone",
-        choices=("mobilenetv2", "resnet50", "resnet101"),
-        help="default: what the weights are for",
-    )
-    parser.add_argument(
-        "--backbone-scale", type=float, help="coarse size / picture size, at most 0.5 (default: by picture size)"
-    )
-    parser.add_argument("--refine-mode", choices=("sampling", "thresholding", "full"), default="sampling")
-    parser.add_argument(
-        "--refine-sample-pixels", type=int, help="pixels refined in each picture, sampling (default: by picture size)"
-    )
-    parser.add_argument(
-        "--refine-threshold", type=float, default=0.1, help="predicted error that is refined, thresholding (0.1)"
-    )
+    add_network_flags(parser, *SETTINGS)
     parser.add_argument(
         "--align", choices=ALIGN_MODES, default="auto", help="lay the background over the source (auto: if they differ)"
     )
@@ -52,26 +38,19 @@ def parse(argv, description):
         "--target-bgr", help="put the subject before this in com: a colour (#00ff00, white), picture or video"
     )
     parser.add_argument("--skip-existing", action="store_true", help="leave out what has all its results already")
-    parser.add_argument(
-        "--engine", choices=ENGINES, default="auto", help="what computes (default: the fastest that works here)"
-    )
-    parser.add_argument(
-        "--precision", choices=PRECISIONS, default="float32", help="bfloat16: faster where the processor has it"
-    )
-    parser.add_argument("--device", help="cpu, gpu or gpu:N (default: a GPU if Paddle has one)")
-    shared = set(vars(parser.parse_args([])))
-    add_video_arguments(parser)
+    add_network_flags(parser, "--engine", "--precision", "--device")
+    of_videos = add_video_flags(parser)
     args = parser.parse_args(argv)
     if (args.src is None) != (args.bgr is None):
         raise UsageError("--src and --bgr belong together: give the picture with the subject and the one without")
-    if args.backbone_scale is not None and not 0 < args.backbone_scale <= 0.5:
-        raise UsageError(f"--backbone-scale must be above 0 and at most 0.5, not {args.backbone_scale}")
+    check_backbone_scale(args.backbone_scale)
     if args.target_bgr and "com" not in args.output_types:
         raise UsageError("--target-bgr is what com is put before: add com to --output-types")
-    if not has_frames(args):
-        for name in set(vars(args)) - shared:
-            if getattr(args, name) != parser.get_default(name):
-                raise UsageError(f"--{name.replace('_', '-')} is for videos, and --src names none")
+    if not has_frames(args.src, args.bgr):
+        for action in of_videos:
+            if getattr(args, action.dest) != action.default:
+                raise UsageError(f"{action.option_strings[0]} is for videos, and --src names none")
+    args.frame_rate = frame_rate(args.frame_rate)
     if args.src is None:
         args.src, args.bgr = SAMPLE_SRC, SAMPLE_BGR
         args.output_dir = args.output_dir or IMAGES
@@ -79,13 +58,40 @@ def parse(argv, description):
     return args
 
 
-def has_frames(args):
+def add_video_flags(parser):
+    """Add the flags that only clips need; returns argparse's actions for them."""
+    group = parser.add_argument_group("videos", "--src clip.mp4, or a folder of frames with --bgr auto or a video")
+    add = group.add_argument
+    return [
+        add(
+            "--output-format",
+            choices=FORMATS,
+            help="mp4 H.264; mov ProRes 4444 and webm VP9 with alpha; or pictures (mp4)",
+        ),
+        add("--frame-rate", help="pictures a second in a folder of frames: 25 or 30000/1001 (default 30)"),
+        add("--smooth", action="store_true", help="average alpha over time, along the motion: less flicker"),
+        add("--save-bgr", action="store_true", help="also write the background that was made, and where it is unsure"),
+    ]
+
+
+def frame_rate(text):
+    """The flag --frame-rate as a Fraction; None stays None."""
+    try:
+        rate = None if text is None else Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate is not None and not 0 < rate <= 1000:
+        raise UsageError(f"--frame-rate {text} is no frame rate: give pictures a second, such as 25 or 30000/1001")
+    return rate
+
+
+def has_frames(src, bgr):
     """Whether --src is a video, or a folder of its frames, rather than pictures with a background each."""
-    if args.src is None:
+    if src is None:
         return False
-    if is_clip(args.src):
+    if is_clip(src):
         return True
-    frames = args.bgr == "auto" or is_clip(args.bgr)
-    if frames and not Path(args.src).is_dir():
-        raise UsageError(f"--bgr {args.bgr} goes with a video or a folder of frames, and --src {args.src} is neither")
+    frames = bgr == "auto" or is_clip(bgr)
+    if frames and not Path(src).is_dir():
+        raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
     return frames

@@ -11,24 +11,26 @@ matte.pha, matte.fgr, matte.com  # uint8, at the photograph's size
 from utils.cpu import give_back_memory, keep_freed_memory  # isort: skip
 
 import warnings
-from functools import cached_property
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
 import paddle
 
-from dataset.picture import PictureError
+from dataset.errors import PictureError, one_line
 from model import MattingRefine
 from model.matting import MAX_BACKBONE_SCALE
 from model.refiner import MODES
-from utils.checkpoint import DEFAULT_WEIGHTS, WeightsError, guess_backbone, load_weights, read_state, weights_digest
-from utils.command_line import UsageError
+from utils.checkpoint import DEFAULT_WEIGHTS, guess_backbone, load_weights, read_state, weights_digest
 from utils.engine_choice import check_engine, known_backbone, open_engine, wants_programs
+from utils.errors import UsageError, WeightsError
 from utils.files import sha256_file
 from utils.presets import enlargement, preset
+from utils.resize import fit, padded_to_multiples
 from utils.tensor import to_tensor, to_uint8
 
 MULTIPLE = 4  # the network's heights and widths
+_pad = partial(padded_to_multiples, step=MULTIPLE)
 
 
 class Matte:
@@ -69,7 +71,7 @@ class Matte:
         return cut_out
 
 
-class Background:
+class PreparedBackground:
     """A captured background, prepared once for many pictures: see `Matting.background`.
 
     Attributes:
@@ -116,6 +118,7 @@ class Matting:
     ):
         if refine_sample_pixels is not None and refine_sample_pixels < 0:
             raise UsageError(f"--refine-sample-pixels must be 0 or more, not {refine_sample_pixels}")
+        check_backbone_scale(backbone_scale)
         check_engine(engine, precision)
         self.device = choose_device(device)
         self.weights = DEFAULT_WEIGHTS if weights is None else weights
@@ -135,7 +138,7 @@ class Matting:
         if not known or self.backbone not in (None, known):
             return False
         self.backbone = known
-        return self.refine_mode in MODES and 0 < (self.backbone_scale or 0.25) <= MAX_BACKBONE_SCALE
+        return self.refine_mode in MODES
 
     def _load(self):
         state = read_state(self.weights)
@@ -170,13 +173,18 @@ class Matting:
         """Name of the engine that is used; opens it."""
         return self._open()[0]
 
+    @property
+    def tiled(self):
+        """The engine's utils.tiled_matting.TiledMatting, None for `"paddle"`; opens it."""
+        return self._open()[1]
+
     def background(self, bgr):
-        """Prepare a captured background, uint8 (H, W, 3) RGB, that serves for more than one picture."""
+        """The PreparedBackground of a captured one, uint8 (H, W, 3) RGB, that serves for more than one picture."""
         _check_picture("bgr", bgr)
-        tiled = self._open()[1]
+        tiled = self.tiled
         if tiled is None:
-            return Background(bgr, None)
-        return Background(bgr, tiled.background(_pad(bgr), self.settings(*bgr.shape[:2])[0]))
+            return PreparedBackground(bgr, None)
+        return PreparedBackground(bgr, tiled.background(_pad(bgr), self.settings(*bgr.shape[:2])[0]))
 
     def __call__(self, src, bgr, foreground=True):
         """Matte one pair.
@@ -192,7 +200,7 @@ class Matting:
         Raises:
             PictureError: the sizes differ. ValueError: not uint8 (H, W, 3).
         """
-        background = bgr if isinstance(bgr, Background) else None
+        background = bgr if isinstance(bgr, PreparedBackground) else None
         bgr = background.picture if background else bgr
         _check_picture("src", src)
         _check_picture("bgr", bgr)
@@ -201,7 +209,7 @@ class Matting:
             raise PictureError(f"source and background have the sizes {sizes}: they must be equal")
         if self.backbone_scale is None and enlargement(*src.shape[:2]) > 1:
             return self._enlarged(src, bgr, foreground)
-        tiled = self._open()[1]
+        tiled = self.tiled
         if tiled is None:
             return self._with_paddle(src, bgr)
         try:
@@ -212,7 +220,7 @@ class Matting:
         except Exception as error:  # an engine may refuse anything at any time
             if self._wanted != "auto":
                 raise
-            reason = " ".join(str(error).split())[-160:] or type(error).__name__
+            reason = one_line(error)[-160:]
             warnings.warn(f"engine {self.engine} failed ({reason}): paddle, which is slower, is used", stacklevel=2)
             self._opened = ("paddle", None)
             return self._with_paddle(src, bgr)
@@ -239,20 +247,15 @@ class Matting:
 
     def _enlarged(self, src, bgr, foreground):
         """Matte small pictures enlarged, and bring the result back to their size."""
-        size = src.shape[1::-1]
-        factor = enlargement(*src.shape[:2])
+        size, factor = src.shape[:2], enlargement(*src.shape[:2])
         larger = [max(MULTIPLE, round(n * factor)) for n in size]
-        matte = self(*(cv2.resize(x, larger, interpolation=cv2.INTER_CUBIC) for x in (src, bgr)), foreground)
-
-        def reduced(picture, interpolation=cv2.INTER_AREA):
-            return cv2.resize(picture, size, interpolation=interpolation)
-
+        matte = self(*(fit(x, larger) for x in (src, bgr)), foreground)
         return Matte(
-            reduced(matte.pha),
-            reduced(matte.fgr) if foreground else None,
-            lambda: reduced(matte.pha_float),
-            lambda: reduced(np.float32(matte.err) / 255),
-            lambda: reduced(np.float32(matte.ref) / 255, cv2.INTER_NEAREST),
+            fit(matte.pha, size),
+            fit(matte.fgr, size) if foreground else None,
+            lambda: fit(matte.pha_float, size),
+            lambda: fit(np.float32(matte.err) / 255, size),
+            lambda: cv2.resize(np.float32(matte.ref) / 255, size[::-1], interpolation=cv2.INTER_NEAREST),
         )
 
     def _with_engine(self, tiled, src, background, foreground):
@@ -295,6 +298,12 @@ def _check_picture(name, picture):
         raise ValueError(f"{name} must be uint8 (H, W, 3), not {picture.dtype} {picture.shape}")
 
 
+def check_backbone_scale(scale):
+    """Raise UsageError for a coarse scale that is not above 0 and at most 1/2; None is none."""
+    if scale is not None and not 0 < scale <= MAX_BACKBONE_SCALE:
+        raise UsageError(f"--backbone-scale must be above 0 and at most {MAX_BACKBONE_SCALE}, not {scale}")
+
+
 def choose_device(device=None):
     """Make a device Paddle's default and return its name; None means the first GPU if there is one, else the CPU.
 
@@ -302,16 +311,10 @@ def choose_device(device=None):
     """
     gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
     device = device or ("gpu" if gpus else "cpu")
-    kind, _, index = device.partition(":")
+    kind, colon, index = device.partition(":")
     if kind == "gpu" and not gpus:
         raise UsageError("--device gpu: this Paddle finds no GPU; install paddlepaddle-gpu or pass --device cpu")
-    if kind not in ("cpu", "gpu") or (index and not index.isdigit()) or (kind == "gpu" and int(index or 0) >= gpus):
+    known = not colon or (kind == "gpu" and index.isascii() and index.isdigit())
+    if kind not in ("cpu", "gpu") or not known or (kind == "gpu" and int(index or 0) >= gpus):
         raise UsageError(f"--device {device} does not exist: pass cpu, gpu or gpu:0 .. gpu:{max(gpus - 1, 0)}")
     return paddle.set_device(device) and device
-
-
-def _pad(picture):
-    """Repeat the last row and column until height and width are divisible by 4."""
-    height, width = picture.shape[:2]
-    below, right = -height % MULTIPLE, -width % MULTIPLE
-    return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else picture

@@ -1,11 +1,12 @@
-"""Which of several processes this one is: its share of the work, and of this machine's processor.
+"""Which of several processes this one is, by the environment.
 
-`python -m paddle.distributed.launch` sets the environment that is read here; PADDLE_TRAINER_ID and PADDLE_TRAINERS_NUM
-set by hand do as well. The processes need not talk to one another. Import this module before utils.cpu, which takes the
-whole processor.
+`python -m paddle.distributed.launch` sets what is read here; PADDLE_TRAINER_ID and PADDLE_TRAINERS_NUM set by hand do
+as well. The processes need not talk to one another.
 """
 
 import os
+
+from utils.errors import UsageError
 
 LAUNCHED = "PADDLE_LOCAL_SIZE"  # the launcher's processes on this machine
 
@@ -16,10 +17,8 @@ def rank_and_count(environ=os.environ):
     Raises:
         UsageError: PADDLE_TRAINER_ID and PADDLE_TRAINERS_NUM do not fit together.
     """
-    from utils.command_line import UsageError  # late: it imports NumPy, which reads the number of threads
-
     rank, count = environ.get("PADDLE_TRAINER_ID", "0"), environ.get("PADDLE_TRAINERS_NUM", "1")
-    if not (rank.isdigit() and count.isdigit() and int(rank) < int(count)):
+    if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
         raise UsageError(
             f"PADDLE_TRAINER_ID={rank} and PADDLE_TRAINERS_NUM={count} do not fit together: ranks are numbered from 0"
         )
@@ -31,15 +30,7 @@ def launched(environ=os.environ):
     return LAUNCHED in environ
 
 
-def share_processor(environ=os.environ):
-    """Set OMP_NUM_THREADS to cores / the launcher's processes on this machine; leave the user's own setting alone.
-
-    The launcher hands on OMP_NUM_THREADS=1, which Paddle sets when the launcher imports it: that 1 is nobody's wish.
-    """
-    processes = environ.get(LAUNCHED, "1")
-    if processes.isdigit() and int(processes) > 1 and environ.get("OMP_NUM_THREADS", "1") == "1":
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        environ["OMP_NUM_THREADS"] = str(max(1, cores // int(processes)))
-
-
-share_processor()
+def processes_here(environ=os.environ):
+    """How many processes the launcher started on this machine; 1 without it."""
+    count = environ.get(LAUNCHED, "1")
+    return max(1, int(count)) if count.isdecimal() else 1

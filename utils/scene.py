@@ -1,9 +1,9 @@
 """Do the two pictures show one scene, with and without the subject? Repairs what is harmless, warns of the rest."""
 
-import cv2
 import numpy as np
 
 from dataset.picture import PictureError
+from utils.resize import fit, reduced
 
 ASPECT_TOLERANCE = 0.01  # two crops of one camera differ by rounding only
 LOOK_AT = 320  # long side, in pixels, of the copies that are compared
@@ -12,11 +12,12 @@ SAME_BELOW = 0.005  # share of the picture that a subject covers at least
 OTHER_ABOVE, OTHER_MEDIAN = 0.8, 0.15  # hand-held pairs of one scene reach 0.56 and 0.10; two scenes 0.96 and 0.34
 
 
-def match_size(src, bgr):
+def match_size(src, bgr, src_name="the source", bgr_name="the background"):
     """Bring the background to the source's size if both have the same shape (aspect ratio).
 
     Args:
         src, bgr: uint8 (H, W, 3).
+        src_name, bgr_name: what an error calls them.
 
     Returns:
         bgr uint8 of src's size, and a warning or None.
@@ -27,12 +28,16 @@ def match_size(src, bgr):
     (height, width), (bgr_height, bgr_width) = src.shape[:2], bgr.shape[:2]
     if (height, width) == (bgr_height, bgr_width):
         return bgr, None
-    sizes = f"{bgr_width}x{bgr_height}, the source {width}x{height}"
     if abs(bgr_width / bgr_height / (width / height) - 1) > ASPECT_TOLERANCE:
-        raise PictureError(f"the background is {sizes}: both must come from one camera position, uncropped")
-    shrinks = bgr_width > width
-    resized = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
-    return resized, f"the background is {sizes}: it was resized; pictures of equal size give better edges"
+        raise PictureError(
+            f"{bgr_name} is {bgr_width}x{bgr_height}, {src_name} {width}x{height}: both must come from one camera "
+            "position, uncropped"
+        )
+    warning = (
+        f"the background is {bgr_width}x{bgr_height}, the source {width}x{height}: it was resized; pictures of equal "
+        "size give better edges"
+    )
+    return fit(bgr, (height, width)), warning
 
 
 def scene_warnings(src, bgr):
@@ -44,9 +49,7 @@ def scene_warnings(src, bgr):
     Returns:
         list of sentences, empty when nothing is suspicious.
     """
-    scale = min(1.0, LOOK_AT / max(src.shape[:2]))
-    size = tuple(max(1, round(n * scale)) for n in src.shape[1::-1])
-    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for x in (src, bgr)]
+    small = [reduced(x, LOOK_AT).astype(np.float32) / 255 for x in (src, bgr)]
     difference = np.abs(small[0] - small[1]).max(axis=-1)
     share = float((difference > VISIBLE).mean())
     if share < SAME_BELOW:

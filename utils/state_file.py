@@ -5,6 +5,8 @@ import struct
 import zipfile
 from pathlib import Path
 
+from dataset.errors import one_line
+from utils.errors import WeightsError
 from utils.restricted_pickle import MAX_BYTES, Refused, finish, unpickle
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first number in a file of torch.save before PyTorch 1.6
@@ -22,10 +24,6 @@ OTHER_KINDS = (  # first bytes -> what the file is
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself: run git lfs pull"),
     (b"%PDF", "a PDF document"),
 )
-
-
-class WeightsError(ValueError):
-    """A weight file cannot be used; the message is one sentence that names the file, the reason and the remedy."""
 
 
 def read_tensors(path):
@@ -51,7 +49,7 @@ def read_tensors(path):
     except Refused as refusal:
         raise WeightsError(f"{path} {refusal}") from None
     except DAMAGE as error:
-        reason = " ".join(str(error).split())[:100]
+        reason = one_line(error)[:100]
         raise WeightsError(f"{path} is cut off or damaged ({reason}): copy or download it again") from None
     raise WeightsError(f"{path} is {_guess_kind(data)}, not weights: give a .pth or .pdparams file")
 

@@ -31,11 +31,6 @@ class StreamTimes:
     write: float = 0.0
     count: int = 0
 
-    @property
-    def slowest(self):
-        """Seconds of the step that took longest: the wall time cannot be shorter."""
-        return max(self.read, self.network, self.write)
-
 
 def stream(items, read, network, write, failed=None, ahead=2):
     """Take each item through three steps, which work on different items at the same time.

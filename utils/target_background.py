@@ -13,8 +13,9 @@ import numpy as np
 from PIL import ImageColor
 
 from dataset.picture import read_rgb
-from utils.command_line import UsageError
-from utils.composite import blend
+from utils.blend import blend
+from utils.errors import UsageError
+from utils.resize import fit
 from utils.video_reader import CLIP_SUFFIXES, open_clip
 
 SOLID = (0.9, 1.0)  # alpha between which a colour is increasingly taken to be the subject's own
@@ -84,7 +85,7 @@ def open_target(spec):
         raise UsageError(
             f"--target-bgr {spec} is neither a file nor a colour: give a picture, a video or a colour like '#00ff00'"
         ) from None
-    return PictureTarget(np.array(colour, np.uint8).reshape(1, 1, 3))
+    return PictureTarget(np.clip(colour, 0, 255).astype(np.uint8).reshape(1, 1, 3))  # Pillow takes 101% too
 
 
 class PictureTarget:
@@ -132,7 +133,7 @@ def cover(picture, height, width):
     if (own_height, own_width) == (height, width):
         return picture
     scale = max(height / own_height, width / own_width)
-    size = max(width, round(own_width * scale)), max(height, round(own_height * scale))
-    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    top, left = (size[1] - height) // 2, (size[0] - width) // 2
+    size = max(height, round(own_height * scale)), max(width, round(own_width * scale))
+    picture = fit(picture, size)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
     return np.ascontiguousarray(picture[top : top + height, left : left + width])

@@ -20,6 +20,16 @@ def to_tensor(*pictures):
     return tensors[0] if len(tensors) == 1 else tensors
 
 
+def to_float(pictures):
+    """Turn a batch from a data loader into numbers: uint8 tensor (b, H, W, C) -> float32 (b, C, H, W), 0..1."""
+    return pictures.transpose([0, 3, 1, 2]).astype("float32") / 255
+
+
+def to_levels(values):
+    """uint8 levels of an array of any shape, 0..1, rounded to the nearest; what lies outside is clipped."""
+    return np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+
+
 def to_uint8(values):
     """Turn values into a picture, rounded to the nearest level (the original truncates, half a level too dark).
 
@@ -31,7 +41,7 @@ def to_uint8(values):
     """
     values = values.numpy() if hasattr(values, "numpy") else np.asarray(values)
     values = values.reshape(values.shape[-3:])
-    levels = np.rint(np.clip(values, 0, 1) * np.float32(255)).astype(np.uint8)
+    levels = to_levels(values)
     if levels.ndim == 3:
         levels = levels[0] if levels.shape[0] == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0))
     return levels

@@ -37,7 +37,7 @@ def tiles_at_once(tiles):
 
 
 @dataclass(frozen=True)
-class Background:
+class TiledBackground:
     """What depends on the captured background alone: made once for a video.
 
     Attributes:
@@ -110,14 +110,14 @@ class TiledMatting:
         """Prepare a captured background, uint8 (H, W, 3) with H, W divisible by 4, for pictures at a coarse scale."""
         plan = self._plan(bgr, scale)
         coarse = reduce_picture(bgr, plan.coarse_height, plan.coarse_width)
-        return Background(frame_picture(bgr, plan), coarse, bgr.shape[:2], scale)
+        return TiledBackground(frame_picture(bgr, plan), coarse, bgr.shape[:2], scale)
 
     def __call__(self, src, background, mode, sample_pixels, threshold, prevent_oversampling=True, foreground=True):
         """Matte one picture.
 
         Args:
             src: uint8 (H, W, 3), RGB, contiguous; H and W divisible by 4.
-            background: Background of the same size.
+            background: TiledBackground of the same size.
             mode, sample_pixels, threshold, prevent_oversampling: as in `model.refiner.Refiner`.
             foreground: whether to make the foreground, too.
 

@@ -8,11 +8,10 @@ import paddle
 from paddle import nn
 
 from model import MattingBase, MattingRefine
-from utils.checkpoint import deeplab_to_official, load_matching, read_state
-from utils.command_line import UsageError
+from utils.checkpoint import deeplab_to_official, guess_backbone, load_matching, model_shapes, read_state
+from utils.errors import UsageError, WeightsError
 from utils.loss import base_loss, refine_loss
-from utils.state_file import WeightsError
-from utils.training_options import part_rates
+from utils.tensor import to_uint8
 from utils.training_state import BEST
 
 OUTPUTS = {
@@ -40,66 +39,73 @@ def build_network(args):
     )
 
 
-def load_pretrained(model, args):
-    """Load --pretrain where names and shapes agree; returns a sentence on what was loaded.
+def load_pretrained(model, pretrain, checkpoint_dir):
+    """Load weights where names and shapes agree.
 
-    Raises WeightsError if the file cannot be read or nothing in it belongs to the model.
+    Args:
+        model: MattingBase or MattingRefine.
+        pretrain: weight file, or name of an earlier training below `checkpoint_dir`; None for neither.
+
+    Returns:
+        sentence on what was loaded.
+
+    Raises WeightsError if the file cannot be read or nothing in it belongs to the model, UsageError if there is none.
     """
-    if not args.pretrain:
+    if not pretrain:
         return "weights: random initialisation"
-    path = Path(args.pretrain)
+    path = Path(pretrain)
     if not path.is_file():
-        earlier = args.checkpoint_dir / args.pretrain / BEST
+        earlier = checkpoint_dir / pretrain / BEST
         if not earlier.is_file():
-            raise UsageError(f"--pretrain {args.pretrain}: there is neither a file {path} nor a training {earlier}")
+            raise UsageError(f"--pretrain {pretrain}: there is neither a file {path} nor a training {earlier}")
         path = earlier
     state = read_state(path)
     if any(name.startswith("classifier.classifier.") for name in state):
         state = deeplab_to_official(state)
     matched, total = load_matching(model, state)
     if not matched:
-        raise WeightsError(f"{path} holds no weights of this network: give weights of {args.model_backbone}")
+        backbone = guess_backbone(model_shapes(model))
+        raise WeightsError(f"{path} holds no weights of this network: give weights of {backbone}")
     return f"weights: {matched} of {total} tensors from {path}"
 
 
-def build_optimizer(model, args):
-    """Adam with a constant learning rate for each part of the network."""
-    rates = part_rates(args)
+def build_optimizer(model, rates, clip_grad_norm=0.0):
+    """Adam with a constant learning rate for each part of the network.
+
+    Args:
+        model: MattingBase or MattingRefine.
+        rates: dict of part (`"backbone"`, `"aspp"`, `"decoder"`, `"refiner"`) -> learning rate.
+        clip_grad_norm: largest norm of the gradient; 0: not clipped.
+    """
     highest = max(rates.values())
     groups = []
     for part, rate in rates.items():
         trained = [value for value in getattr(model, part).parameters() if not value.stop_gradient]
         groups.append({"params": trained, "learning_rate": rate / highest})
-    clip = nn.ClipGradByGlobalNorm(args.clip_grad_norm) if args.clip_grad_norm else None
+    clip = nn.ClipGradByGlobalNorm(clip_grad_norm) if clip_grad_norm else None
     return paddle.optimizer.Adam(learning_rate=highest, parameters=groups, grad_clip=clip)
 
 
-def precision(args):
-    """What --amp comes to on this device: "off", "float16" or "bfloat16"."""
+def precision(amp):
+    """What --amp, `"auto"`, `"off"`, `"float16"` or `"bfloat16"`, comes to on this device: one of the last three."""
     gpu = paddle.get_device().startswith("gpu")
-    if args.amp == "auto":
+    if amp == "auto":
         return "float16" if gpu else "off"
-    if args.amp != "off" and not gpu:
-        raise UsageError(
-            f"--amp {args.amp}: Paddle has mixed precision on GPUs only; leave it out on {paddle.get_device()}"
-        )
-    if args.amp == "bfloat16" and not paddle.amp.is_bfloat16_supported():
+    if amp != "off" and not gpu:
+        raise UsageError(f"--amp {amp}: Paddle has mixed precision on GPUs only; leave it out on {paddle.get_device()}")
+    if amp == "bfloat16" and not paddle.amp.is_bfloat16_supported():
         raise UsageError("--amp bfloat16: this GPU has no bfloat16; use --amp float16")
-    return args.amp
+    return amp
 
 
 def autocast(dtype):
+    """Context in which a step is computed in what `precision` has returned."""
     return nullcontext() if dtype == "off" else paddle.amp.auto_cast(level="O1", dtype=dtype)
 
 
 def seed_step(seed, epoch, batch, rank=0):
     """Seed Paddle's generator (dropout) for one step, so that a resumed training draws what it would have drawn."""
     paddle.seed(int(np.random.SeedSequence([seed, epoch, batch, rank]).generate_state(1)[0]))
-
-
-def to_float(picture):
-    """uint8 tensor (b, h, w, c) -> float32 (b, c, h, w) in 0..1."""
-    return picture.transpose([0, 3, 1, 2]).astype("float32") / 255
 
 
 def forward_loss(network, kind, pictures, use_laplacian=True):
@@ -153,5 +159,5 @@ def picture_rows(pictures, outputs, count=4):
         if list(column.shape[2:]) != list(size):
             column = nn.functional.interpolate(column, size=size, mode="nearest")
         tiles.append(np.broadcast_to(column.numpy(), (column.shape[0], 3, *size)))
-    grid = np.concatenate(tiles, axis=3).transpose(0, 2, 3, 1)
-    return np.rint(grid.reshape(-1, *grid.shape[2:]).clip(0, 1) * 255).astype(np.uint8)
+    rows = np.concatenate(tiles, axis=3)
+    return to_uint8(np.concatenate(list(rows), axis=1))

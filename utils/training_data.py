@@ -1,19 +1,26 @@
 """Batches for training and the fixed samples of a validation."""
 
+import ctypes
+import multiprocessing
 import shutil
+import signal
+import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from paddle.io import DataLoader, DistributedBatchSampler
 
 from dataset.augmentation import draw_affine, warp, warp_foreground
-from dataset.composite import CompositeDataset, collate, prepare_worker
+from dataset.composite import RECIPES, CompositeDataset, collate
 from dataset.sample import SampleDataset
-from utils.command_line import UsageError
-from utils.composite import Sample, blend
+from utils.benchmark_set import Sample
+from utils.blend import blend
+from utils.cpu import keep_freed_memory
 from utils.data_path import open_backgrounds, open_foregrounds
-from utils.training_options import recipe
+from utils.errors import UsageError
 
+PR_SET_PDEATHSIG = 1  # of prctl(2)
 VALID_SCALE, VALID_BACKGROUND_SCALE = (0.3, 1.0), (1.0, 1.2)  # the original's validation
 
 
@@ -39,7 +46,15 @@ class Batches(DistributedBatchSampler):
 
 
 def training_batches(args, rank=0, world=1):
-    """(loader, batches): a DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`.
+    """Open the training data.
+
+    Args:
+        args: what `utils.training_options.parse_jobs` returns one of.
+        rank, world: this process's number, and how many there are.
+
+    Returns:
+        loader: DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`.
+        batches: Batches, by which it is told where to begin.
 
     Raises DataError if data is missing and UsageError if there is too little for one batch.
     """
@@ -53,7 +68,9 @@ def training_batches(args, rank=0, world=1):
         raise UsageError(
             f"{args.dataset_name} has {len(foregrounds)} foregrounds, too few for a batch of {args.batch_size}"
         )
-    dataset = CompositeDataset(foregrounds, backgrounds, recipe(args), args.seed)
+    lowest, highest = args.crop_size
+    recipe = replace(RECIPES[args.model_type], lowest=lowest, canvas=highest)
+    dataset = CompositeDataset(foregrounds, backgrounds, recipe, args.seed)
     batches = Batches(dataset, args.batch_size // world, args.seed, rank, world)
     loader = DataLoader(
         dataset,
@@ -62,10 +79,22 @@ def training_batches(args, rank=0, world=1):
         num_workers=args.num_workers,
         persistent_workers=args.num_workers > 0,
         worker_init_fn=prepare_worker,
-        use_shared_memory=shared_memory_suffices(args, world),
+        use_shared_memory=shared_memory_suffices(highest, args.batch_size, args.num_workers, world),
         return_list=True,
     )
     return loader, batches
+
+
+def prepare_worker(_=0):
+    """Set up a process that only reads samples: one thread, memory that stays with it, and an end with its parent.
+
+    Getting a picture's memory from the system again, page by page, takes longer than decoding the picture. A reader
+    whose training was killed would wait for ever for its next batch.
+    """
+    cv2.setNumThreads(0)
+    keep_freed_memory()
+    if multiprocessing.parent_process() is not None and sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def close(loader):
@@ -76,22 +105,25 @@ def close(loader):
         loader._iterator = None
 
 
-def shared_memory_suffices(args, world):
-    """Whether /dev/shm can hold what the readers prepare; containers often have 64 MB, and overfilling it is fatal."""
+def shared_memory_suffices(side, batch_size, num_workers, world):
+    """Whether /dev/shm can hold what the readers prepare; containers often have 64 MB, and overfilling it is fatal.
+
+    Args: largest side of a crop in pixels, pictures in a step, readers of each process, processes.
+    """
     try:
         free = shutil.disk_usage("/dev/shm").free
     except OSError:
         return False
-    sample = 10 * args.crop_size[1] ** 2  # src, bgr, fgr and pha in bytes
-    waiting = args.batch_size * max(args.num_workers, 1) * 3  # two batches prepared by each reader, one in use
+    sample = 10 * side**2  # src, bgr, fgr and pha in bytes
+    waiting = batch_size * max(num_workers, 1) * 3  # two batches prepared by each reader, one in use
     return sample * waiting * max(world, 1) < free
 
 
-def validation_samples(args):
-    """The same square composites at every validation; raises DataError if data is missing."""
-    foregrounds = open_foregrounds(args.data_root, args.valid_dataset_name, "valid")
-    backgrounds = open_backgrounds(args.data_root, "valid")
-    return FixedComposites(SampleDataset(foregrounds, args.valid_samples), backgrounds, args.valid_size)
+def validation_samples(data_root, dataset_name, count, size):
+    """The same square composites at every validation: `count` of `size` pixels; raises DataError if data is missing."""
+    foregrounds = open_foregrounds(data_root, dataset_name, "valid")
+    backgrounds = open_backgrounds(data_root, "valid")
+    return FixedComposites(SampleDataset(foregrounds, count), backgrounds, size)
 
 
 class FixedComposites:

@@ -1,17 +1,21 @@
 """Command line of train.py, the published stages, and the checks that can be made before anything starts."""
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset.composite import RECIPES, Recipe
-from utils.command_line import UsageError
+from dataset.composite import RECIPES
+from model.matting import BACKBONES
+from model.refiner import MODES
+from utils.cpu import cores
 from utils.data_path import SOURCES, canonical_name
+from utils.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Stage:
+    """One of the published stages: what it trains on, how long, at which rate, and what it starts from."""
+
     dataset_name: str
     epochs: int
     learning_rate: float
@@ -38,6 +42,7 @@ FIXED = (
 
 
 def parser():
+    """The argparse parser of train.py."""
     parse = argparse.ArgumentParser(prog="train.py", formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parse.add_argument_group("what is trained, on what").add_argument
     add("--stage", type=int, choices=STAGES, help="take data set, epochs, rate, start and name from the stage table")
@@ -52,9 +57,9 @@ def parser():
     add("--resume", action="store_true", help="go on from checkpoint/NAME/last if it is there")
 
     add = parse.add_argument_group("network").add_argument
-    add("--model-backbone", choices=("resnet50", "resnet101", "mobilenetv2"), default="resnet50")
+    add("--model-backbone", choices=BACKBONES, default="resnet50")
     add("--model-backbone-scale", type=float, default=0.25, help="coarse scale, 0..0.5 (default 0.25)")
-    add("--model-refine-mode", choices=("sampling", "thresholding", "full"), default="sampling")
+    add("--model-refine-mode", choices=MODES, default="sampling")
     add("--model-refine-sample-pixels", type=int, default=80_000, help="pixels refined in each picture (default 80000)")
     add("--model-refine-threshold", "--model-refine-thresholding", type=float, default=0.7,
         help="predicted error above which a cell is refined (default 0.7)")  # fmt: skip
@@ -79,7 +84,7 @@ def parser():
     add(
         "--num-workers",
         type=int,
-        default=default_workers(),
+        default=max(1, min(16, cores() - 1)),
         help="reader processes of each process (default: cores - 1)",
     )
 
@@ -94,11 +99,6 @@ def parser():
     add("--valid-samples", type=int, default=50, help="pictures of a validation (default 50)")
     add("--valid-size", type=int, help="their side in pixels (default: HIGH of --crop-size)")
     return parse
-
-
-def default_workers():
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(16, cores - 1))
 
 
 def parse_jobs(argv=None):
@@ -152,25 +152,23 @@ def complete(args):
     for holds, message in checks:
         if not holds:
             raise UsageError(message)
-    part_rates(args)
+    args.rates = part_rates(args.learning_rate, args.model_type)
     return args
 
 
-def part_rates(args):
-    """{part of the network: learning rate}, from --learning-rate."""
-    if args.learning_rate == "paper":
-        return PAPER_RATES[args.model_type]
+def part_rates(learning_rate, model_type):
+    """{part of the network: learning rate}, from the text of --learning-rate and `"base"` or `"refine"`."""
+    if learning_rate == "paper":
+        return PAPER_RATES[model_type]
     try:
-        rate = float(args.learning_rate)
+        rate = float(learning_rate)
     except ValueError:
         rate = -1.0
     if not 0 < rate < 1:
-        raise UsageError(f"--learning-rate {args.learning_rate}: give a number between 0 and 1, or 'paper'")
-    return dict.fromkeys(PAPER_RATES[args.model_type], rate)
+        raise UsageError(f"--learning-rate {learning_rate}: give a number between 0 and 1, or 'paper'")
+    return dict.fromkeys(PAPER_RATES[model_type], rate)
 
 
-def recipe(args):
-    """The Recipe of the random crops."""
-    published = RECIPES[args.model_type]
-    low, high = args.crop_size
-    return Recipe(high, low, published.multiple, published.scale, published.background_scale)
+def fixed_arguments(args):
+    """{name: value} of the arguments that a checkpoint is bound to."""
+    return {name: getattr(args, name) for name in FIXED}

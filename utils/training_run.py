@@ -6,30 +6,42 @@ from utils.data_path import DataError
 from utils.evaluate import evaluate, gather
 from utils.logger import Meter
 from utils.training import picture_rows
-from utils.training_options import part_rates
+from utils.training_options import fixed_arguments
 from utils.training_state import BEST, LAST, save_training
 
 SKIPPED_SHARE = 100  # one damaged file in so many foregrounds is tolerated, and always one
 
 
 class Run:
-    """One training's log, validations and checkpoints; in all processes alike, written by the first."""
+    """One training's log, validations and checkpoints; in all processes alike, written by the first.
 
-    def __init__(self, args, model, optimizer, scaler, progress, log, samples, steps, rank, world):
-        self.args, self.model, self.optimizer, self.scaler, self.progress = args, model, optimizer, scaler, progress
+    Args:
+        args: what `utils.training_options.parse_jobs` returns one of.
+        training: utils.training_state.Training.
+        log: utils.logger.RunLog.
+        samples: what is validated, see `utils.training_data.validation_samples`.
+        steps: number of the last step.
+        rank, world: this process's number, and how many there are.
+    """
+
+    def __init__(self, args, training, log, samples, steps, rank, world):
+        self.args, self.training, self.progress = args, training, training.progress
         self.log, self.samples, self.steps, self.rank, self.world = log, samples, steps, rank, world
         self.meter, self.since_valid, self.validated, self.began = Meter(), Meter(), None, time.perf_counter()
 
     def after_step(self, values, reading, pictures, outputs):
-        """values : the loss terms; reading : seconds waited for the batch; pictures, outputs : of `forward_loss`."""
+        """Log, validate and save where it is time for it.
+
+        Args: the loss terms, floats; seconds waited for the batch; what `forward_loss` was given and what it returned.
+        """
         args, step, samples = self.args, self.progress.step, len(pictures[0]) * self.world
         self.meter.add(values, samples, reading)
         self.since_valid.add(values, samples, reading)
         if step % args.log_train_loss_interval == 0:
-            rates = part_rates(args)
-            self.log.line(self.meter.line(self.progress.epoch, args.epoch_end, step, self.steps, max(rates.values())))
+            highest = max(args.rates.values())
+            self.log.line(self.meter.line(self.progress.epoch, args.epoch_end, step, self.steps, highest))
             self.log.scalars("train", self.meter.means(), step)
-            self.log.scalars("learning_rate", rates, step)
+            self.log.scalars("learning_rate", args.rates, step)
             self.meter.clear()
         if step % args.log_train_images_interval == 0:
             self.log.picture("train/src_bgr_true_pha_err_ref", picture_rows(pictures, outputs), step)
@@ -41,7 +53,7 @@ class Run:
     def validate(self, train_terms):
         """Score the fixed samples, log the result and keep the weights if they are the best yet."""
         began = time.perf_counter()
-        report = evaluate(self.model, self.samples, metrics=("sad", "mse"), rank=self.rank, world=self.world)
+        report = evaluate(self.training.model, self.samples, metrics=("sad", "mse"), rank=self.rank, world=self.world)
         report = gather(report) if self.world > 1 else report
         for failure in report.failures:
             self.log.line(f"warning: not validated: {failure['error']}")
@@ -62,11 +74,13 @@ class Run:
             self.save(BEST)
 
     def save(self, name):
+        """Write a checkpoint, LAST or BEST."""
         if self.rank == 0:
             folder = self.args.checkpoint_dir / self.args.model_name
-            save_training(folder / name, self.model, self.optimizer, self.scaler, self.progress, self.args)
+            save_training(folder / name, self.training, fixed_arguments(self.args))
 
     def finish(self):
+        """Validate and save what has not been yet, and close the log."""
         if self.validated != self.progress.step:
             self.validate(self.since_valid.means() if self.since_valid.steps else {})
         self.save(LAST)

@@ -11,10 +11,9 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from utils.command_line import UsageError
+from utils.errors import UsageError, WeightsError
 from utils.files import atomic_path
-from utils.state_file import WeightsError, read_tensors
-from utils.training_options import FIXED
+from utils.state_file import read_tensors
 
 LAST, BEST = "last.pdparams", "best.pdparams"
 
@@ -29,18 +28,35 @@ class Progress:
     best_sad: float = float("inf")
     skipped: list = field(default_factory=list)  # messages of the damaged files met in this epoch
 
-    def complete(self, args):
-        return self.epoch >= args.epoch_end or bool(args.max_steps) and self.step >= args.max_steps
+    def complete(self, epoch_end, max_steps=0):
+        """Whether nothing is left to do; max_steps 0 is no limit."""
+        return self.epoch >= epoch_end or bool(max_steps) and self.step >= max_steps
 
 
-def save_training(path, model, optimizer, scaler, progress, args):
-    """Write a checkpoint, whole or not at all: after an error, a full disk for one, the former file is still there."""
-    arguments = {name: getattr(args, name) for name in FIXED}
+@dataclass
+class Training:
+    """All that changes while a network is trained: what a checkpoint holds."""
+
+    model: paddle.nn.Layer  # MattingBase or MattingRefine
+    optimizer: paddle.optimizer.Optimizer
+    scaler: paddle.amp.GradScaler
+    progress: Progress
+
+
+def save_training(path, training, arguments):
+    """Write a checkpoint, whole or not at all: after an error, a full disk for one, the former file is still there.
+
+    Args:
+        path: .pdparams file.
+        training: Training.
+        arguments: dict of what the checkpoint is bound to, see utils.training_options.fixed_arguments.
+    """
+    scaler = {name: np.asarray(value).tolist() for name, value in training.scaler.state_dict().items()}
     content = {
-        "model": arrays(model.state_dict()),
-        "optimizer": arrays(optimizer_by_name(model, optimizer)),
-        "scaler": json.dumps({name: np.asarray(value).tolist() for name, value in scaler.state_dict().items()}),
-        "progress": json.dumps(asdict(progress)),
+        "model": arrays(training.model.state_dict()),
+        "optimizer": arrays(optimizer_by_name(training.model, training.optimizer)),
+        "scaler": json.dumps(scaler),
+        "progress": json.dumps(asdict(training.progress)),
         "arguments": json.dumps(arguments),
     }
     path = Path(path)
@@ -55,37 +71,38 @@ def save_training(path, model, optimizer, scaler, progress, args):
         raise OSError(f"checkpoint {path} could not be written ({reason}); the former one is unchanged") from None
 
 
-def load_training(path, model, optimizer, scaler, args):
-    """Put a checkpoint of `save_training` into model, optimizer and scaler; returns its Progress.
+def load_training(path, training, arguments):
+    """Put a checkpoint of `save_training` into a Training.
 
-    Raises WeightsError if the file is no such checkpoint, UsageError if it was made with other arguments that change
-    what is learnt.
+    Raises WeightsError if the file is no such checkpoint, UsageError if it was made with other `arguments`, which
+    change what is learnt.
     """
     content = read_tensors(path)
     if not isinstance(content, dict) or not {"model", "optimizer", "progress", "arguments"} <= content.keys():
         raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain")
-    arguments = json.loads(text(content["arguments"]))
-    for name in FIXED:
-        if arguments[name] != getattr(args, name):
-            flag = f"--{name.replace('_', '-')}"
+    former = json.loads(text(content["arguments"]))
+    for name, value in arguments.items():
+        if former[name] != value:
             raise UsageError(
-                f"{path} was trained with {flag} {arguments[name]}, not {getattr(args, name)}: "
+                f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {value}: "
                 "resume with the same value, or start anew with another --model-name"
             )
-    model.set_state_dict(content["model"])
-    set_optimizer(model, optimizer, content["optimizer"])
-    state = json.loads(text(content["scaler"]))
-    if state:
-        current = scaler.state_dict()
-        scaler.load_state_dict({**current, **{k: _like(current.get(k), v) for k, v in state.items()}})
-    return Progress(**json.loads(text(content["progress"])))
+    training.model.set_state_dict(content["model"])
+    set_optimizer(training.model, training.optimizer, content["optimizer"])
+    scaler = json.loads(text(content["scaler"]))
+    if scaler:
+        current = training.scaler.state_dict()
+        training.scaler.load_state_dict({**current, **{k: _like(current.get(k), v) for k, v in scaler.items()}})
+    training.progress = Progress(**json.loads(text(content["progress"])))
 
 
 def arrays(state):
+    """A state dict's tensors as NumPy arrays."""
     return {name: np.asarray(value.numpy() if hasattr(value, "numpy") else value) for name, value in state.items()}
 
 
 def text(value):
+    """A text that paddle.load may have turned into an array."""
     return str(np.asarray(value).item()) if not isinstance(value, str) else value
 
 

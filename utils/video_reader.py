@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from dataset.picture import PictureError, find_pictures, read_rgb
+from utils.resize import fit
 
 CLIP_SUFFIXES = tuple(
     ".mp4 .mov .m4v .mkv .webm .avi .mts .m2ts .ts .mpg .mpeg .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf .vob .y4m .gif "
@@ -58,6 +59,12 @@ def av_or_none():
         return av
     except ImportError:
         return None
+
+
+def is_clip(path):
+    """Whether a path names a video: by its suffix, or as a number, which is a camera's."""
+    text = str(path)
+    return text.isdigit() or Path(text).suffix.lower() in CLIP_SUFFIXES
 
 
 def open_clip(path, frame_rate=None):
@@ -207,7 +214,7 @@ class FileClip:
         rgb = np.rot90(rgb, quarters)
         rgb = np.ascontiguousarray(rgb[:, ::-1] if mirrored else rgb)
         if rgb.shape[:2] != (self.height, self.width):  # some streams change their size on the way
-            rgb = cv2.resize(rgb, (self.width, self.height), interpolation=cv2.INTER_AREA)
+            rgb = fit(rgb, (self.height, self.width))
         return rgb
 
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from utils.predictor import Matte
+from utils.resize import reduced
 from utils.tensor import to_uint8
 
 LOOK_AT = 960  # long side, in pixels, of the copies on which motion is measured
@@ -25,12 +26,11 @@ class Smoother:
 
     def __call__(self, src, matte):
         """The matte, utils.predictor.Matte, of the next frame, src uint8 (H, W, 3), with its alpha averaged."""
+        small = reduced(src, LOOK_AT)
         scale = min(1.0, LOOK_AT / max(src.shape[:2]))
-        size = tuple(max(1, round(n * scale)) for n in src.shape[1::-1])
-        small = cv2.resize(src, size, interpolation=cv2.INTER_AREA)
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         pha = matte.pha_float
-        if self._last is not None and min(size) >= 32:
+        if self._last is not None and min(grey.shape) >= 32:
             last_small, last_grey, last_pha = self._last
             flow = self.flow.calc(grey, last_grey, None)
             carried = cv2.remap(last_small, *_places(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

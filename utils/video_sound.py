@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from utils.command_line import UsageError
+from utils.errors import UsageError
 from utils.video_reader import av_or_none, clip_start, open_container
 
 # What each container holds as it is; anything else becomes the codec named first.

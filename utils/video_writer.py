@@ -10,8 +10,9 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from utils.command_line import UsageError
+from utils.errors import UsageError
 from utils.files import atomic_path, write_picture, write_text
+from utils.resize import padded
 from utils.tensor import to_uint8
 from utils.video_reader import INSTALL, av_or_none, convert
 from utils.video_sound import av_errors, open_sound
@@ -232,12 +233,6 @@ class OpenCVWriter:
 def even_size(picture):
     """Height and width, rounded up to even numbers, which halved colours need."""
     return tuple(side + side % 2 for side in picture.shape[:2])
-
-
-def padded(picture, size):
-    """The picture with its last row and column repeated up to (height, width)."""
-    below, right = size[0] - picture.shape[0], size[1] - picture.shape[1]
-    return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else picture
 
 
 def video_frame(picture, pixel_format):

@@ -21,6 +21,8 @@ from dataset.foreground import FGR_FOLDERS, ForegroundDataset, subfolder
 from dataset.images import ImagesDataset
 from dataset.picture import PictureError
 from utils.benchmark_set import Sample
+from utils.blend import blend
+from utils.errors import UsageError
 from utils.trimap import make_trimap
 
 PROTOCOLS = ("paper-like", "reference", "capture")
@@ -37,6 +39,12 @@ CAPTURE = {
     "shadow_offset": (-0.08, 0.08),  # of the picture's height, each axis
     "shadow_softness": (0.02, 0.06),  # radius of the box filter, of the picture's height
 }
+
+
+def check_height(height):
+    """Raise UsageError for a height of composites that is no multiple of 4; None is none."""
+    if height is not None and (height < 4 or height % 4):
+        raise UsageError(f"--height {height} is no multiple of 4: give one, e.g. {max(4, height // 4 * 4)}")
 
 
 class Composites:
@@ -61,8 +69,7 @@ class Composites:
     def __init__(self, foregrounds, backgrounds, protocol="paper-like", seed=0, height=None):
         if protocol not in PROTOCOLS:
             raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-        if height is not None and (height < 4 or height % 4):
-            raise ValueError(f"the height must be a multiple of 4, not {height}")
+        check_height(height)
         self.foregrounds, self.backgrounds = ForegroundDataset(foregrounds), ImagesDataset(backgrounds)
         self.background_folder = Path(backgrounds)
         self.names = [_name(Path(foregrounds), item) for item in self.foregrounds.items]
@@ -93,12 +100,6 @@ class Composites:
         compose = {"paper-like": _paper_like, "reference": _reference, "capture": capture}[self.protocol]
         src, bgr, pha, fgr, parameters = compose(fgr, pha, background, rng, self.height)
         return Sample(name, pha, src, bgr, fgr, make_trimap(pha), {**sources, **parameters})
-
-
-def blend(fgr, pha, bgr):
-    """Composite fgr * pha + bgr * (1 - pha) of uint8 pictures, rounded to nearest."""
-    pha = pha[..., None].astype(np.int32)
-    return ((fgr * pha + bgr * (255 - pha) + 127) // 255).astype(np.uint8)
 
 
 def pixels_sha256(picture):

@@ -1,0 +1,23 @@
+"""Errors that the user can mend: each message is one sentence that says what is wrong, with what, and what to do."""
+
+from dataset.errors import PictureError, one_line
+
+
+class UsageError(ValueError):
+    """A flag or a combination of flags cannot work; the message is one sentence that names it and the remedy."""
+
+
+class WeightsError(ValueError):
+    """A weight file cannot be used; the message is one sentence that names the file, the reason and the remedy."""
+
+
+def user_message(error):
+    """The one-line message of an error that the user can mend; None for any other."""
+    if isinstance(error, (PictureError, WeightsError, UsageError)):
+        return one_line(error)
+    if isinstance(error, MemoryError) or "ResourceExhausted" in str(error) or "Out of memory" in str(error):
+        return "not enough memory: use smaller pictures, a smaller --backbone-scale or --device cpu"
+    if isinstance(error, OSError):
+        named = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else one_line(error)
+        return f"{named} (check the path, its permissions and the free space)"
+    return None
