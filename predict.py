@@ -24,6 +24,8 @@ from utils.predict_options import has_frames, parse
 from utils.ranks import launched, rank_and_count
 from utils.target_background import open_target
 
+NAMES_SHOWN = 10  # of pictures that failed; each has had a line of its own
+
 
 @command_line
 def main(argv=None):
@@ -75,7 +77,9 @@ def matte_pictures(args, rank, count):
             f"{times.network:.1f} s, writing {times.write:.1f} s"
         )
     if failed:
-        print(f"error: {len(failed)} of {len(targets)} pairs failed: {', '.join(map(str, failed))}", file=sys.stderr)
+        more = f" and {len(failed) - NAMES_SHOWN} more" if len(failed) > NAMES_SHOWN else ""
+        names = ", ".join(map(str, failed[:NAMES_SHOWN])) + more
+        print(f"error: {len(failed)} of {len(targets)} pairs failed: {names}", file=sys.stderr)
     return 1 if failed and not launched() else 0  # the launcher would stop the other ranks
 
 

@@ -3,7 +3,7 @@
     python train.py --stage 1                       the published stage 1, then 2 and 3; `sh run.sh` runs all three
     python train.py --dataset-name videomatte240k --model-name mine --epoch-end 2 --learning-rate 1e-4
     python train.py --stage 2 --resume              go on where it was interrupted
-    python -m paddle.distributed.launch train.py --stage 1          on all GPUs of this machine
+    python -m paddle.distributed.launch --log_dir output/log train.py --stage 1     on all GPUs of this machine
 
 `python train.py --help` lists all options. Checkpoints go to checkpoint/NAME, logs to log/NAME.
 """
@@ -12,6 +12,7 @@ import utils.cpu  # noqa: F401  isort: skip
 
 import sys
 import time
+from contextlib import ExitStack
 
 import paddle
 import paddle.distributed as dist
@@ -33,7 +34,7 @@ from utils.training import (
 from utils.training_data import close, training_batches, validation_samples
 from utils.training_options import fixed_arguments, parse_jobs
 from utils.training_run import Run, check_skipped
-from utils.training_state import LAST, Progress, Training, load_training
+from utils.training_state import LAST, Progress, Training, alone_in, load_training
 
 
 @command_line
@@ -46,19 +47,25 @@ def main(argv=None):
     if dist.get_world_size() > 1:
         dist.init_parallel_env()
     for args in jobs:
-        train(args, dist.get_rank(), dist.get_world_size())
+        with ExitStack() as held:
+            train(args, held, dist.get_rank(), dist.get_world_size())
         if dist.get_world_size() > 1:
             dist.barrier()  # the next one may start from what the first process has just written
 
 
-def train(args, rank=0, world=1):
-    """One training from its arguments to its last checkpoint; returns its Progress."""
+def train(args, held, rank=0, world=1):
+    """One training from its arguments to its last checkpoint; returns its Progress.
+
+    held: ExitStack that keeps the checkpoint's folder from other trainings until it is closed.
+    """
     dtype = precision(args.amp)
     loader, batches = training_batches(args, rank, world)
     samples = validation_samples(args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size)
     last = args.checkpoint_dir / args.model_name / LAST
     if last.is_file() and not args.resume:
         raise UsageError(f"{last.parent} holds a training: pass --resume to go on with it, or another --model-name")
+    if rank == 0:
+        held.enter_context(alone_in(last.parent))
 
     model = build_network(args)
     if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs

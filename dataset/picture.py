@@ -1,5 +1,6 @@
 """Pictures on disk -> uint8 arrays in height, width, channel order. The one place that decodes a picture file."""
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -9,6 +10,8 @@ from PIL import Image, UnidentifiedImageError
 
 from .errors import PictureError, one_line
 
+# Told by a file's first bytes. Pillow knows many more, and for some of them it starts other programs.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 ORIENTATION_TAG = 0x0112
 # EXIF orientation -> what has to be done to the stored pixels so that the picture stands upright.
@@ -119,7 +122,7 @@ def _open(path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with _File(path) as file, Image.open(file, formats=FORMATS) as image:
                 image.load()
                 upright = UPRIGHT.get(_orientation(image))
                 image = image.transpose(upright) if upright is not None else image.copy()
@@ -135,6 +138,18 @@ def _open(path):
     except Exception as error:  # decoders raise nearly anything on damaged data
         raise PictureError(f"{path} is damaged or cut off ({one_line(error)[:120]}): copy or save it again") from None
     return _to_8_bit(image, path)
+
+
+class _File(io.BufferedReader):
+    """A file that is never asked for more than it has: Python makes room for all bytes that a damaged length states."""
+
+    def __init__(self, path):
+        super().__init__(io.FileIO(path))
+        self.size = os.fstat(self.fileno()).st_size
+
+    def read(self, count=-1):
+        left = max(self.size - self.tell(), 0)
+        return super().read(left if count is None or count < 0 else min(count, left))
 
 
 def _orientation(image):

@@ -2,12 +2,17 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from utils.command_line import Terminated, UsageError, command_line, terminable
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @command_line
@@ -16,9 +21,8 @@ def program(action):
 
 
 def stop_this_process():
-    with terminable():
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(5)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(5)
 
 
 def fail(error):
@@ -37,6 +41,37 @@ def fail(error):
 def test_how_a_program_ends(action, code, said, capsys):
     assert program(action) == code
     assert capsys.readouterr().err == said
+
+
+def test_ctrl_c_during_the_imports_ends_a_program_without_a_traceback(tmp_path):
+    """Libraries make an ImportError of an interrupt; here NumPy stands for them."""
+    (tmp_path / "numpy.py").write_text(
+        "import os, signal, time\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    time.sleep(5)\n"
+        "except KeyboardInterrupt:\n    raise ImportError('initialization failed')\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    allow = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  a shell's `&` forbids it
+    command = [sys.executable, str(ROOT / "predict.py")]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, preexec_fn=allow)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_program_can_be_interrupted_again_after_its_imports():
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        assert program(lambda: (os.kill(os.getpid(), signal.SIGINT), time.sleep(5))) == 130
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_rank_ends_at_once(monkeypatch):
+    """Its peers may keep it waiting in Paddle, where no exception arrives."""
+    seen = []
+    program(lambda: seen.append(signal.getsignal(signal.SIGTERM)))
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    program(lambda: seen.append(signal.getsignal(signal.SIGTERM)))
+    assert seen[0] != seen[1] == signal.getsignal(signal.SIGTERM)
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():

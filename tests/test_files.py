@@ -33,6 +33,15 @@ def test_after_a_failure_the_old_file_stands_and_nothing_else(tmp_path, failure)
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs Linux's /dev/full")
+def test_a_full_disk_names_the_file_that_the_user_knows(tmp_path):
+    target = tmp_path / "a.txt"
+    with pytest.raises(OSError, match="No space left") as caught, atomic_path(target) as temporary:
+        temporary.symlink_to("/dev/full")
+        temporary.write_bytes(b"x")
+    assert caught.value.filename == str(target) and os.listdir(tmp_path) == []
+
+
 def test_atomic_path_refuses_a_folder(tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder"), atomic_path(tmp_path):
         raise AssertionError("the block must not start")

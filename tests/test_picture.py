@@ -2,6 +2,7 @@
 
 import os
 import struct
+import tracemalloc
 import zlib
 
 import cv2
@@ -206,6 +207,29 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, side):
     path = tmp_path / "bomb.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))))
     refused(read_rgb, path, "million pixels")
+
+
+def test_a_length_beyond_the_file_takes_no_memory(tmp_path):
+    """Python makes room for as many bytes as are asked for before it finds that there are fewer."""
+    picture = np.zeros((17, 23), np.uint8)
+    whole = saved(tmp_path / "a.png", picture).read_bytes()
+    at = whole.index(b"IDAT")
+    path = tmp_path / "b.png"
+    path.write_bytes(whole[: at - 4] + b"\xff\xff\xff\xff" + whole[at:])
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(read_alpha(path), picture)  # the pixels are all there
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "PPM", "TGA"])
+def test_other_formats_are_not_even_tried(tmp_path, kind):
+    """Pillow would start Ghostscript for an EPS file, whatever its name."""
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.bin", kind)
+    path = (tmp_path / "a.bin").rename(tmp_path / "a.png")
+    refused(read_rgb, path, "not a picture that can be read")
 
 
 def test_flipped_bytes_never_escape_as_another_error(tmp_path):

@@ -20,6 +20,7 @@ from tests.drawn_data import make_data
 from utils import training_state
 from utils.checkpoint import read_state
 from utils.command_line import UsageError
+from utils.logger import RunLog
 from utils.tensor import to_float
 from utils.training import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
 from utils.training_data import Batches, training_batches, validation_samples
@@ -99,6 +100,24 @@ def test_a_killed_training_leaves_a_checkpoint_that_loads_and_goes_on(root, tmp_
     assert done.returncode == 0, done.stderr
     assert f"{kills} kills" in done.stdout
     assert not [path for path in checkpoint(tmp_path).parent.iterdir() if path.name.startswith(".")]
+
+
+def test_two_trainings_cannot_write_to_one_folder(root, tmp_path, capsys):
+    with training_state.alone_in(tmp_path / "checkpoint" / "run"):
+        assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: another training is writing to ") and said.count("\n") == 1
+    assert list((tmp_path / "checkpoint" / "run").iterdir()) == [] and not (tmp_path / "log").exists()
+    assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 0
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    log = RunLog(tmp_path)
+    (tmp_path / "log.txt").unlink(missing_ok=True)
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        log.line("x")
+    assert caught.value.filename == str(tmp_path / "log.txt")
 
 
 def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(root, tmp_path, capsys):

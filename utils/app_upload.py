@@ -6,11 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from dataset.picture import PictureError, read_rgb
+from dataset.picture import FORMATS, PictureError, read_rgb
 from utils.app_words import Refused
 
-# Told by their first bytes. Pillow knows many more, and for some of them it starts other programs.
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 LONGEST_SIDE = 16_000  # pixels
 
 

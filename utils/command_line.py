@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from utils.errors import UsageError, user_message
 
@@ -24,13 +24,18 @@ def command_line(main):
     """Decorate a program's main(argv=None), which returns its exit code or None.
 
     An error that the user can mend is printed as one line, `error: …`, and gives exit code 1. Anything else is a
-    mistake of ours and keeps its traceback; so does every error while the variable MATTING_DEBUG is set.
+    mistake of ours and keeps its traceback; so does every error while the variable MATTING_DEBUG is set. Ctrl-C gives
+    exit code 130, SIGTERM 143.
     """
 
     @functools.wraps(main)
     def guarded(argv=None):
+        if hasattr(sys.stdout, "reconfigure"):  # a file's name need not fit the terminal's encoding
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            return main(argv) or 0
+            interruptible()
+            with nullcontext() if _is_a_rank() else terminable():
+                return main(argv) or 0
         except KeyboardInterrupt as stop:
             print("interrupted: what was finished is kept", file=sys.stderr)
             return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
@@ -50,6 +55,21 @@ def command_line(main):
 def short_warnings():
     """From here on print each warning as one line, `warning: …`."""
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+
+
+def interruptible():
+    """Let Ctrl-C raise KeyboardInterrupt from now on, see `utils/__init__.py`."""
+    main_thread = threading.current_thread() is threading.main_thread()
+    if main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _is_a_rank():
+    """Whether others wait for this process in Paddle, which hears of no exception: SIGTERM then has to end it at once.
+
+    predict.py's ranks know nothing of one another; it enters `terminable` itself.
+    """
+    return os.environ.get("PADDLE_TRAINERS_NUM", "1") != "1"
 
 
 @contextmanager

@@ -20,20 +20,27 @@ from utils.files import sha256_file, write_json
 
 FOLDER_VARIABLE = "MATTING_CACHE"
 NAME = "background-matting-paddle"
+NO_HOME = "/nonexistent"  # what Debian gives users without a home; nothing can be kept there
 INVENTORY = "entry.json"
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading an inventory may raise
 
 
 def cache_folder():
-    """$MATTING_CACHE, or the place where this system keeps a user's caches."""
+    """$MATTING_CACHE, or the place where this system keeps a user's caches.
+
+    A user without a home, as containers have, gets a folder that cannot be written, of which `cached` warns.
+    """
     if os.environ.get(FOLDER_VARIABLE):
         return Path(os.environ[FOLDER_VARIABLE])
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        if sys.platform == "win32":
+            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        elif sys.platform == "darwin":
+            base = Path.home() / "Library" / "Caches"
+        else:
+            base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        base = NO_HOME
     return Path(base) / NAME
 
 

@@ -1,10 +1,11 @@
 """Files written whole or not at all, and their checksums."""
 
+import errno
 import hashlib
 import json
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import cv2
@@ -53,11 +54,13 @@ def atomic_path(path):
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno and str(error.filename) == str(temporary):  # name the file that the user knows
+        full = error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if error.errno and (full or str(error.filename) == str(temporary)):  # name the file that the user knows
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk even a missing file cannot be deleted
+            temporary.unlink(missing_ok=True)
 
 
 def real_path(path, known=None):

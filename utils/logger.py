@@ -61,8 +61,12 @@ class RunLog:
             self.writer.close()
 
     def _append(self, name, text):
-        with open(self.folder / name, "a", encoding="utf-8") as file:
-            file.write(text + "\n")
+        path = self.folder / name
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError as error:  # a full disk does not say which file
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _plain(value):

@@ -5,6 +5,8 @@ numbers need no place in them: each follows from the seed, the epoch and the ste
 """
 
 import json
+import os
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,7 +17,41 @@ from utils.errors import UsageError, WeightsError
 from utils.files import atomic_path
 from utils.state_file import read_tensors
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 LAST, BEST = "last.pdparams", "best.pdparams"
+
+
+@contextmanager
+def alone_in(folder):
+    """Make a training's folder, if it is missing, and hold it for this process until the block ends.
+
+    Two trainings in one folder would replace each other's checkpoints in turn. Nothing is written for it, and nothing
+    is left of it when the process is killed. No effect where the system has no such locks (Windows).
+
+    Raises UsageError if another process holds it, OSError if it cannot be made.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"another training is writing to {folder}: wait until it has ended, or pass another --model-name"
+            ) from None
+        except OSError:  # some network drives know no locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @dataclass
