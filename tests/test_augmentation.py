@@ -8,7 +8,17 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from dataset import augmentation
-from dataset.composite import RECIPES, BatchDraw, CompositeDataset, Recipe, collate, composite, shadow
+from dataset.composite import (
+    RECIPES,
+    BatchDraw,
+    CompositeDataset,
+    Recipe,
+    collate,
+    composite,
+    crop_background,
+    crop_foreground,
+    shadow,
+)
 from dataset.foreground import ForegroundDataset
 from dataset.images import ImagesDataset
 from dataset.picture import PictureError
@@ -187,6 +197,46 @@ def test_each_disturbance_changes_what_it_should(monkeypatch, only, same_src, sa
     weight = pha.astype(np.float32)
     assert np.array_equal(src, cv2.blendLinear(fgr, back, weight, 255 - weight)) is same_src
     assert np.array_equal(bgr, back) is same_bgr
+
+
+@pytest.mark.parametrize(
+    "name, crop, low, high",
+    [
+        ("base", "foreground", 0.4, 1.0),
+        ("refine", "foreground", 0.3, 1.0),
+        ("base", "background", 1.0, 2.0),
+        ("refine", "background", 1.0, 2.0),
+    ],
+)
+def test_crops_are_scaled_and_mirrored_as_in_the_original(monkeypatch, name, crop, low, high):
+    matrices, picture, size = [], np.zeros((24, 36, 3), np.uint8), (16, 12)
+
+    def draw(*arguments, **options):
+        matrices.append(augmentation.draw_affine(*arguments, **options))
+        return matrices[-1]
+
+    monkeypatch.setattr("dataset.composite.draw_affine", draw)
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        if crop == "foreground":
+            crop_foreground(rng, picture, picture[..., 0], size, RECIPES[name])
+        else:
+            crop_background(rng, picture, size, RECIPES[name])
+    areas = np.linalg.det(np.array(matrices)[:, :, :2])
+    assert 0.4 < np.mean(areas < 0) < 0.6
+    # relative to covering the canvas: the picture's short side of 24 fills the long one of the crop
+    scales = np.sqrt(np.abs(areas)) * 24 / max(size)
+    assert low <= scales.min() < low + 0.02 * (high - low) and high - 0.02 * (high - low) < scales.max() <= high
+
+
+def test_a_moved_background_goes_where_the_shift_points(monkeypatch):
+    for name in ("SHADOW", "NOISE", "JITTER", "MOVE"):
+        monkeypatch.setattr(f"dataset.composite.{name}_CHANCE", int(name == "MOVE"))
+    rng = np.random.default_rng(0)
+    (fgr, pha), back = disc(rng, 64, 64), scene(rng, 64, 64)
+    batch = BatchDraw((64, 64), 0.2, np.eye(2), np.zeros(2), 20, (0, 0), 0, np.eye(2), np.array([6.0, -3.0]))
+    _, bgr = composite(rng, fgr, pha, back, batch)
+    assert np.array_equal(bgr[:-3, 6:], back[3:, :-6])  # 6 to the right, 3 up
 
 
 def test_shadow_is_the_blurred_alpha_of_the_drawn_strength():

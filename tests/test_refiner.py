@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from model import MattingRefine
-from model.refiner import PATCH_CROP_METHODS, PATCH_REPLACE_METHODS
+from model.refiner import PATCH_CROP_METHODS, PATCH_REPLACE_METHODS, Refiner
 from tests.parity import seeded
 from tests.parity.measure import load, run
 
@@ -46,6 +46,12 @@ def test_only_the_selected_cells_change():
     assert np.abs(pha - upsampled)[refined].mean() > 0.01
     assert ref.sum() == 3_200 // 16
     assert err_sm[ref > 0].min() >= err_sm[ref == 0].max()
+
+
+def test_a_cell_whose_error_is_the_threshold_is_not_refined():
+    refiner = Refiner("thresholding", 0, 0.5)
+    err = paddle.to_tensor([[[[0.25, 0.5, 0.75]]]])
+    assert refiner.select_cells(err, paddle.zeros([1, 3, 4, 12])).flatten().tolist() == [0, 0, 1]
 
 
 def test_batch_equals_its_images_one_by_one():

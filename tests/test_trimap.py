@@ -69,6 +69,14 @@ def test_thresholds_are_strict_and_can_be_moved():
     assert columns(make_trimap(pha, iterations=0, high=0.5), 128) == []
 
 
+def test_an_alpha_on_a_limit_is_no_longer_soft():
+    half = np.full((3, 4), 0.5, np.float32)
+    assert (make_trimap(half, iterations=0, high=0.5) == 255).all()
+    assert (make_trimap(half, iterations=0, low=0.5) == 255).all()
+    assert (make_trimap(half, rule="wide", iterations=0, high=0.5) == 255).all()
+    assert (make_trimap(half, rule="wide", iterations=0, low=0.5) == 0).all()
+
+
 def test_the_frame_is_no_edge():
     pha = np.full((30, 30), 255, np.uint8)
     for rule in RULES:

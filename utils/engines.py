@@ -38,7 +38,7 @@ class EngineError(RuntimeError):
 def threads():
     """The number of threads that engines use."""
     value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(value) if value.isdigit() and int(value) > 0 else os.cpu_count() or 1
+    return int(value) if value.isdecimal() and int(value) > 0 else os.cpu_count() or 1
 
 
 def missing_packages(engine):

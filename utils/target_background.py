@@ -81,6 +81,8 @@ def open_target(spec):
         return PictureTarget(read_rgb(path))
     try:
         colour = ImageColor.getrgb(str(spec))[:3]
+        if max(colour) > 255:  # Pillow takes rgb(300, 0, 0)
+            raise ValueError
     except ValueError:
         raise UsageError(
             f"--target-bgr {spec} is neither a file nor a colour: give a picture, a video or a colour like '#00ff00'"

@@ -1,0 +1,48 @@
+"""tests/mutations.py, without its minutes: every mutation still fits its file, and the table tells what happened."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests import mutations
+from tests.mutations import MIRRORS, MUTATIONS, ROOT, Mutation, mutated
+from utils.command_line import UsageError
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.file}: {mutation.new}")
+def test_a_mutation_fits_its_file_and_is_still_python(mutation):
+    text = mutated(mutation)
+    assert ast.dump(ast.parse(text)) != ast.dump(ast.parse((ROOT / mutation.file).read_text(encoding="utf-8")))
+
+
+def test_mirrored_files_exist():
+    assert {mutation.file for mutation in MUTATIONS} == set(MIRRORS)
+    assert all((ROOT / "tests" / name).is_file() for names in MIRRORS.values() for name in names)
+
+
+@pytest.mark.parametrize("old, count", [("no such text", 0), ("def ", r"\d\d")])
+def test_a_text_that_is_gone_or_not_unique_is_named(old, count):
+    with pytest.raises(UsageError, match=f"{old}.* stands {count} times in utils/metric.py"):
+        mutated(Mutation("utils/metric.py", old, ""))
+
+
+def test_the_table_names_the_test_or_nothing(monkeypatch, capsys):
+    calls = []
+
+    def fails_when_unknown_changes(folder, tests):
+        calls.append(tests)
+        text = Path(folder, "utils/metric.py").read_text(encoding="utf-8")
+        return "test_metric.py::test_x" if "UNKNOWN = 1\n" in text else None
+
+    changes = [("UNKNOWN = 128", "UNKNOWN = 1"), ("_GRADIENT_CUT = 0.01", "_GRADIENT_CUT = 0.02")]
+    monkeypatch.setattr(mutations, "MUTATIONS", [Mutation("utils/metric.py", *change) for change in changes])
+    monkeypatch.setattr(mutations, "copy_repository", lambda target: mutations.shutil.copytree(
+        ROOT / "utils", target / "utils", ignore=mutations.shutil.ignore_patterns("__pycache__")))  # fmt: skip
+    monkeypatch.setattr(mutations, "first_failure", fails_when_unknown_changes)
+    assert mutations.main([]) == 1
+    said = capsys.readouterr().out
+    assert "| `UNKNOWN = 128` | `UNKNOWN = 1` | `test_metric.py::test_x` |" in said
+    assert "**nothing**" in said and "1 of 2 mutations were noticed" in said and len(calls) == 3
+    assert mutations.main(["--only", "resize"]) == 1
+    assert "--only resize" in capsys.readouterr().err
