@@ -16,8 +16,8 @@ from utils.app_guard import BODY, Guard
 from utils.app_results import matte_pair, parse_colour, put_before, result_name, sweep
 from utils.app_upload import Limits, read_upload, shown_name
 from utils.app_words import WORDS, Refused, say
-from utils.blend import blend
 from utils.files import write_picture
+from utils.target_background import over
 
 LIMITS = Limits(megabytes=1, megapixels=1)
 
@@ -111,10 +111,10 @@ def test_results_are_what_was_matted_and_go_before_colours_and_pictures(pair, tm
     assert (done["width"], done["height"]) == (168, 176)
     src, pha = read_rgb(pair[0]), read_alpha(folder / "one_pha.png")
     assert np.array_equal(read_rgb(folder / "one_fgr.png"), src)
-    over, first = put_before(folder, "#ff0000", None, LIMITS)
-    assert np.array_equal(read_rgb(over), blend(src, pha, np.broadcast_to(np.uint8([255, 0, 0]), src.shape)))
-    over, second = put_before(folder, "#ff0000", pair[1], LIMITS)
-    assert np.array_equal(read_rgb(over), blend(src, pha, read_rgb(pair[1])))
+    composite, first = put_before(folder, "#ff0000", None, LIMITS)
+    assert np.array_equal(read_rgb(composite), over(src, pha, np.broadcast_to(np.uint8([255, 0, 0]), src.shape)))
+    composite, second = put_before(folder, "#ff0000", pair[1], LIMITS)
+    assert np.array_equal(read_rgb(composite), over(src, pha, read_rgb(pair[1])))
     assert first != second and not first.exists() and second.exists()
     with pytest.raises(Refused, match="deleted in the meantime"):
         put_before(tmp_path / "none", "#ff0000", None, LIMITS)

@@ -14,6 +14,7 @@ import gradio.component_meta
 
 from utils.alignment import MODES as ALIGN_MODES
 from utils.app_clip import FORMATS, matte_clip
+from utils.app_notes import in_language
 from utils.app_results import matte_pair, put_before
 from utils.app_words import LANGUAGES, Refused, say
 from utils.engine_choice import ENGINES
@@ -256,7 +257,7 @@ class Page:
             str(folder / "view_pha.jpg"),
             str(folder / "view_com.jpg"),
             *(gr.update(value=file, interactive=True) for file in (*files, str(over))),
-            listed(notes),
+            listed(notes, language),
         ]
 
     def matte_clip(
@@ -274,7 +275,7 @@ class Page:
                 lambda done, of: progress((done, of), unit=""),
             )  # fmt: skip
         shown = None if form == "mov" else str(com)  # browsers do not play ProRes
-        return [shown, *(gr.update(value=str(file), interactive=True) for file in (com, pha)), listed(notes)]
+        return [shown, *(gr.update(value=str(file), interactive=True) for file in (com, pha)), listed(notes, language)]
 
     def begin(self, request, align, exposure, refine, engine):
         """A new folder for results, and the network that was chosen."""
@@ -302,8 +303,8 @@ def require(**given):
             raise Refused(key)
 
 
-def listed(notes):
-    return "\n".join(f"- {html.escape(note)}" for note in notes)
+def listed(notes, language):
+    return "\n".join(f"- {html.escape(in_language(note, language))}" for note in notes)
 
 
 @contextmanager
@@ -312,7 +313,7 @@ def answered(language):
     try:
         yield
     except (Refused, UsageError) as error:
-        line = error.line(language) if isinstance(error, Refused) else str(error)
+        line = in_language(error.line(language) if isinstance(error, Refused) else str(error), language)
         raise gr.Error(html.escape(line), print_exception=False) from None
     except Exception as error:
         if "memory" in (user_message(error) or ""):

@@ -20,7 +20,7 @@ from utils.files import write_picture
 from utils.match_background import background_warnings, match_background
 from utils.resize import reduced
 from utils.scene import match_size, scene_warnings
-from utils.target_background import cover
+from utils.target_background import cover, over
 
 VIEW = 1280  # long side of what the page shows, pixels
 
@@ -89,14 +89,14 @@ def put_before(folder, colour, picture_path, limits):
         behind = cover(read_upload(picture_path, limits), *pha.shape)
     else:
         behind = np.broadcast_to(np.uint8(parse_colour(colour)), fgr.shape)
-    over = blend(fgr, pha, behind)
+    composite = over(fgr, pha, behind)
     name = found[0].name[: -len("_fgr.png")]
     for old in (*folder.glob("*_over.png"), *folder.glob("view_over_*.jpg")):
         old.unlink(missing_ok=True)
     # The view's name is new each time: the browser keeps what it has seen under a name.
     paths = folder / f"{name}_over.png", folder / f"view_over_{secrets.token_hex(4)}.jpg"
-    write_picture(paths[0], over)
-    write_picture(paths[1], reduced(over, VIEW))
+    write_picture(paths[0], composite)
+    write_picture(paths[1], reduced(composite, VIEW))
     return paths
 
 
