@@ -2,10 +2,10 @@
 
 python eval.py                                            PhotoMatte85 in data/, or else a small demonstration set
 python eval.py --data-path DATA/set                       a set made by tools/make_composites.py
-python eval.py --data-path DATA/people --backgrounds DATA/backgrounds      composites made on the way
+python eval.py --data-path DATA/people/valid --backgrounds DATA/backgrounds/valid         composites made on the way
 python eval.py --data-path DATA/set --pred output/theirs  alphas on disk, from any program
 python eval.py --protocol reference                       the arithmetic of the earlier Paddle reproduction
-python -m paddle.distributed.launch --nproc_per_node 2 eval.py --data-path DATA/set
+python -m paddle.distributed.launch --nproc_per_node 2 --log_dir output/log eval.py --data-path DATA/set
 """
 
 import utils.cpu  # noqa: F401  isort: skip
@@ -35,13 +35,15 @@ def parse(argv):
     parser.add_argument("--data-path", type=Path, help="a set (src bgr pha ...), or foregrounds (fgr and pha, or RGBA)")
     parser.add_argument("--backgrounds", type=Path, help="for foregrounds (default: those of the data root)")
     parser.add_argument(
-        "--data-root", type=Path, default=Path("data"), help="where PhotoMatte85 is looked for (./data)"
+        "--data-root", type=Path, default=Path("data"), help="where PhotoMatte85 is looked for (default ./data)"
     )
     parser.add_argument("--pred", type=Path, metavar="DIR", help="score the alphas in DIR or DIR/pha, run no network")
     add_network_flags(parser, *SETTINGS)
-    parser.add_argument("--protocol", choices=("paper", "reference"), default="paper", help="default paper")
-    parser.add_argument("--region", nargs="+", choices=REGIONS, default=REGIONS, help="default both")
-    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS)
+    parser.add_argument(
+        "--protocol", choices=("paper", "reference"), default="paper", help="arithmetic (default paper)"
+    )
+    parser.add_argument("--region", nargs="+", choices=REGIONS, default=REGIONS, help="of each picture (default: both)")
+    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS, help="default: all but mad")
     parser.add_argument("--seed", type=int, default=0, help="of composites, default 0")
     parser.add_argument("--height", type=int, help="of composites (default: the foregrounds' own; reference: 2048)")
     parser.add_argument("--batch-size", type=int, default=1, help="pictures of equal size at once, default 1")
@@ -49,8 +51,15 @@ def parse(argv):
     add_network_flags(parser, "--device")
     parser.add_argument("--output", type=Path, help="write means and settings to this .json")
     parser.add_argument("--per-image", type=Path, help="write every picture's numbers to this .csv")
-    parser.add_argument("--save-worst", type=int, default=0, metavar="N", help="picture of the worst N by --worst-file")
-    parser.add_argument("--worst-file", type=Path, default=Path("output/worst.jpg"), help="default output/worst.jpg")
+    parser.add_argument(
+        "--save-worst", type=int, default=0, metavar="N", help="picture of the worst N (default 0: none)"
+    )
+    parser.add_argument(
+        "--worst-file",
+        type=Path,
+        default=Path("output/worst.jpg"),
+        help="where --save-worst writes (default output/worst.jpg)",
+    )
     args = parser.parse_args(argv)
     if args.batch_size < 1 or args.num_workers < 0 or args.save_worst < 0:
         raise UsageError("--batch-size must be at least 1, --num-workers and --save-worst at least 0")

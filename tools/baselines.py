@@ -38,7 +38,9 @@ BAND = 1 / 64  # of the height: how far a trimap's unknown band reaches to eithe
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="benchmark set with src and bgr, pha for the search")
-    parser.add_argument("--method", choices=("everything", "difference", "closed-form"), required=True)
+    parser.add_argument(
+        "--method", choices=("everything", "difference", "closed-form"), required=True, help="see above"
+    )
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--threshold", type=float, help="levels of 255; default: the best on this set")
     args = parser.parse_args(argv)

@@ -28,17 +28,21 @@ from tools.benchmark_model import SIZES, measure_model, report  # noqa: E402
 from tools.benchmark_precision import measure_precision  # noqa: E402
 from tools.benchmark_profile import measure_profile  # noqa: E402
 from tools.benchmark_training import measure_train_step  # noqa: E402
+from utils.command_line import command_line  # noqa: E402
 from utils.engine_choice import ENGINES, FASTEST_FIRST  # noqa: E402
 from utils.engines import PRECISIONS  # noqa: E402
 
 
+@command_line
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     data = commands.add_parser("data", help="training samples per second that one core reads")
     data.add_argument("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
-    data.add_argument("--dataset-name", default="videomatte240k")
-    data.add_argument("--model-type", choices=("base", "refine"), default="base", help="crops of 512 or of 2048 pixels")
+    data.add_argument("--dataset-name", default="videomatte240k", help="foregrounds (default videomatte240k)")
+    data.add_argument(
+        "--model-type", choices=("base", "refine"), default="base", help="crops of 512 or of 2048 pixels (default base)"
+    )
     data.add_argument("--samples", type=int, default=20, help="samples in a round (default 20)")
     data.add_argument("--rounds", type=int, default=7, help="rounds of each loader, alternating (default 7)")
     data.add_argument(
@@ -48,11 +52,17 @@ def main(argv=None):
     )
     data.set_defaults(run=benchmark_data)
     model = commands.add_parser("model", help="seconds for a frame, of each engine and of the PyTorch original")
-    model.add_argument("--backbones", nargs="+", choices=BACKBONES, default=["mobilenetv2"])
-    model.add_argument("--sizes", nargs="+", choices=SIZES, default=["hd", "4k"])
-    model.add_argument("--engines", nargs="+", choices=ENGINES[1:], default=list(FASTEST_FIRST))
+    model.add_argument("--backbones", nargs="+", choices=BACKBONES, default=["mobilenetv2"], help="default mobilenetv2")
+    model.add_argument("--sizes", nargs="+", choices=SIZES, default=["hd", "4k"], help="default hd 4k")
     model.add_argument(
-        "--precisions", nargs="+", choices=PRECISIONS, default=["float32"], help="of inference and openvino"
+        "--engines", nargs="+", choices=ENGINES[1:], default=list(FASTEST_FIRST), help="default: all but paddle"
+    )
+    model.add_argument(
+        "--precisions",
+        nargs="+",
+        choices=PRECISIONS,
+        default=["float32"],
+        help="of inference and openvino (default float32)",
     )
     model.add_argument("--pixels", type=int, help="refined pixels (default: by size, 80,000 at HD, 320,000 at 4K)")
     model.add_argument("--rounds", type=int, default=20, help="frames of each, taking turns (default 20)")
@@ -63,14 +73,14 @@ def main(argv=None):
     growth = commands.add_parser("growth", help="seconds for a frame over sizes and refined pixels")
     growth.add_argument("--rounds", type=int, default=7, help="frames of each, taking turns (default 7)")
     profile = commands.add_parser("profile", help="seconds of each part of a frame, plain dygraph and an engine")
-    profile.add_argument("--size", choices=SIZES, default="hd")
+    profile.add_argument("--size", choices=SIZES, default="hd", help="of the picture (default hd)")
     profile.add_argument("--rounds", type=int, default=7, help="frames (default 7)")
     precision = commands.add_parser("precision", help="difference of bfloat16 to float32 on pairs of pictures")
     for command in (growth, profile, precision):
         command.add_argument("--engine", choices=ENGINES, default="inference", help="default inference")
     train_step = commands.add_parser("train-step", help="seconds of a training step of the base network")
-    train_step.add_argument("--backbone", choices=BACKBONES, default="mobilenetv2")
-    train_step.add_argument("--batch", type=int, default=8)
+    train_step.add_argument("--backbone", choices=BACKBONES, default="mobilenetv2", help="default mobilenetv2")
+    train_step.add_argument("--batch", type=int, default=8, help="pictures in a step (default 8)")
     train_step.add_argument("--size", type=int, default=256, help="pixels on a side (default 256)")
     train_step.add_argument("--rounds", type=int, default=5, help="steps of each, taking turns (default 5)")
     train_step.add_argument("--original-python", help="Python of an environment with torch and backgroundmattingv2")
@@ -79,9 +89,9 @@ def main(argv=None):
     end_to_end = commands.add_parser("end-to-end", help="predict.py on a folder: read, compute, write")
     end_to_end.add_argument("--pairs", type=int, nargs="+", default=[100], help="one run for each count (default 100)")
     end_to_end.add_argument("--one-background", action="store_true", help="one that serves all, not a folder of them")
-    end_to_end.add_argument("--size", choices=SIZES, default="hd")
-    end_to_end.add_argument("--engine", choices=ENGINES, default="auto")
-    end_to_end.add_argument("--output-types", nargs="+", default=["pha", "fgr", "com"])
+    end_to_end.add_argument("--size", choices=SIZES, default="hd", help="of the picture (default hd)")
+    end_to_end.add_argument("--engine", choices=ENGINES, default="auto", help="default auto")
+    end_to_end.add_argument("--output-types", nargs="+", default=["pha", "fgr", "com"], help="default pha fgr com")
     for command, measure in (
         (model, measure_model),
         (end_to_end, measure_end_to_end),
@@ -90,7 +100,7 @@ def main(argv=None):
         (precision, measure_precision),
     ):
         command.add_argument("--src", help="picture with a subject, brought to each size (default: the sample pair)")
-        command.add_argument("--bgr", help="its background")
+        command.add_argument("--bgr", help="its background (default: the sample pair's)")
         command.add_argument("--json", action="store_true", help="print all numbers as JSON, too")
         command.set_defaults(run=lambda args, measure=measure: report(args, measure(args)))
     args = parser.parse_args(argv)
@@ -140,4 +150,4 @@ def benchmark_data(args):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

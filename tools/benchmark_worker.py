@@ -2,9 +2,12 @@
 
     python tools/benchmark_worker.py WEIGHTS PAIR.npz SCALE PIXELS ENGINE PRECISION
 
-Commands, see tools/benchmark_answers.py: `foreground` (alpha and foreground) and `alpha` run one frame.
+Each line on standard input is one command, answered by one line: `foreground` (alpha and foreground) or `alpha` runs
+one frame and prints its seconds, `memory` prints the peak memory in MiB, `save FILE.npy` keeps alpha of the last frame.
 """
 
+import re
+import resource
 import sys
 import time
 from pathlib import Path
@@ -13,8 +16,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tools.benchmark_answers import answer_commands  # noqa: E402
 from utils.predictor import Matting  # noqa: E402
+
+
+def peak_memory():
+    """MiB. Linux counts this process alone; getrusage there includes the one that started it."""
+    try:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()).group(1)) / 1024
+    except (OSError, AttributeError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main():
@@ -23,13 +33,19 @@ def main():
     pictures = np.load(pair)
     src, bgr = pictures["src"], pictures["bgr"]
     background = matting.background(bgr)
-
-    def run(command):
-        start = time.perf_counter()
-        matte = matting(src, background, foreground=command == "foreground")
-        return time.perf_counter() - start, lambda: matte.pha_float
-
-    answer_commands(run)
+    matte = None
+    print("ready", flush=True)
+    for line in sys.stdin:
+        command, *rest = line.split()
+        if command == "memory":
+            print(peak_memory(), flush=True)
+        elif command == "save":
+            np.save(rest[0], matte.pha_float)
+            print("saved", flush=True)
+        else:
+            start = time.perf_counter()
+            matte = matting(src, background, foreground=command == "foreground")
+            print(time.perf_counter() - start, flush=True)
 
 
 if __name__ == "__main__":

@@ -103,10 +103,14 @@ def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="PyTorch .pth (a .pdparams is checked and saved again)")
     parser.add_argument("--output", type=Path, required=True, help=".pdparams file to write")
-    parser.add_argument("--model-backbone", default="mobilenetv2", choices=BACKBONES)
-    parser.add_argument("--model-type", default="refine", choices=["refine", "base"])
-    parser.add_argument("--model-refine-kernel-size", type=int, default=3, choices=[1, 3])
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="on disk")
+    parser.add_argument(
+        "--model-backbone", default="mobilenetv2", choices=BACKBONES, help="encoder (default mobilenetv2)"
+    )
+    parser.add_argument("--model-type", default="refine", choices=["refine", "base"], help="network (default refine)")
+    parser.add_argument(
+        "--model-refine-kernel-size", type=int, default=3, choices=[1, 3], help="the refiner's (default 3)"
+    )
+    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="on disk (default float32)")
     parser.add_argument("--deeplab", action="store_true", help="the checkpoint is a DeepLabV3 one: keep what fits")
     parser.add_argument("--check", nargs=2, metavar=("SRC", "BGR"), help="print the alpha's statistics of this pair")
     args = parser.parse_args(argv)

@@ -45,9 +45,13 @@ def parse(argv):
     parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people")
     parser.add_argument("--demonstration", action="store_true", help="the small set that a bare eval.py scores, no fgr")
     parser.add_argument("--output", type=Path, help="new folder for the set")
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="paper-like", help="default paper-like")
-    parser.add_argument("--seed", type=int, default=0, help="default 0")
-    parser.add_argument("--height", type=int, help="scale to this height; in reference the side of the square (2048)")
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, default="paper-like", help="how they are made (default paper-like)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
+    parser.add_argument(
+        "--height", type=int, help="of the pictures, pixels (default: the foregrounds' own; reference: 2048)"
+    )
     parser.add_argument("--check", type=Path, metavar="SET", help="read a set and compare it with its manifest")
     return parser.parse_args(argv)
 

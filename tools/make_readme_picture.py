@@ -3,6 +3,7 @@
 Source, captured background, alpha and the foreground over a new colour: image/readme_sample.jpg.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -24,6 +25,7 @@ COLOUR = np.uint8([70, 150, 90])
 
 @command_line
 def main(argv=None):
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
     src, bgr = read_sample_pair()
     matte = Matting()(src, bgr)
     over = blend(matte.fgr, matte.pha, np.broadcast_to(COLOUR, src.shape))

@@ -142,7 +142,7 @@ def photograph(scene, random, exposure=(1.0, 1.0, 1.0)):
 @command_line
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output-dir", type=Path, default=ROOT / "image")
+    parser.add_argument("--output-dir", type=Path, default=ROOT / "image", help="folder to write to (default image)")
     args = parser.parse_args(argv)
     try:
         import pymatting  # noqa: F401

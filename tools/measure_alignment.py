@@ -51,13 +51,15 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     pairs = commands.add_parser("pairs", help="real captures")
-    pairs.add_argument("folder", type=Path)
+    pairs.add_argument("folder", type=Path, help="NAME_src and NAME_bgr pictures")
     people = commands.add_parser("people", help="disturbed composites")
-    people.add_argument("--foregrounds", type=Path, required=True)
-    people.add_argument("--backgrounds", type=Path, required=True)
-    people.add_argument("--count", type=int, default=20, help="samples, spread over the foregrounds (20)")
-    people.add_argument("--height", type=int, default=512, help="of the samples, in pixels, a multiple of 4 (512)")
-    people.add_argument("--seed", type=int, default=0)
+    people.add_argument("--foregrounds", type=Path, required=True, help="folder with fgr and pha in it")
+    people.add_argument("--backgrounds", type=Path, required=True, help="folder of pictures without people")
+    people.add_argument("--count", type=int, default=20, help="samples, spread over the foregrounds (default 20)")
+    people.add_argument(
+        "--height", type=int, default=512, help="of the samples, in pixels, a multiple of 4 (default 512)"
+    )
+    people.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
     add_network_flags(people, "--model-path", "--device")
     people.add_argument("--plot", type=Path, help="picture to draw, .png or .svg; needs matplotlib")
     for command in (pairs, people):

@@ -2,16 +2,20 @@
 
     python tools/original_model.py BACKBONE SCALE PIXELS THREADS WEIGHTS.npz PAIR.npz
 
-Needs PyPI's backgroundmattingv2 1.0. Commands, see tools/benchmark_answers.py: `eager`, `script` and `onnx` (its ONNX
-export in ONNX Runtime; needs onnx and onnxruntime there) run one frame.
+Needs PyPI's backgroundmattingv2 1.0. Each line on standard input is one command, answered by one line:
+`eager`, `script` or `onnx` (its ONNX export in ONNX Runtime; needs onnx and onnxruntime there) runs one frame and
+prints its seconds, `memory` prints the peak memory in MiB, `save FILE.npy` keeps alpha of the last frame.
 """
 
 import inspect
+import re
+import resource
 import sys
 import tempfile
 import time
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,7 +30,14 @@ library.define(
 sys.modules.setdefault("gdown", types.ModuleType("gdown"))
 
 from BackgroundMattingV2.model import MattingRefine  # noqa: E402
-from benchmark_answers import answer_commands  # noqa: E402  this file's folder is where Python looks first
+
+
+def peak_memory():
+    """MiB. Linux counts this process alone; getrusage there includes the one that started it."""
+    try:
+        return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()).group(1)) / 1024
+    except (OSError, AttributeError):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def open_onnx(model, src, bgr, threads):
@@ -58,16 +69,24 @@ def main():
     models = {"eager": eager.eval()}
     pictures = np.load(pair)
     src, bgr = (torch.from_numpy(pictures[k]).permute(2, 0, 1)[None].float().div(255) for k in ("src", "bgr"))
-
-    def run(command):
-        if command not in models:
-            models[command] = open_onnx(eager, src, bgr, int(threads)) if command == "onnx" else torch.jit.script(eager)
-        with torch.no_grad():
-            start = time.perf_counter()
-            pha, _ = models[command](src, bgr)[:2]
-            return time.perf_counter() - start, pha[0, 0].numpy
-
-    answer_commands(run)
+    pha = None
+    print("ready", flush=True)
+    for line in sys.stdin:
+        command, *rest = line.split()
+        if command == "memory":
+            print(peak_memory(), flush=True)
+        elif command == "save":
+            np.save(rest[0], pha[0, 0].numpy())
+            print("saved", flush=True)
+        else:
+            if command not in models:
+                models[command] = (
+                    open_onnx(eager, src, bgr, int(threads)) if command == "onnx" else torch.jit.script(eager)
+                )
+            with torch.no_grad():
+                start = time.perf_counter()
+                pha, _ = models[command](src, bgr)[:2]
+                print(time.perf_counter() - start, flush=True)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,9 @@ def parse(argv):
         "--delay", type=float, default=3, help="seconds to leave the picture (default: 3; 0 for a file)"
     )
     parser.add_argument("--align", choices=ALIGN_MODES, default="off", help="for a camera that moves (default: off)")
-    parser.add_argument("--match-exposure", choices=EXPOSURE_MODES, default="auto", help="(default: auto)")
+    parser.add_argument(
+        "--match-exposure", choices=EXPOSURE_MODES, default="auto", help="to the camera's (default: auto)"
+    )
     parser.add_argument("--output", help="record: a file .mp4, .mov or .webm, or a folder for PNG")
     parser.add_argument("--virtual-camera", action="store_true", help="be a camera for other programs (pyvirtualcam)")
     parser.add_argument("--no-window", action="store_true", help="show nothing here")

@@ -25,10 +25,16 @@ def parse(argv, description):
     parser.add_argument("--bgr", help="the same scene without the subject: a picture, or a folder paired by file name")
     add_network_flags(parser, *SETTINGS)
     parser.add_argument(
-        "--align", choices=ALIGN_MODES, default="auto", help="lay the background over the source (auto: if they differ)"
+        "--align",
+        choices=ALIGN_MODES,
+        default="auto",
+        help="lay the background over the source (default auto: if they differ)",
     )
     parser.add_argument(
-        "--match-exposure", choices=EXPOSURE_MODES, default="auto", help="bring the background to the source's exposure"
+        "--match-exposure",
+        choices=EXPOSURE_MODES,
+        default="auto",
+        help="bring the background to the source's exposure (default auto: if they differ)",
     )
     parser.add_argument("--output-dir", help="default: image/ for the sample pair, else output/")
     parser.add_argument(
@@ -66,7 +72,7 @@ def add_video_flags(parser):
         add(
             "--output-format",
             choices=FORMATS,
-            help="mp4 H.264; mov ProRes 4444 and webm VP9 with alpha; or pictures (mp4)",
+            help="mp4 H.264; mov ProRes 4444 and webm VP9 with alpha; or pictures (default mp4, png for a folder)",
         ),
         add("--frame-rate", help="pictures a second in a folder of frames: 25 or 30000/1001 (default 30)"),
         add("--smooth", action="store_true", help="average alpha over time, along the motion: less flicker"),

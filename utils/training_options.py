@@ -57,13 +57,13 @@ def parser():
     add("--resume", action="store_true", help="go on from checkpoint/NAME/last if it is there")
 
     add = parse.add_argument_group("network").add_argument
-    add("--model-backbone", choices=BACKBONES, default="resnet50")
+    add("--model-backbone", choices=BACKBONES, default="resnet50", help="encoder (default resnet50)")
     add("--model-backbone-scale", type=float, default=0.25, help="coarse scale, 0..0.5 (default 0.25)")
-    add("--model-refine-mode", choices=MODES, default="sampling")
+    add("--model-refine-mode", choices=MODES, default="sampling", help="which cells are refined (default sampling)")
     add("--model-refine-sample-pixels", type=int, default=80_000, help="pixels refined in each picture (default 80000)")
     add("--model-refine-threshold", "--model-refine-thresholding", type=float, default=0.7,
         help="predicted error above which a cell is refined (default 0.7)")  # fmt: skip
-    add("--model-refine-kernel-size", type=int, choices=(1, 3), default=3)
+    add("--model-refine-kernel-size", type=int, choices=(1, 3), default=3, help="the refiner's (default 3)")
 
     add = parse.add_argument_group("schedule").add_argument
     add("--epoch-end", "--epoch_end", type=int, help="number of epochs, counted from 0 (default: the stage's)")
@@ -71,7 +71,12 @@ def parser():
     add("--max-steps", type=int, default=0, help="stop after so many steps (default 0: no limit)")
     add("--batch-size", type=int, help="pictures in a step, over all processes (default 2, base 8)")
     add("--learning-rate", help="of Adam; a number for all parts or 'paper' for the original's per part (default 1e-4)")
-    add("--laplacian", action=argparse.BooleanOptionalAction, default=True, help="Laplacian term in the loss")
+    add(
+        "--laplacian",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="Laplacian term in the loss (default on)",
+    )
     add("--clip-grad-norm", type=float, default=0.0, help="largest norm of the gradient (default 0: no clipping)")
     add("--amp", nargs="?", choices=("auto", "off", "float16", "bfloat16"), const="float16", default="auto",
         help="mixed precision; auto is float16 on a GPU and off on a CPU (default auto)")  # fmt: skip
@@ -85,7 +90,7 @@ def parser():
         "--num-workers",
         type=int,
         default=max(1, min(16, cores() - 1)),
-        help="reader processes of each process (default: cores - 1)",
+        help="reader processes of each process (default: cores - 1, at most 16)",
     )
 
     add = parse.add_argument_group("what is written").add_argument
