@@ -23,7 +23,7 @@ WORDS = {
     "options": ("Options", "选项"),
     "align": ("Lay the background over the source", "背景与原图对齐"),
     "exposure": ("Match the exposure", "匹配曝光"),
-    "refine": ("Refinement", "细化方式"),
+    "refine": ("Refinement", "精修方式"),
     "engine": ("Engine", "推理引擎"),
     "auto": ("automatic", "自动"),
     "off": ("off", "关闭"),

@@ -11,6 +11,7 @@ user has set them.
 import ctypes
 import os
 import sys
+import warnings
 import zlib  # noqa: F401  Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
 
 from utils.ranks import processes_here
@@ -71,6 +72,7 @@ def give_back_memory():
         ctypes.CDLL(None).malloc_trim(0)
 
 
+warnings.filterwarnings("ignore", "No ccache found")  # Paddle's, on import: it is about compiling C++ extensions
 os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 os.environ.setdefault("KMP_BLOCKTIME", "1")
 set_threads()
