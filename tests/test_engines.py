@@ -22,7 +22,7 @@ import utils.predictor
 from dataset.picture import read_rgb
 from model import MattingRefine
 from tests.test_predictor import scene
-from utils.checkpoint import DEFAULT_WEIGHTS, WeightsError, save_weights
+from utils.checkpoint import DEFAULT_WEIGHTS, WeightsError, save_weights, weights_digest
 from utils.command_line import UsageError
 from utils.cpu import give_back_file
 from utils.engine_cache import cached, key
@@ -44,16 +44,9 @@ def own_cache(tmp_path_factory):
 @pytest.fixture
 def quick_build(monkeypatch):
     """Entries for Paddle Inference that are made anew are copies of one exported before, which takes no time."""
-    opened = []
-
-    def cached_entry(name, *args):
-        opened.append(name)
-        return cached(name, *args)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(utils.engine_choice, "cached", cached_entry)
-        Matting(engine="inference", device="cpu")(*scene(64, 64))
-    kept = utils.engine_cache.cache_folder() / opened[-1]
+    Matting(engine="inference", device="cpu")(*scene(64, 64))
+    entry = utils.engine_choice._entry(weights_digest(DEFAULT_WEIGHTS), "inference", "float32")
+    kept = utils.engine_cache.cache_folder() / entry
 
     def build(engine, model, folder):
         assert engine == "inference"
@@ -123,6 +116,38 @@ def test_bfloat16_is_refused_by_engines_without_it():
     for engine in ("paddle", *(() if missing_packages("onnxruntime") else ("onnxruntime",))):
         with pytest.raises(UsageError, match="bfloat16|float32"):
             Matting(engine=engine, precision="bfloat16", device="cpu")(*scene(32, 32))
+
+
+def test_an_engine_is_refused_on_another_device():
+    with pytest.raises(UsageError, match="--engine inference works on the CPU: pass --device cpu"):
+        utils.engine_choice.open_engine(None, "", "inference", device="gpu:0")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_where_every_engine_fails_paddle_computes_unless_it_cannot(monkeypatch, precision):
+    def fail(*_):
+        raise utils.engine_choice.EngineError("it is broken")
+
+    monkeypatch.setattr(utils.engine_choice, "missing_packages", lambda engine: ["x"] if engine == "openvino" else [])
+    monkeypatch.setattr(utils.engine_choice, "_open", fail)
+    if precision == "bfloat16":
+        with pytest.raises(UsageError, match="bfloat16 is not offered here: .*inference .it is broken"):
+            utils.engine_choice.open_engine(None, "", precision=precision)
+    else:
+        name, tiled, line = utils.engine_choice.open_engine(None, "")
+        assert (name, tiled) == ("paddle", None)
+        assert "paddle, which is slower," in line and "inference (it is broken)" in line and "openvino" not in line
+
+
+@pytest.mark.parametrize(
+    "measure, words", [("max", "its alpha"), ("levels", "its foreground"), ("coarse", "its coarse")]
+)
+def test_an_engine_that_differs_from_the_network_is_refused(measure, words):
+    sound = {"max": 0.0, "mean": 0.0, "levels": 0.5, "coarse": 0.0}
+    utils.engine_choice._judge(sound, "float32")
+    for wrong in (1.0, float("nan")):
+        with pytest.raises(utils.engine_choice.EngineError, match=words):
+            utils.engine_choice._judge({**sound, measure: wrong}, "float32")
 
 
 def test_missing_package_is_named(monkeypatch):

@@ -135,6 +135,57 @@ def test_file_that_is_no_video_is_named(tmp_path, reader, content):
         open_clip(path)
 
 
+@pytest.mark.parametrize("error, left", [("InvalidDataError", 10), ("ExternalError", 2)])
+def test_packets_that_cannot_be_decoded_are_counted(tmp_path, monkeypatch, error, left):
+    """Damaged data is passed over, packet by packet; any other error of the decoder ends the clip. Both are told."""
+    import av
+
+    clip = open_clip(write_clip(tmp_path / "a.avi", PICTURES, encoder="mjpeg", pixels="yuvj420p"))
+    read = clip._open
+
+    class Packet:
+        def __init__(self, packet, number):
+            self.packet, self.number = packet, number
+
+        def decode(self):
+            if self.number in (2, 5):
+                raise getattr(av.error, error)(1, "damaged")
+            return self.packet.decode()
+
+    class Container:
+        def __init__(self):
+            self.whole = read()
+
+        def __getattr__(self, name):
+            return getattr(self.whole, name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.whole.close()
+
+        def demux(self, stream):
+            return (Packet(packet, number) for number, packet in enumerate(self.whole.demux(stream)))
+
+    monkeypatch.setattr(clip, "_open", Container)
+    with pytest.warns(UserWarning, match="a.avi is damaged in [12] places"):
+        assert len(list(clip)) == left
+
+
+def test_an_empty_folder_and_a_forbidden_file_are_named(tmp_path, monkeypatch):
+    with pytest.raises(PictureError, match="holds no pictures: give a folder"):
+        open_clip(tmp_path)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    path = write_clip(tmp_path / "a.mp4", PICTURES)
+    monkeypatch.setattr(video_reader, "open_container", refuse)
+    with pytest.raises(PictureError, match="a.mp4 may not be read: change its permissions"):
+        open_clip(path)
+
+
 def test_file_without_its_index_is_named(tmp_path):
     whole = write_clip(tmp_path / "whole.mp4", PICTURES)
     path = tmp_path / "cut.mp4"
