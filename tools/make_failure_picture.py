@@ -19,8 +19,10 @@ from utils.blend import blend
 from utils.command_line import command_line
 from utils.contact_sheet import contact_sheet
 from utils.demonstration import cut_out
+from utils.drawn import noisy
 from utils.files import write_picture
 from utils.predictor import Matting
+from utils.resize import fit
 
 SUIT = (214, 84, 52)  # RGB, the subject's clothes
 NOISE = 3.0  # levels of 255
@@ -36,7 +38,7 @@ def main(argv=None):
     rng, matting = np.random.default_rng(0), Matting()
     rows, labels = [], []
     for label, (src, bgr) in cases(fgr, pha, rng).items():
-        true = cv2.resize(pha, src.shape[1::-1], interpolation=cv2.INTER_AREA)
+        true = fit(pha, src.shape[:2])
         matte = matting(src, bgr)
         error = np.abs(matte.pha.astype(int) - true).mean() / 255
         labels.append(f"{label}: error {error:.4f}")
@@ -59,19 +61,14 @@ def cases(fgr, pha, rng):
     )
     small = [compressed(picture, rng) for picture in (blend(fgr, pha, wall // 2 + 40), wall // 2 + 40)]
     return {
-        "fine pattern, 1.5 pixels aside": (noisy(blend(fgr, pha, pattern), rng), noisy(aside, rng)),
+        "fine pattern, 1.5 pixels aside": (noisy(blend(fgr, pha, pattern), rng, NOISE), noisy(aside, rng, NOISE)),
         "small, dark, compressed": tuple(small),
     }
 
 
-def noisy(picture, rng):
-    return np.clip(picture + rng.normal(0, NOISE, picture.shape), 0, 255).round().astype(np.uint8)
-
-
 def compressed(picture, rng):
     """A third of the size, less than half as bright, JPEG quality 35."""
-    size = picture.shape[1] // 3, picture.shape[0] // 3
-    dark = noisy(cv2.resize(picture, size, interpolation=cv2.INTER_AREA) * 0.45, rng)
+    dark = noisy(fit(picture, tuple(side // 3 for side in picture.shape[:2])) * 0.45, rng, NOISE)
     return cv2.imdecode(cv2.imencode(".jpg", dark, [cv2.IMWRITE_JPEG_QUALITY, 35])[1], cv2.IMREAD_COLOR)
 
 

@@ -17,6 +17,7 @@ from utils.blend import blend
 from utils.command_line import command_line
 from utils.contact_sheet import contact_sheet
 from utils.demonstration import cut_out
+from utils.drawn import noisy
 from utils.files import write_picture
 from utils.predictor import Matting
 from utils.target_background import open_target, over
@@ -34,7 +35,7 @@ def main(argv=None):
     fgr, pha = cut_out()
     rng = np.random.default_rng(0)
     screen, target = (open_target(colour).frame(0, *pha.shape) for colour in (SCREEN, TARGET))
-    src, bgr = (noisy(picture, rng) for picture in (blend(fgr, pha, screen), screen))
+    src, bgr = (noisy(picture, rng, NOISE) for picture in (blend(fgr, pha, screen), screen))
     matte = Matting()(src, bgr)
     composites = {
         "the photograph's colours": blend(src, matte.pha, target),
@@ -51,10 +52,6 @@ def main(argv=None):
     rows = [pictures, [picture[DETAIL] for picture in pictures]]
     write_picture(args.output, contact_sheet(rows, ["", "detail"], titles, height=300))
     print(args.output)
-
-
-def noisy(picture, rng):
-    return np.clip(np.rint(picture + rng.normal(0, NOISE, picture.shape)), 0, 255).astype(np.uint8)
 
 
 if __name__ == "__main__":

@@ -112,16 +112,16 @@ def swaying_clip(scene, seed, count):
         matrix = np.array([[np.cos(turn), -np.sin(turn), right], [np.sin(turn), np.cos(turn), down]])
         moved = cv2.warpAffine(fgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         true = cv2.warpAffine(pha, matrix, (width, height))
-        sources.append(noisy(blend(moved, true, scene), rng))
+        sources.append(sensed(blend(moved, true, scene), rng))
         trues.append(true)
-    return noisy(scene, rng), sources, trues
+    return sensed(scene, rng), sources, trues
 
 
-def noisy(picture, rng):
+def sensed(picture, rng):
     """A sensor's noise, as strong as the middle of what the protocol `capture` draws: uint8."""
     read, shot = (np.mean(CAPTURE[kind]) for kind in ("read_noise", "shot_noise"))
     sigma = np.sqrt(read**2 + shot**2 * (picture / 255))
-    return np.clip(np.rint(picture + sigma * rng.standard_normal(picture.shape)), 0, 255).astype(np.uint8)
+    return drawn.noisy(picture, rng, sigma)
 
 
 def steadiness_table(rows):

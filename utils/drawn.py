@@ -11,6 +11,11 @@ import numpy as np
 OVERSAMPLING = 3  # shapes are drawn this many times larger; alpha is the covered share of each block
 
 
+def noisy(picture, rng, sigma):
+    """A picture, uint8 or floats of 0..255, with normal noise of `sigma` levels (a number, or an array): uint8."""
+    return np.clip(np.rint(picture + sigma * rng.standard_normal(picture.shape)), 0, 255).astype(np.uint8)
+
+
 # ------------------------------------------------------------------------------------------------------------ figures
 def figure(rng, height, width):
     """A person-like figure: fgr (height, width, 3) and pha (height, width), uint8; fgr is continued outside of pha."""
