@@ -6,5 +6,10 @@ class PictureError(ValueError):
 
 
 def one_line(error):
-    """What an exception says, on one line; the name of its class if it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """What an exception says, on one line and without control characters; the name of its class if it says nothing."""
+    return printable(" ".join(str(error).split())) or type(error).__name__
+
+
+def printable(text):
+    """A text from outside as a terminal may show it: what would move the cursor or turn the writing is escaped."""
+    return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text)

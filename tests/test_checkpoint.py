@@ -6,6 +6,7 @@ import pickle
 import pickletools
 import shutil
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import paddle
 import pytest
 
 from model import MattingBase, MattingRefine
-from tests.torch_file import ORDERED_DICT, number, state_pickle, tensor, text, torch_zip, write_torch
+from tests.torch_file import ORDERED_DICT, number, numbers, state_pickle, tensor, text, torch_zip, write_torch
 from utils import checkpoint
 from utils.checkpoint import (
     DEFAULT_WEIGHTS,
@@ -199,6 +200,15 @@ def test_sizes_that_the_file_does_not_have_are_refused(tmp_path, arguments, word
     refused(path, words)
 
 
+def test_a_tensor_is_no_storage_of_another(tmp_path):
+    """The inner one is the last number 4 times over: what is viewed through it lies behind the file's bytes."""
+    inner = tensor("0", "FloatStorage", 4, [4], strides=[0], offset=3)
+    code = b"ctorch._utils\n_rebuild_tensor_v2\n(" + inner + number(0) + numbers([4]) + numbers([1]) + b"\x89}tR"
+    path = tmp_path / "a.pth"
+    path.write_bytes(torch_zip(b"\x80\x02}(" + text("a") + code + b"u.", {"0": bytes(16)}))
+    refused(path, "a tensor without storage")
+
+
 def test_one_storage_named_many_times_does_not_fill_the_memory(tmp_path):
     items = b"".join(text(f"t{i}") + tensor("0", "BFloat16Storage", 1 << 16, [1 << 16]) for i in range(1000))
     path = tmp_path / "a.pth"
@@ -217,10 +227,41 @@ def test_one_text_converted_many_times_is_refused(tmp_path):
 
 def test_deep_nesting_does_not_exhaust_the_stack(tmp_path):
     path = tmp_path / "a.pdparams"
-    path.write_bytes(b"\x80\x02})" + b"\x85" * 500_000 + b"K\x01s.")
+    path.write_bytes(b"\x80\x02})" + b"\x85" * 150_000 + b"K\x01s.")
     refused(path, "keys are not names")
     path.write_bytes(b"\x80\x02" + (b"}" + text("a")) * 1000 + b"N" + b"s" * 1000 + b".")
     refused(path, "nested too deeply")
+
+
+@pytest.mark.parametrize("instruction", [b"}", b"]", b"(", b"}\x94", b")\x85"])
+def test_a_small_file_of_many_objects_does_not_fill_the_memory(tmp_path, instruction):
+    path = tmp_path / "a.pdparams"
+    path.write_bytes(b"\x80\x04" + instruction * 1_000_000 + b".")
+    tracemalloc.start()
+    refused(path, "more objects than weights have")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40 << 20
+
+
+def test_one_dict_named_many_times_is_not_copied_without_end(tmp_path):
+    """Each dict holds the one before eight times: 8**18 dicts in less than a kilobyte."""
+    levels = [
+        b"}(" + b"".join(number(i) + b"h" + bytes([n]) for i in range(8)) + b"uq" + bytes([n + 1]) for n in range(18)
+    ]
+    path = tmp_path / "a.pdparams"
+    path.write_bytes(b"\x80\x02}q\x00" + b"".join(levels) + b".")
+    refused(path, "nested too deeply")
+
+
+def test_a_legacy_file_without_the_bytes_of_a_tensor_is_refused(tmp_path):
+    data = (DATA / "legacy.pth").read_bytes()
+    head, keys = data[: data.rindex(b"\x80\x02]")], data[data.rindex(b"\x80\x02]") :]
+    path = tmp_path / "a.pth"
+    path.write_bytes(head + pickle.dumps([], 2) + keys[keys.index(b"e.") + 2 :])
+    refused(path, "storages of other names")
+    path.write_bytes(head + b"\x80\x02](" + b")" + b"\x85" * 150_000 + b"e." + keys)  # a key that must not be hashed
+    refused(path, "storages of other names")
 
 
 def test_a_huge_memo_number_costs_nothing(tmp_path):

@@ -1,29 +1,24 @@
-"""A pickle interpreter that can build tensors and plain data, and nothing else.
+"""Python's own pickle loader, held to what tensors and plain data need.
 
-A pickle is a small program that Python's own loader runs, whatever it asks for. `unpickle` interprets the few
-instructions that tensors need and knows the few names in `KNOWN`, all of which build plain data of this module.
-Nothing is imported or called by name. Every size that a file states is checked against the bytes that the file has,
-before anything of that size is made.
+A pickle is a small program that the loader runs, whatever it asks for. `Unpickler` knows the instructions in
+`INSTRUCTIONS` and the names in `KNOWN`, all of which build plain data of this module: nothing is imported or called by
+name. It is the loader that is written in Python: the one in C makes room for any number that a file states.
 """
 
+import math
+import pickle
 import pickletools
-from os import SEEK_END
 
 import numpy as np
 
 MAX_BYTES = 2 << 30  # the largest published checkpoint (resnet101 with an optimizer's state) has about 0.7e9
+MAX_OBJECTS = 200_000  # instructions, and values of the result; the same checkpoint has about 50,000
+MAX_DEPTH = 20  # of dicts in dicts
 DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
-STORAGES = {  # name in torch -> NumPy type of an element; bfloat16 is read as uint16 and widened afterwards
-    "HalfStorage": "f2",
-    "FloatStorage": "f4",
-    "DoubleStorage": "f8",
-    "BFloat16Storage": "u2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "ShortStorage": "i2",
-    "IntStorage": "i4",
-    "LongStorage": "i8",
-    "BoolStorage": "b1",
+BRAIN = np.dtype([("bfloat16", "u2")])  # NumPy has no such type; widened at the end, when all bytes are there
+STORAGES = {  # name in torch -> NumPy type of an element
+    **{"HalfStorage": "f2", "FloatStorage": "f4", "DoubleStorage": "f8", "BFloat16Storage": BRAIN, "BoolStorage": "b1"},
+    **{"ByteStorage": "u1", "CharStorage": "i1", "ShortStorage": "i2", "IntStorage": "i4", "LongStorage": "i8"},
 }
 
 
@@ -31,280 +26,204 @@ class Refused(Exception):
     """The rest of the sentence after the file's name."""
 
 
-class Storage:
-    """A block of numbers that tensors are views of; its bytes come after the pickle has been read."""
-
-    def __init__(self, name, count):
-        if type(count) is not int or not 0 <= count <= MAX_BYTES:
-            raise ValueError("a storage's size is no sensible number")
-        self.name, self.count, self.dtype, self.values = name, count, np.dtype(STORAGES[name]), None
-
-    def fill(self, data, order):
-        if len(data) < self.count * self.dtype.itemsize:
-            raise ValueError("fewer bytes than its tensors need")
-        self.values = np.zeros(0, self.dtype)  # frombuffer refuses to read nothing
-        if self.count:
-            self.values = np.frombuffer(data, self.dtype.newbyteorder(order), self.count)
+def check(good, otherwise):
+    """Raise ValueError, what is wrong with a damaged file, unless all is good."""
+    if not good:
+        raise ValueError(otherwise)
 
 
-class _Tensor:
-    """torch._utils._rebuild_tensor_v2(storage, offset, size, stride, ...)."""
+class _Names(dict):
+    """A dict or an OrderedDict; its state would be PyTorch's _metadata: version numbers only."""
 
-    def __init__(self, storage, offset, size, stride, *_):
-        numbers = (offset, *size, *stride)
-        if not isinstance(storage, Storage) or len(size) != len(stride) or len(size) > 8:
-            raise ValueError("a tensor without storage")
-        if any(type(number) is not int or number < 0 for number in numbers):
-            raise ValueError("a tensor's size is no sensible number")
-        self.storage, self.offset, self.size, self.stride = storage, offset, size, stride
+    def __init__(self, pairs=()):
+        for key, value in pairs:
+            self[key] = value
 
-    def array(self):
-        values = self.storage.values
-        last = self.offset + sum((n - 1) * step for n, step in zip(self.size, self.stride))
-        count = 1
-        for n in self.size:
-            count *= n
-        if values is None or count > len(values) or (count and last >= len(values)):
-            raise ValueError("a tensor reaches beyond its storage")
-        steps = [step * values.itemsize for step in self.stride]
-        view = np.lib.stride_tricks.as_strided(values[self.offset :], self.size, steps, writeable=False)
-        if self.storage.name == "BFloat16Storage":
-            return (view.astype(np.uint32) << 16).view(np.float32)
-        return view
+    def __setitem__(self, key, value):  # hashing nested tuples could exhaust the stack
+        check(type(key) in (str, int), "a dict whose keys are not names")
+        super().__setitem__(key, value)
+
+    def __setstate__(self, state):
+        pass
 
 
 class _Type:
-    """numpy.dtype(code): a name, completed by its byte order in the state that follows."""
+    """numpy.dtype(code), completed by its byte order in the state (version, order, ...) that follows."""
 
     def __init__(self, code, *_):
-        if type(code) is not str or code not in DTYPES:
-            raise ValueError("an array of unknown type")
+        check(type(code) is str and code in DTYPES, "an array of unknown type")
         self.dtype = np.dtype(code)
 
-    def set_state(self, state):
-        if state[1] == ">":
-            self.dtype = self.dtype.newbyteorder(">")
+    def __setstate__(self, state):
+        self.dtype = self.dtype.newbyteorder(">" if state[1] == ">" else "=")
+
+
+class _Storage:
+    """A block of numbers that tensors are views of. Never a tensor itself: reckoning its bytes needs unit strides."""
+
+    def __init__(self, kind, values):
+        self.kind, self.values = kind, values
 
 
 class _Array:
-    """numpy.ndarray, made empty and then given (version, shape, type, is_fortran, bytes)."""
+    """A tensor, or a numpy.ndarray: made empty, and then given (version, shape, type, is_fortran, bytes)."""
 
-    def __init__(self, *_):
-        self.values = None
+    def __init__(self, values=None):
+        self.values = values
 
-    def set_state(self, state):
+    def __setstate__(self, state):
         _, shape, kind, fortran, data = state
         self.values = np.frombuffer(data, kind.dtype).reshape(shape, order="F" if fortran else "C")
 
-    def array(self):
-        if self.values is None:
-            raise ValueError("an array without values")
-        return self.values
-
 
 def _from_buffer(data, kind, shape, order):
-    array = _Array()
-    array.set_state((1, shape, kind, order == "F", data))
-    return array
+    return _Array(np.frombuffer(data, kind.dtype).reshape(shape, order="F" if order == "F" else "C"))
 
 
-def _scalar(kind, data=b""):
-    return np.frombuffer(data, kind.dtype, 1)[0].item()
+def _rebuild_tensor(storage, offset, size, stride, *_):
+    check(type(storage) is _Storage and len(size) == len(stride) and len(size) <= 8, "a tensor without storage")
+    numbers = (offset, *size, *stride)
+    check(all(type(n) is int and n >= 0 for n in numbers), "a tensor's size is no sensible number")
+    values, count = storage.values, math.prod(size)
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride))
+    check(count <= len(values) and (not count or last < len(values)), "a tensor reaches beyond its storage")
+    steps = [step * values.itemsize for step in stride]
+    return _Array(np.lib.stride_tricks.as_strided(values[offset:], size, steps, writeable=False))
 
 
 def _encode(text, encoding):
-    if encoding not in ("latin1", "latin-1"):
-        raise ValueError("bytes in an unknown encoding")
+    check(encoding in ("latin1", "latin-1"), "bytes in an unknown encoding")
     return text.encode("latin-1")
 
 
-def _plain(*_):
-    raise ValueError("a type where a value should be")
-
-
 KNOWN = {  # all that a file may name, and what stands here for it
-    ("collections", "OrderedDict"): lambda pairs=(): dict(_pairs(pairs)),
+    **{("torch", name): name for name in STORAGES},
+    ("collections", "OrderedDict"): _Names,
     ("builtins", "tuple"): tuple,
     ("__builtin__", "tuple"): tuple,
     ("_codecs", "encode"): _encode,
     ("torch", "Size"): tuple,
-    ("torch._utils", "_rebuild_tensor"): _Tensor,
-    ("torch._utils", "_rebuild_tensor_v2"): _Tensor,
+    ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
-    ("numpy", "ndarray"): _plain,
+    ("numpy", "ndarray"): None,  # an argument of _reconstruct
     ("numpy", "dtype"): _Type,
 }
 for _core in ("numpy.core", "numpy._core"):
-    KNOWN[_core + ".multiarray", "_reconstruct"] = _Array
-    KNOWN[_core + ".multiarray", "scalar"] = _scalar
+    KNOWN[_core + ".multiarray", "_reconstruct"] = lambda *_: _Array()
+    KNOWN[_core + ".multiarray", "scalar"] = lambda kind, data=b"": np.frombuffer(data, kind.dtype, 1)[0].item()
     KNOWN[_core + ".numeric", "_frombuffer"] = _from_buffer
-STORAGE_TYPES = {("torch", name): name for name in STORAGES}
-CALLABLE = set(map(id, KNOWN.values()))
 
 
-def _pairs(pairs):
-    return [(_key(key), value) for key, value in pairs]
+class Unpickler(pickle._Unpickler):
+    """Reads one pickle with `load`; arrays in the result are placeholders until `finish` is called.
+
+    Args:
+        file: BytesIO at the start of the pickle; afterwards at its end.
+        size: bytes that the file has.
+        fetch: function(key, size) -> buffer of a storage, of that many bytes or more.
+        order: "<" or ">", byte order of the storages.
+
+    Raises, when it loads:
+        Refused: the pickle asks for something that weights never need; nothing of it was done.
+        Exceptions of `utils.state_file.DAMAGE`: it is damaged.
+    """
+
+    def __init__(self, file, size, fetch=None, order="<"):
+        super().__init__(file, encoding="latin-1")
+        self.read, self.readline, self.stack, self.metastack = file.read, file.readline, [], []
+        self.append = self.stack.append
+        self.work = 4 * size  # a crafted file could have one long text converted a million times
+        self.fetch, self.order, self.storages = fetch, order, {}
+
+    def load(self):
+        for _ in range(MAX_OBJECTS):  # one byte of a file can make an object of 64
+            code = self.read(1)
+            if code == pickle.STOP:
+                return self.stack.pop()
+            if code not in INSTRUCTIONS:
+                known = pickletools.code2op.get(code.decode("latin-1"))
+                check(known, "no instruction where one should be")
+                raise Refused(f"uses a pickle instruction that weights do not need ({known.name}): it is not loaded")
+            INSTRUCTIONS[code](self)
+        raise ValueError("more objects than weights have")
+
+    def find_class(self, module, name):
+        if (module, name) in KNOWN:
+            return KNOWN[module, name]
+        raise Refused(
+            f"asks to run or load {module}.{name}"[:100] + ", which plain weights never do: nothing of it was run;"
+            " if you trust its maker, save its state dict alone and give that"
+        )
+
+    def persistent_load(self, identity):
+        known = type(identity) is tuple and len(identity) in (5, 6) and identity[0] == "storage"
+        check(known, "a storage of unknown form")
+        _, kind, key, _, count, *view = identity
+        check(type(key) is type(kind) is str and kind in STORAGES and view in ([], [None]), "a storage of unknown form")
+        check(type(count) is int and 0 <= count <= MAX_BYTES, "a storage's size is no sensible number")
+        if key not in self.storages:
+            dtype = np.dtype(STORAGES[kind]).newbyteorder(self.order)
+            data = self.fetch(key, count * dtype.itemsize)
+            check(len(data) >= count * dtype.itemsize, "fewer bytes than its tensors need")
+            self.storages[key] = _Storage(kind, np.ndarray(count, dtype, data))
+        storage = self.storages[key]
+        check(storage.kind == kind and len(storage.values) == count, "a storage of two types")
+        return storage
+
+    def load_bytearray8(self):  # Python's makes room for the size that is stated before it reads
+        self.append(bytearray(self.read(int.from_bytes(self.read(8), "little"))))
+
+    def load_reduce(self):
+        arguments, function = self.stack.pop(), self.stack.pop()
+        check(callable(function) and type(arguments) is tuple, "a call of what is no function")
+        self.work -= sum(len(item) for item in arguments if isinstance(item, (str, bytes, list, tuple)))
+        check(self.work >= 0, "more work than its size explains")
+        self.append(function(*arguments))
+
+    def load_build(self):  # Python's would set the attributes of functions, too
+        state = self.stack.pop()
+        check(isinstance(self.stack[-1], (_Names, _Type, _Array)), "a state for what has none")
+        self.stack[-1].__setstate__(state)
 
 
-def _key(key):
-    if type(key) not in (str, int):  # nested tuples as keys could exhaust the stack when they are hashed
-        raise ValueError("a dict whose keys are not names")
-    return key
+# marks, numbers, texts and bytes, tuples and lists, items of dicts, memo, names and storages: as Python reads them
+_PLAIN = b"\x80(0 N\x88\x89JKM\x8aGILF X\x8c\x8dVSTUBC\x8e )t\x85\x86\x87]ael su qrp\x94hjg c\x93Q".replace(b" ", b"")
+INSTRUCTIONS = {
+    **{bytes([code]): pickle._Unpickler.dispatch[code] for code in _PLAIN},
+    pickle.FRAME: lambda self: self.read(8),  # a hint for reading ahead
+    pickle.EMPTY_DICT: lambda self: self.append(_Names()),
+    pickle.BYTEARRAY8: Unpickler.load_bytearray8,
+    pickle.REDUCE: Unpickler.load_reduce,
+    pickle.BUILD: Unpickler.load_build,
+}
 
 
-def finish(value, budget):
+def finish(value, size):
     """Replace the placeholders in nested dicts by arrays.
 
     Args:
-        value: what unpickle returned, its storages filled.
-        budget: bytes that all arrays may have together; a crafted file can name one storage a million times.
+        value: what `Unpickler.load` returned, all storages filled.
+        size: bytes that all arrays may have together; a crafted file can name one storage, or one dict, many times.
     """
-    made = 0
+    values = 0
 
     def replace(value, depth):
-        nonlocal made
-        if type(value) is tuple and len(value) == 2 and isinstance(value[1], _Array):
-            value = value[1]  # inside a nested dict Paddle stores a tensor as (name, array)
-        if isinstance(value, (_Tensor, _Array)):
-            array = value.array()
-            made += array.nbytes
-            if made > budget:
-                raise ValueError("its tensors are larger than the file")
-            return array
-        if type(value) is dict:
-            if depth > 20:
-                raise ValueError("nested too deeply")
+        nonlocal size, values
+        values += 1
+        check(values <= MAX_OBJECTS and depth <= MAX_DEPTH, "nested too deeply")
+        if type(value) is _Names:
             return {key: replace(item, depth + 1) for key, item in value.items()}
-        return value
+        if type(value) is tuple and len(value) == 2 and type(value[1]) is _Array:
+            value = value[1]  # inside a nested dict Paddle stores a tensor as (name, array)
+        if type(value) is not _Array:
+            return value
+        array = value.values
+        check(array is not None, "an array without values")
+        if array.dtype.names:
+            array = np.asarray(array["bfloat16"].astype(np.uint32) << 16, np.uint32).view(np.float32)
+        size -= array.nbytes
+        check(size >= 0, "its tensors are larger than the file")
+        return array
 
     return replace(value, 0)
-
-
-CONSTANTS = {
-    *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "INT", "LONG", "FLOAT"),
-    *("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "STRING", "BINSTRING", "SHORT_BINSTRING"),
-    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
-}
-FIXED = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-FRESH = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
-TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-
-
-def unpickle(file):
-    """Interpret the pickle that starts at the position of a BytesIO.
-
-    Returns:
-        (value, {key: Storage}): tensors are placeholders until their storages are filled and `finish` is called.
-
-    Raises:
-        Refused: the pickle asks for something that weights never need; nothing of it was done.
-        ValueError, TypeError, KeyError, IndexError, AttributeError: it is damaged.
-    """
-    storages = {}
-    return _interpret(file, storages), storages
-
-
-def _interpret(file, storages):
-    stack, marks, memo = [], [], {}
-    start = file.tell()
-    work = 4 * file.seek(0, SEEK_END)  # a crafted file could have one long text converted a million times
-    file.seek(start)  # (its getbuffer() would tell the size, too, but copy the file first)
-
-    def pop_mark():
-        start = marks.pop()
-        items = stack[start:]
-        del stack[start:]
-        return items
-
-    for code, argument, _ in pickletools.genops(file):
-        name = code.name
-        if name in CONSTANTS:
-            stack.append(argument)
-        elif name in FIXED:
-            stack.append(FIXED[name])
-        elif name in FRESH:
-            stack.append(FRESH[name]())
-        elif name == "MARK":
-            marks.append(len(stack))
-        elif name == "TUPLE":
-            stack.append(tuple(pop_mark()))
-        elif name in TUPLES:
-            items = tuple(stack[-TUPLES[name] :])
-            del stack[-TUPLES[name] :]
-            stack.append(items)
-        elif name in ("SETITEM", "SETITEMS", "DICT"):
-            items = [stack.pop(-2), stack.pop()] if name == "SETITEM" else pop_mark()
-            if name == "DICT":
-                stack.append({})
-            if type(stack[-1]) is not dict:
-                raise ValueError("an item for what is no dict")
-            stack[-1].update(_pairs(zip(items[::2], items[1::2])))
-        elif name in ("APPEND", "APPENDS", "LIST"):
-            items = [stack.pop()] if name == "APPEND" else pop_mark()
-            if name == "LIST":
-                stack.append([])
-            if type(stack[-1]) is not list:
-                raise ValueError("an item for what is no list")
-            stack[-1].extend(items)
-        elif name in ("BINPUT", "LONG_BINPUT", "PUT"):
-            memo[int(argument)] = stack[-1]
-        elif name == "MEMOIZE":
-            memo[len(memo)] = stack[-1]
-        elif name in ("BINGET", "LONG_BINGET", "GET"):
-            stack.append(memo[int(argument)])
-        elif name == "GLOBAL":
-            stack.append(_named(*argument.split(" ", 1)))
-        elif name == "STACK_GLOBAL":
-            attribute, module = stack.pop(), stack.pop()
-            stack.append(_named(module, attribute))
-        elif name == "REDUCE":
-            arguments, function = stack.pop(), stack.pop()
-            if id(function) not in CALLABLE or type(arguments) is not tuple:
-                raise ValueError("a call of what is no function")
-            work -= sum(len(item) for item in arguments if isinstance(item, (str, bytes, list, tuple)))
-            if work < 0:
-                raise ValueError("more work than its size explains")
-            stack.append(function(*arguments))
-        elif name == "BUILD":
-            state = stack.pop()
-            if isinstance(stack[-1], (_Type, _Array)):
-                stack[-1].set_state(state)
-            elif type(stack[-1]) is not dict:  # an OrderedDict's state is PyTorch's _metadata: version numbers only
-                raise ValueError("a state for what has none")
-        elif name == "BINPERSID":
-            stack.append(_storage(stack.pop(), storages))
-        elif name == "STOP":
-            return stack.pop()
-        elif name not in ("PROTO", "FRAME", "POP"):
-            raise Refused(f"uses a pickle instruction that weights do not need ({name}): it is not loaded")
-        elif name == "POP":
-            stack.pop()
-    raise ValueError("no end")
-
-
-def _named(module, name):
-    if type(module) is not str or type(name) is not str:
-        raise ValueError("a name that is no text")
-    if (module, name) in KNOWN:
-        return KNOWN[module, name]
-    if (module, name) in STORAGE_TYPES:
-        return STORAGE_TYPES[module, name]
-    wanted = f"{module}.{name}"[:80].encode("ascii", "replace").decode().replace("\n", " ")
-    raise Refused(
-        f"asks to run or load {wanted}, which plain weights never do: nothing of it was run;"
-        " if you trust its maker, save its state dict alone and give that"
-    )
-
-
-def _storage(identity, storages):
-    """('storage', type, key, device, count[, view]) -> Storage."""
-    if type(identity) is not tuple or len(identity) not in (5, 6) or identity[0] != "storage":
-        raise ValueError("a storage of unknown form")
-    _, kind, key, _, count = identity[:5]
-    if type(key) is not str or type(kind) is not str or kind not in STORAGES or identity[5:] not in ((), (None,)):
-        raise ValueError("a storage of unknown form")
-    if key not in storages:
-        storages[key] = Storage(kind, count)
-    elif (storages[key].name, storages[key].count) != (kind, count):
-        raise ValueError("a storage of two types")
-    return storages[key]
