@@ -8,7 +8,7 @@ python eval.py --protocol reference                       the arithmetic of the 
 python -m paddle.distributed.launch --nproc_per_node 2 --log_dir output/log eval.py --data-path DATA/set
 """
 
-import utils.cpu  # noqa: F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import argparse
 import os
@@ -17,26 +17,26 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils.benchmark_composites import Composites, check_height
-from utils.benchmark_set import StoredSet
-from utils.command_line import UsageError, command_line
-from utils.data_path import DataError, data_folder
-from utils.demonstration import DemonstrationSet
-from utils.evaluate import DEFAULT_METRICS, METRICS, REGIONS, PredictionFolder, evaluate, gather
-from utils.evaluation_report import as_dict, csv_text, text_table, worst_sheet
-from utils.files import write_json, write_picture, write_text
-from utils.network_options import SETTINGS, add_network_flags, matting_from
-from utils.ranks import rank_and_count
-from utils.sized_network import SizedNetwork
+from dataset.data_path import DataError, data_folder
+from utils.evaluation.composites import Composites, check_height
+from utils.evaluation.demonstration import DemonstrationSet
+from utils.evaluation.predictions import PredictionFolder
+from utils.evaluation.report import as_dict, csv_text, text_table, worst_sheet
+from utils.evaluation.samples import StoredSet
+from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate, gather
+from utils.evaluation.sized_network import SizedNetwork
+from utils.picture.write import write_picture
+from utils.prediction.flags import SETTINGS, add_network_flags, matting_from
+from utils.system.command_line import UsageError, command_line
+from utils.system.files import write_json, write_text
+from utils.system.ranks import rank_and_count
 
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-path", type=Path, help="a set (src bgr pha ...), or foregrounds (fgr and pha, or RGBA)")
     parser.add_argument("--backgrounds", type=Path, help="for foregrounds (default: those of the data root)")
-    parser.add_argument(
-        "--data-root", type=Path, default=Path("data"), help="where PhotoMatte85 is looked for (default ./data)"
-    )
+    parser.add_argument("--data-root", type=Path, default=Path("data"), help="of PhotoMatte85 (default ./data)")
     parser.add_argument("--pred", type=Path, metavar="DIR", help="score the alphas in DIR or DIR/pha, run no network")
     add_network_flags(parser, *SETTINGS)
     parser.add_argument(

@@ -8,21 +8,21 @@ python predict.py --src clip.mp4 --bgr background.jpg      a video
 python -m paddle.distributed.launch --nproc_per_node 2 --log_dir output/log predict.py --src photos/ --bgr backgrounds/
 """
 
-import utils.cpu  # noqa: F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import sys
 from pathlib import Path
 
 import cv2
 
-from utils.command_line import UsageError, command_line, short_warnings, terminable
-from utils.engines import threads
-from utils.matte_pairs import AGAIN, matte_pairs, plan
-from utils.matte_video import matte_video
-from utils.network_options import matting_from
-from utils.predict_options import has_frames, parse
-from utils.ranks import launched, rank_and_count
-from utils.target_background import open_target
+from utils.engine.backends import threads
+from utils.prediction.clip import matte_video
+from utils.prediction.flags import matting_from
+from utils.prediction.options import has_frames, parse
+from utils.prediction.pictures import AGAIN, matte_pairs, plan
+from utils.prediction.target import open_target
+from utils.system.command_line import UsageError, command_line, short_warnings, terminable
+from utils.system.ranks import launched, rank_and_count
 
 NAMES_SHOWN = 10  # of pictures that failed; each has had a line of its own
 

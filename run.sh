@@ -18,7 +18,7 @@ run() { "$PYTHON" "$@" & child=$!; wait "$child"; }
 if [ "${1:-}" = lite ]; then
     shift
     data=data/lite
-    [ -f "$data/complete" ] || { run tools/make_lite_data.py --output "$data" --seed 0; touch "$data/complete"; }
+    [ -f "$data/complete" ] || { run -m tools.make_lite_data --output "$data" --seed 0; touch "$data/complete"; }
     lite="--data-root $data --valid-dataset-name photomatte85 --valid-samples 8 --valid-size 192 --resume
         --model-backbone mobilenetv2 --model-backbone-scale 0.5 --model-refine-sample-pixels 3000
         --batch-size 4 --crop-size 96 161 --num-workers 1
@@ -29,11 +29,11 @@ if [ "${1:-}" = lite ]; then
         run train.py --stage 2 --model-name lite2 --pretrain lite1 $lite --epoch-end 15 --learning-rate 5e-4 "$@"
         run train.py --stage 3 --model-name lite3 --pretrain lite2 $lite --epoch-end 20 --learning-rate 2e-4 "$@"
     }
-    exec "$PYTHON" tools/training_report.py log/lite1 log/lite2 log/lite3
+    exec "$PYTHON" -m tools.training_report log/lite1 log/lite2 log/lite3
 fi
 
-run tools/check_dataset.py --quick videomatte240k distinctions646 private "$@"
+run -m tools.check_dataset --quick videomatte240k distinctions646 private "$@"
 for stage in 1 2 3; do
     run train.py --stage "$stage" --resume "$@"
 done
-exec "$PYTHON" tools/training_report.py log/stage1 log/stage2 log/stage3
+exec "$PYTHON" -m tools.training_report log/stage1 log/stage2 log/stage3

@@ -8,7 +8,7 @@
 `python train.py --help` lists all options. Checkpoints go to checkpoint/NAME, logs to log/NAME.
 """
 
-import utils.cpu  # noqa: F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import sys
 import time
@@ -17,11 +17,15 @@ from contextlib import ExitStack
 import paddle
 import paddle.distributed as dist
 
-from utils.command_line import UsageError, command_line
-from utils.cpu import keep_freed_memory
-from utils.logger import RunLog, progress_bar
-from utils.tensor import to_float
-from utils.training import (
+from utils.picture.tensor import to_float
+from utils.system.command_line import UsageError, command_line
+from utils.system.cpu import keep_freed_memory
+from utils.training.data import close, training_batches, validation_samples
+from utils.training.log import RunLog, progress_bar
+from utils.training.options import fixed_arguments, parse_jobs
+from utils.training.run import Run, check_skipped
+from utils.training.state import LAST, Progress, Training, alone_in, load_training
+from utils.training.step import (
     autocast,
     build_network,
     build_optimizer,
@@ -31,10 +35,6 @@ from utils.training import (
     seed_step,
     update,
 )
-from utils.training_data import close, training_batches, validation_samples
-from utils.training_options import fixed_arguments, parse_jobs
-from utils.training_run import Run, check_skipped
-from utils.training_state import LAST, Progress, Training, alone_in, load_training
 
 
 @command_line

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from utils.files import atomic_path
+from utils.system.files import atomic_path
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = {mark: ROOT / "image" / f"sample_{mark}.jpg" for mark in ("src", "bgr")}
@@ -36,8 +36,8 @@ def serving(folder, *options):
     """Run tools/app.py with `folder` for its temporary files; gives its address and the process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, str(ROOT / "tools" / "app.py"), "--port", str(port), *options]
-    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "tools.app", "--port", str(port), *options]
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     with open(Path(folder) / "page.log", "w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:

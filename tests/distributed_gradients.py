@@ -10,15 +10,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import utils.cpu  # noqa: F401, E402  isort: skip
+import utils.system.cpu  # noqa: F401, E402  isort: skip
 import numpy as np  # noqa: E402
 import paddle  # noqa: E402
 import paddle.distributed as dist  # noqa: E402
 
-from utils.tensor import to_float  # noqa: E402
-from utils.training import build_network, forward_loss  # noqa: E402
-from utils.training_data import training_batches  # noqa: E402
-from utils.training_options import parse_jobs  # noqa: E402
+from utils.picture.tensor import to_float  # noqa: E402
+from utils.training.data import training_batches  # noqa: E402
+from utils.training.options import parse_jobs  # noqa: E402
+from utils.training.step import build_network, forward_loss  # noqa: E402
 
 
 def main(out, arguments):

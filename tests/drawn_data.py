@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from utils.files import write_picture
+from utils.picture.write import write_picture
 
 
 def disc(rng, height, width):

@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import train  # noqa: E402
-import utils.cpu  # noqa: F401, E402
-from utils.state_file import read_tensors  # noqa: E402
+import utils.system.cpu  # noqa: F401, E402
+from utils.weights.file import read_tensors  # noqa: E402
 
 
 def main(kills, checkpoint, arguments):

@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from utils.command_line import UsageError, command_line
+from utils.system.command_line import UsageError, command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("model", "dataset", "utils", "tests", "tools", "image")  # what the mirrored tests need
@@ -36,20 +36,20 @@ class Mutation:
 
 # Test files of each changed file, the one that is likeliest to notice first.
 MIRRORS = {
-    "utils/metric.py": ["test_metric.py", "test_properties_metric.py"],
-    "model/refiner.py": ["test_refiner.py", "test_tiles.py", "test_properties_tiles.py"],
-    "utils/tiles.py": ["test_tiles.py", "test_properties_tiles.py"],
-    "utils/tiled_matting.py": ["test_tiles.py", "test_properties_tiles.py"],
-    "utils/loss.py": ["test_loss.py"],
-    "model/resize.py": ["test_model.py", "test_properties_sizes.py"],
-    "dataset/composite.py": ["test_augmentation.py", "test_properties_crops.py"],
-    "utils/trimap.py": ["test_trimap.py", "test_properties_metric.py"],
+    "utils/evaluation/metric.py": ["evaluation/test_metric.py", "evaluation/test_properties_metric.py"],
+    "model/refiner.py": ["model/test_refiner.py", "engine/test_tiles.py", "engine/test_properties_tiles.py"],
+    "utils/engine/tiles.py": ["engine/test_tiles.py", "engine/test_properties_tiles.py"],
+    "utils/engine/tiled.py": ["engine/test_tiles.py", "engine/test_properties_tiles.py"],
+    "utils/training/loss.py": ["training/test_loss.py"],
+    "model/resize.py": ["model/test_model.py", "picture/test_properties_sizes.py"],
+    "dataset/composite.py": ["dataset/test_augmentation.py", "dataset/test_properties_crops.py"],
+    "utils/evaluation/trimap.py": ["evaluation/test_trimap.py", "evaluation/test_properties_metric.py"],
 }
 
 MUTATIONS = [
     Mutation(file, old, new)
     for file, changes in {
-        "utils/metric.py": [
+        "utils/evaluation/metric.py": [
             ("UNKNOWN = 128", "UNKNOWN = 127"),
             ("_GRADIENT_SIGMA = 1.4", "_GRADIENT_SIGMA = 1.5"),
             ("_GRADIENT_CUT = 0.01", "_GRADIENT_CUT = 0.03"),
@@ -97,7 +97,7 @@ MUTATIONS = [
             ("at >= 0, at < size[axis]", "at > 0, at < size[axis]"),
             ("at >= 0, at < size[axis]", "at >= 0, at <= size[axis]"),
         ],
-        "utils/tiles.py": [
+        "utils/engine/tiles.py": [
             ("-(-size // (CELL * n))) for size, coarse in sizes", "size // (CELL * n)) for size, coarse in sizes"),
             ("-(-coarse // 2) for _, coarse", "coarse // 2 for _, coarse"),
             ("max(length - span, 0)", "max(length - span, 1)"),
@@ -119,7 +119,7 @@ MUTATIONS = [
             ("columns.max() + size > width", "columns.max() + size >= width"),
             ("lines = max(1, STRIP_BYTES", "lines = max(0, STRIP_BYTES"),
         ],
-        "utils/tiled_matting.py": [
+        "utils/engine/tiled.py": [
             ("len(cells[0]) * CELL**2 < full_pha.size", "len(cells[0]) * CELL**3 < full_pha.size"),
             ("np.clip(dense[PHA], 0, 1)", "np.clip(dense[PHA], 0, 2)"),
             ("alpha * np.float32(1 / LEVELS)", "alpha * np.float32(2 / LEVELS)"),
@@ -130,7 +130,7 @@ MUTATIONS = [
             ("_at_least(coarse, m, before=1)", "_at_least(coarse, m, before=2)"),
             ("max(before, size + before - length)", "max(before, size - before - length)"),
         ],
-        "utils/loss.py": [
+        "utils/training/loss.py": [
             ("(true_pha != 0)", "(true_pha != 1)"),
             ("[-1, 0, 1]) / 8, outer", "[-1, 0, 1]) / 4, outer"),
             (".sum(1) + 1e-6)", ".sum(1) + 1e-5)"),
@@ -161,7 +161,7 @@ MUTATIONS = [
             ("batch.shadow_blur / reduce", "batch.shadow_blur * reduce"),
             ("size, recipe.canvas, recipe.scale, flip=0.5", "size, recipe.canvas, recipe.scale, flip=0.0"),
         ],
-        "utils/trimap.py": [
+        "utils/evaluation/trimap.py": [
             ("low=0.06", "low=0.05"),
             ("high=0.96", "high=0.97"),
             ("iterations=10", "iterations=9"),

@@ -7,7 +7,7 @@ import pytest
 
 from tests import mutations
 from tests.mutations import MIRRORS, MUTATIONS, ROOT, Mutation, mutated
-from utils.command_line import UsageError
+from utils.system.command_line import UsageError
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.file}: {mutation.new}")
@@ -23,8 +23,8 @@ def test_mirrored_files_exist():
 
 @pytest.mark.parametrize("old, count", [("no such text", 0), ("def ", r"\d\d")])
 def test_a_text_that_is_gone_or_not_unique_is_named(old, count):
-    with pytest.raises(UsageError, match=f"{old}.* stands {count} times in utils/metric.py"):
-        mutated(Mutation("utils/metric.py", old, ""))
+    with pytest.raises(UsageError, match=f"{old}.* stands {count} times in utils/evaluation/metric.py"):
+        mutated(Mutation("utils/evaluation/metric.py", old, ""))
 
 
 def test_the_table_names_the_test_or_nothing(monkeypatch, capsys):
@@ -32,11 +32,11 @@ def test_the_table_names_the_test_or_nothing(monkeypatch, capsys):
 
     def fails_when_unknown_changes(folder, tests):
         calls.append(tests)
-        text = Path(folder, "utils/metric.py").read_text(encoding="utf-8")
+        text = Path(folder, "utils/evaluation/metric.py").read_text(encoding="utf-8")
         return "test_metric.py::test_x" if "UNKNOWN = 1\n" in text else None
 
     changes = [("UNKNOWN = 128", "UNKNOWN = 1"), ("_GRADIENT_CUT = 0.01", "_GRADIENT_CUT = 0.02")]
-    monkeypatch.setattr(mutations, "MUTATIONS", [Mutation("utils/metric.py", *change) for change in changes])
+    monkeypatch.setattr(mutations, "MUTATIONS", [Mutation("utils/evaluation/metric.py", *change) for change in changes])
     monkeypatch.setattr(mutations, "copy_repository", lambda target: mutations.shutil.copytree(
         ROOT / "utils", target / "utils", ignore=mutations.shutil.ignore_patterns("__pycache__")))  # fmt: skip
     monkeypatch.setattr(mutations, "first_failure", fails_when_unknown_changes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.cpu import cores
+from utils.system.cpu import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = [
@@ -141,11 +141,12 @@ def test_help_explains_every_flag_and_its_default(parsers):
 
 def test_no_flag_is_without_effect(parsers):
     """A flag that nobody reads is known to its parser alone: its name is no attribute in the program or in utils/."""
-    rooms = "\n".join(path.read_text() for path in (ROOT / "utils").glob("*.py"))
+    rooms = "\n".join(path.read_text() for path in (ROOT / "utils").rglob("*.py"))
     unread = []
     for program, parser in parsers.items():
         path = ROOT / f"{program.split()[0].replace('.', '/')}.py"
-        text = rooms + "".join(part.read_text() for part in path.parent.glob(f"{path.stem}*.py"))
+        text = rooms + "".join(part.read_text() for part in (ROOT / "tools").rglob("*.py"))
+        text += path.read_text()
         for action in flags_of(parser):
             if not re.search(rf"\.{action.dest}\b|[\"']{action.dest}[\"']", text):
                 unread.append(f"{program} {action.option_strings[0]}")
@@ -163,7 +164,7 @@ def test_links_and_named_files_exist(language):
         elif "://" not in target:
             assert (ROOT / target).exists(), f"{target} does not exist"
     for name in re.findall(r"(?<![\w/.-])((?:[\w.-]+/)*[\w-]+\.(?:py|sh|txt|ipynb))(?![\w/])", text):
-        known = (ROOT / name, ROOT / "tools" / name, ROOT / "utils" / name)
+        known = [ROOT / name, *(path for top in ("tools", "utils") for path in (ROOT / top).rglob(Path(name).name))]
         made = name.split("/")[0] in MADE or name == "timestamps.txt"
         assert made or any(path.exists() for path in known), f"{name} does not exist"
 

@@ -9,14 +9,27 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = {  # room -> rooms that it may import; the doors stand above all
-    "dataset": {"dataset"},
-    "model": {"model"},
-    "utils": {"utils", "dataset", "model"},
-    "tools": {"tools", "utils", "dataset", "model"},
-    "doors": {"utils", "dataset", "model"},
-}
 DOORS = ("train", "eval", "predict")
+OF_DOORS = {"prediction", "evaluation", "training"}  # rooms of the doors, which never import one another
+CRAFTS = {"engine", "background", "video"}  # strangers to one another
+LIBRARY = {"system", "picture", "weights", "predictor", *CRAFTS, *OF_DOORS}  # the rooms of utils/
+NEVER = {  # room -> rooms that it never imports
+    "doors": {"tools"},
+    "tools": {"doors"},
+    "dataset": {"model", "tools", "doors", "utils", *LIBRARY},
+    "model": {"dataset", "tools", "doors", "utils", *LIBRARY},
+    "utils": {"tools", "doors", *LIBRARY - {"system"}},
+    "system": LIBRARY,
+    "picture": LIBRARY - {"system"},
+    "weights": LIBRARY - {"system"},
+    "video": LIBRARY - {"system", "picture"},
+    "background": LIBRARY - {"system", "picture"},
+    "engine": LIBRARY - {"system", "picture", "weights"},
+    "predictor": {"video", "background", *OF_DOORS},
+    "prediction": {"evaluation", "training"},
+    "evaluation": {"prediction", "training", "engine"},
+    "training": {"prediction", "engine", "predictor"},
+}
 PACKAGES = {"paddle", "numpy", "cv2", "PIL", "tqdm"}  # of requirements.txt, as they are imported
 DISTRIBUTIONS = {"paddle": "paddlepaddle", "cv2": "opencv-python-headless", "PIL": "pillow"}
 LONGEST, LONGEST_DOOR = 400, 150
@@ -25,7 +38,7 @@ LONGEST, LONGEST_DOOR = 400, 150
 def modules():
     """{dotted name: path} of every file of the rooms and of the doors."""
     paths = [ROOT / f"{door}.py" for door in DOORS]
-    paths += [path for room in ROOMS if room != "doors" for path in sorted((ROOT / room).glob("*.py"))]
+    paths += [path for top in ("dataset", "model", "utils", "tools") for path in sorted((ROOT / top).rglob("*.py"))]
     return {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in paths}
 
 
@@ -34,7 +47,11 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MOD
 
 
 def room_of(name):
-    return name.partition(".")[0] if "." in name else "doors"
+    """Room of a dotted name: utils.engine.tiles -> engine, tools.web.page -> tools, predict -> doors."""
+    parts = name.split(".")
+    if name in DOORS:
+        return "doors"
+    return parts[1] if parts[0] == "utils" and len(parts) > 1 and parts[1] in LIBRARY else parts[0]
 
 
 def imported(name, nodes):
@@ -47,18 +64,25 @@ def imported(name, nodes):
             base = node.module if not node.level else ".".join(filter(None, [name.rpartition(".")[0], node.module]))
             found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     ours = {module for module in found if module in MODULES and module != name}
-    return ours, {module.partition(".")[0] for module in found} - set(ROOMS) - set(DOORS)
+    return ours, {module.partition(".")[0] for module in found} - {"dataset", "model", "utils", "tools", *DOORS}
 
 
 def library():
-    return [name for name in MODULES if room_of(name) in ("dataset", "model", "utils")]
+    return [name for name in MODULES if room_of(name) not in ("doors", "tools")]
 
 
-def test_arrows_point_downwards_and_at_no_door():
+def test_rooms_keep_to_themselves():
     for name, tree in TREES.items():
-        ours, _ = imported(name, ast.walk(tree))
-        upwards = {module for module in ours if room_of(module) not in ROOMS[room_of(name)]}
-        assert not upwards, f"{name} imports {sorted(upwards)}"
+        forbidden = {other for other in imported(name, ast.walk(tree))[0] if room_of(other) in NEVER[room_of(name)]}
+        forbidden = {other for other in forbidden if room_of(other) != room_of(name)}
+        assert not forbidden, f"{name} imports {sorted(forbidden)}"
+
+
+def test_utils_is_a_house_of_rooms():
+    flat = {path.name for path in (ROOT / "utils").glob("*.py")}
+    folders = {path.name for path in (ROOT / "utils").iterdir() if path.is_dir() and list(path.glob("*.py"))}
+    assert flat == {"__init__.py", "predictor.py"}
+    assert folders == LIBRARY - {"predictor"}
 
 
 def test_nothing_imports_in_a_circle():
@@ -84,8 +108,8 @@ def test_requirements_are_what_is_imported():
 
 
 def test_the_library_knows_no_command_line():
-    """utils/command_line.py is for doors and tools; the errors that it prints are in utils/errors.py."""
-    users = {name for name, tree in TREES.items() if "utils.command_line" in imported(name, ast.walk(tree))[0]}
+    """utils/system/command_line.py is for doors and tools; the errors that it prints are in utils/system/errors.py."""
+    users = {name for name, tree in TREES.items() if "utils.system.command_line" in imported(name, ast.walk(tree))[0]}
     assert users and {room_of(name) for name in users} <= {"doors", "tools"}
 
 

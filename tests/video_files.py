@@ -6,8 +6,8 @@ import av
 import cv2
 import numpy as np
 
-from tests.test_alignment import room
-from utils.video_reader import BT601, convert
+from tests.background.test_align import room
+from utils.video.reader import BT601, convert
 
 RATE = Fraction(30_000, 1001)
 SOUND_RATE = 48_000

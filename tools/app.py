@@ -1,16 +1,14 @@
 """A web page for background matting: two photographs in, alpha, foreground and cut-out back.
 
 pip install -r requirements.txt -r requirements-app.txt
-python tools/app.py                                   http://127.0.0.1:7860, on this machine only
-python tools/app.py --host 0.0.0.0 --port 8080        for the network
+python -m tools.app                                   http://127.0.0.1:7860, on this machine only
+python -m tools.app --host 0.0.0.0 --port 8080        for the network
 """
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import utils.cpu  # noqa: E402, F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import argparse
 import os
@@ -21,12 +19,12 @@ import threading
 import time
 from importlib.util import find_spec
 
-from utils.app_results import sweep
-from utils.app_upload import Limits
-from utils.command_line import UsageError, command_line, terminable
-from utils.engine_choice import ENGINES
-from utils.network_options import add_network_flags
-from utils.sample_pair import SAMPLE_BGR, SAMPLE_SRC
+from tools.web.results import sweep
+from tools.web.upload import Limits
+from utils.engine.choice import ENGINES
+from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
+from utils.prediction.flags import add_network_flags
+from utils.system.command_line import UsageError, command_line, terminable
 
 LIMITS = ("max_megabytes", "max_megapixels", "max_clip_megabytes", "max_seconds", "keep_minutes", "queue")
 EXAMPLES = [(SAMPLE_SRC, SAMPLE_BGR)]
@@ -77,8 +75,8 @@ def serve(args, files):
     import gradio as gr
     from starlette.middleware import Middleware
 
-    from tools.app_page import CSS, FONT, Page
-    from utils.app_guard import Guard
+    from tools.web.guard import Guard
+    from tools.web.page import CSS, FONT, Page
 
     limits = Limits(
         args.max_megabytes, args.max_megapixels, args.max_clip_megabytes, args.max_seconds, args.keep_minutes

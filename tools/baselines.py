@@ -1,6 +1,6 @@
 """What matting needs no network for, as a measure for one that has it:
 
-    python tools/baselines.py --data DATA/set --method difference --output output/difference
+    python -m tools.baselines --data DATA/set --method difference --output output/difference
     python eval.py --data-path DATA/set --pred output/difference
 
 Methods:
@@ -17,16 +17,14 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from utils.benchmark_set import StoredSet
-from utils.command_line import UsageError, command_line
-from utils.files import write_picture
-from utils.metric import sad
+from utils.evaluation.metric import sad
+from utils.evaluation.samples import StoredSet
+from utils.picture.write import write_picture
+from utils.system.command_line import UsageError, command_line
 
 THRESHOLDS = (4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64)  # levels of 255
 BLUR = 1.0  # standard deviation in pixels: takes the sensor's noise out of the difference

@@ -1,13 +1,15 @@
 """Measure how fast parts of this project are.
 
-python tools/benchmark.py data --data-root DATA [--original-python PYTHON]
-python tools/benchmark.py model [--original-python PYTHON] [--sizes hd 4k] [--backbones mobilenetv2 resnet50]
-python tools/benchmark.py end-to-end [--pairs 100 1000]
-python tools/benchmark.py growth
-python tools/benchmark.py profile [--size 4k]
-python tools/benchmark.py precision --src PAIRS --bgr PAIRS
-python tools/benchmark.py train-step [--original-python PYTHON]
+python -m tools.benchmark data --data-root DATA [--original-python PYTHON]
+python -m tools.benchmark model [--original-python PYTHON] [--sizes hd 4k] [--backbones mobilenetv2 resnet50]
+python -m tools.benchmark end-to-end [--pairs 100 1000]
+python -m tools.benchmark growth
+python -m tools.benchmark profile [--size 4k]
+python -m tools.benchmark precision --src PAIRS --bgr PAIRS
+python -m tools.benchmark train-step [--original-python PYTHON]
 """
+
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import argparse
 import statistics
@@ -16,21 +18,16 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-import utils.cpu  # noqa: E402, F401  isort: skip
-
-from model.matting import BACKBONES  # noqa: E402
-from tools.benchmark_end_to_end import measure_end_to_end  # noqa: E402
-from tools.benchmark_growth import measure_growth  # noqa: E402
-from tools.benchmark_model import SIZES, measure_model, report  # noqa: E402
-from tools.benchmark_precision import measure_precision  # noqa: E402
-from tools.benchmark_profile import measure_profile  # noqa: E402
-from tools.benchmark_training import measure_train_step  # noqa: E402
-from utils.command_line import command_line  # noqa: E402
-from utils.engine_choice import ENGINES, FASTEST_FIRST  # noqa: E402
-from utils.engines import PRECISIONS  # noqa: E402
+from model.matting import BACKBONES
+from tools.speed.end_to_end import measure_end_to_end
+from tools.speed.growth import measure_growth
+from tools.speed.model import SIZES, measure_model, report
+from tools.speed.precision import measure_precision
+from tools.speed.profile import measure_profile
+from tools.speed.training import measure_train_step
+from utils.engine.backends import PRECISIONS
+from utils.engine.choice import ENGINES, FASTEST_FIRST
+from utils.system.command_line import command_line
 
 
 @command_line
@@ -114,8 +111,8 @@ def benchmark_data(args):
     and background, before they are composed on the GPU.
     """
     from dataset.composite import RECIPES, CompositeDataset
-    from utils.data_path import data_folder, open_backgrounds, open_foregrounds
-    from utils.training_data import prepare_worker
+    from dataset.data_path import data_folder, open_backgrounds, open_foregrounds
+    from utils.training.data import prepare_worker
 
     prepare_worker()
     foregrounds = open_foregrounds(args.data_root, args.dataset_name, "train")
@@ -123,7 +120,12 @@ def benchmark_data(args):
     folders = [str(data_folder(args.data_root, name, "train").resolve()) for name in (args.dataset_name, "backgrounds")]
     original = None
     if args.original_python:
-        command = [args.original_python, str(ROOT / "tools" / "original_loader.py"), *folders, args.model_type]
+        command = [
+            args.original_python,
+            str(Path(__file__).parent / "speed" / "original_loader.py"),
+            *folders,
+            args.model_type,
+        ]
         original = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     times = {"this project": [], "original": []}
     for round_number in range(args.rounds + 1):  # the first one warms up

@@ -1,4 +1,4 @@
-"""Check data sets before a training: `python tools/check_dataset.py videomatte240k --data-root DATA`.
+"""Check data sets before a training: `python -m tools.check_dataset videomatte240k --data-root DATA`.
 
 For each data set and split: how many pictures there are, which have no partner, which cannot be read, whose alpha has
 another size or is coloured, how much of the alpha is soft, and a contact sheet to look at. Exit code 1 if anything is
@@ -9,17 +9,15 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import numpy as np
 
+from dataset.data_path import SOURCES, DataError, canonical_name, open_backgrounds, open_foregrounds
 from dataset.picture import PictureError
 from dataset.sample import SampleDataset
-from utils.blend import blend
-from utils.command_line import command_line
-from utils.contact_sheet import contact_sheet
-from utils.data_path import SOURCES, DataError, canonical_name, open_backgrounds, open_foregrounds
-from utils.files import write_picture
+from utils.picture.blend import blend
+from utils.picture.contact_sheet import contact_sheet
+from utils.picture.write import write_picture
+from utils.system.command_line import command_line
 
 
 @command_line

@@ -1,6 +1,6 @@
 """Compare the alphas of several programs on one benchmark set: a table, and a picture with all of them side by side.
 
-    python tools/compare.py --data DATA/set --pred ours=output/ours --pred difference=output/difference \\
+    python -m tools.compare --data DATA/set --pred ours=output/ours --pred difference=output/difference \\
         --output output/table.md --figure output/compare.jpg
 
 Each --pred is NAME=FOLDER, the folder as eval.py --pred takes it. The table has one row a method and stands in
@@ -12,17 +12,17 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from tqdm import tqdm
 
 from dataset.picture import PictureError
-from utils.benchmark_set import StoredSet
-from utils.command_line import UsageError, command_line
-from utils.contact_sheet import contact_sheet
-from utils.evaluate import DEFAULT_METRICS, METRICS, REGIONS, PredictionFolder, evaluate
-from utils.evaluation_report import markdown_table
-from utils.files import write_picture, write_text
+from utils.evaluation.predictions import PredictionFolder
+from utils.evaluation.report import markdown_table
+from utils.evaluation.samples import StoredSet
+from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate
+from utils.picture.contact_sheet import contact_sheet
+from utils.picture.write import write_picture
+from utils.system.command_line import UsageError, command_line
+from utils.system.files import write_text
 
 
 @command_line

@@ -1,35 +1,26 @@
 """Convert an official PyTorch checkpoint into a .pdparams file that plain paddle.load reads. PyTorch is not needed.
 
-    python tools/convert_weights.py pytorch_mobilenetv2.pth --output mobilenetv2.pdparams
-    python tools/convert_weights.py pytorch_resnet50.pth --output resnet50.pdparams --model-backbone resnet50 \\
+    python -m tools.convert_weights pytorch_mobilenetv2.pth --output mobilenetv2.pdparams
+    python -m tools.convert_weights pytorch_resnet50.pth --output resnet50.pdparams --model-backbone resnet50 \\
         --check image/sample_src.jpg image/sample_bgr.jpg
-    python tools/convert_weights.py best_deeplabv3_mobilenet_voc_os16.pth --output init.pdparams --deeplab
+    python -m tools.convert_weights best_deeplabv3_mobilenet_voc_os16.pth --output init.pdparams --deeplab
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import utils.cpu  # noqa: F401  (has to come before paddle)
+import utils.system.cpu  # noqa: F401  (has to come before paddle)
 
 # isort: split
 from dataset.picture import read_rgb
 from model import MattingBase, MattingRefine
 from model.matting import BACKBONES
-from utils.checkpoint import (
-    compare_state,
-    deeplab_to_official,
-    differences,
-    model_shapes,
-    official_to_paddle,
-    read_state,
-    save_weights,
-)
-from utils.command_line import UsageError, command_line
-from utils.errors import WeightsError
-from utils.files import sha256_file
+from utils.system.command_line import UsageError, command_line
+from utils.system.errors import WeightsError
+from utils.system.files import sha256_file
+from utils.weights.load import read_state, save_weights
+from utils.weights.names import compare_state, deeplab_to_official, differences, model_shapes, official_to_paddle
 
 
 def convert(checkpoint, output, backbone="mobilenetv2", model_type="refine", kernel_size=3, dtype="float32"):

@@ -1,8 +1,8 @@
 """Export the network as one graph, for Paddle Inference or as ONNX, and compare it with the network itself.
 
-python tools/export.py --format onnx --output matting.onnx
-python tools/export.py --format paddle --model-type base --output base
-python tools/export.py --format onnx --refine-mode thresholding --size 1080 1920 --output hd.onnx
+python -m tools.export --format onnx --output matting.onnx
+python -m tools.export --format paddle --model-type base --output base
+python -m tools.export --format onnx --refine-mode thresholding --size 1080 1920 --output hd.onnx
 
 The graph takes src and bgr, (1, 3, H, W) float32 RGB 0..1, and returns what `MattingBase` or `MattingRefine` of `model`
 returns. predict.py needs none of this: it exports faster programs by itself.
@@ -11,9 +11,7 @@ returns. predict.py needs none of this: it exports faster programs by itself.
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import utils.cpu  # noqa: E402, F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import argparse
 import shutil
@@ -27,13 +25,14 @@ from dataset.errors import one_line
 from model import MattingBase, MattingRefine
 from model.matting import BACKBONES
 from model.refiner import MODES
-from utils.checkpoint import DEFAULT_WEIGHTS, guess_backbone, load_weights, official_to_paddle, read_state
-from utils.command_line import UsageError, command_line
-from utils.engines import NEEDS_OLD_FORMAT, missing_packages, open_program
-from utils.export_programs import save_onnx, save_paddle, store_as_float16
-from utils.resize import fit
-from utils.sample_pair import read_sample_pair
-from utils.tensor import to_tensor
+from utils.engine.backends import NEEDS_OLD_FORMAT, missing_packages, open_program
+from utils.engine.export import save_onnx, save_paddle, store_as_float16
+from utils.picture.resize import fit
+from utils.picture.sample_pair import read_sample_pair
+from utils.picture.tensor import to_tensor
+from utils.system.command_line import UsageError, command_line
+from utils.weights.load import DEFAULT_WEIGHTS, load_weights, read_state
+from utils.weights.names import guess_backbone, official_to_paddle
 
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 SIZES = ((288, 512), (180, 300))  # validated where the graph takes any size

@@ -1,8 +1,8 @@
 """Build a benchmark set once, so that every program is scored on the same pictures:
 
-    python tools/make_composites.py --foregrounds DATA/PhotoMatte85 --backgrounds DATA/backgrounds --output DATA/set
-    python tools/make_composites.py --check DATA/set
-    python tools/make_composites.py --demonstration --output output/demonstration
+    python -m tools.make_composites --foregrounds DATA/PhotoMatte85 --backgrounds DATA/backgrounds --output DATA/set
+    python -m tools.make_composites --check DATA/set
+    python -m tools.make_composites --demonstration --output output/demonstration
 
 Writes src/ bgr/ pha/ fgr/ trimap/ as PNG and manifest.json with every parameter. For each file the manifest has the
 sha256 of its bytes and that of its pixels: the pixels of one seed are the same on every machine, the bytes are where
@@ -14,16 +14,15 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from tqdm import tqdm
 
 from dataset.picture import PictureError, find_pictures, read_alpha, read_rgb
-from utils.benchmark_composites import PROTOCOLS, Composites, check_height, pixels_sha256
-from utils.benchmark_set import PARTS
-from utils.command_line import UsageError, command_line
-from utils.demonstration import DemonstrationSet
-from utils.files import sha256_file, write_json, write_picture
+from utils.evaluation.composites import PROTOCOLS, Composites, check_height, pixels_sha256
+from utils.evaluation.demonstration import DemonstrationSet
+from utils.evaluation.samples import PARTS
+from utils.picture.write import write_picture
+from utils.system.command_line import UsageError, command_line
+from utils.system.files import sha256_file, write_json
 
 
 @command_line

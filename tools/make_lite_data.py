@@ -1,4 +1,4 @@
-"""Make a small procedural data set in the layout that train.py reads: `python tools/make_lite_data.py --output DIR`.
+"""Make a small procedural data set in the layout that train.py reads: `python -m tools.make_lite_data --output DIR`.
 
 Drawn figures (head, hair with loose strands, patterned clothes) whose alpha is the exact share of each pixel that they
 cover, and drawn rooms, landscapes and night lights as backgrounds. It is meant for trying the software, for tests and
@@ -9,13 +9,11 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import numpy as np
 
-from utils.command_line import command_line
-from utils.drawn import background, figure
-from utils.files import write_picture
+from dataset.drawn import background, figure
+from utils.picture.write import write_picture
+from utils.system.command_line import command_line
 
 COUNTS = {  # folder -> number of figures
     "videomatte240k/train": 48,

@@ -1,4 +1,4 @@
-"""Make training data from your own photographs: `python tools/make_private_data.py --src S --bgr B`.
+"""Make training data from your own photographs: `python -m tools.make_private_data --src S --bgr B`.
 
 For each picture in S and the picture of the same scene without the person in B (same name, or one for all), the
 network's alpha and foreground are written to OUTPUT/train and, every tenth, to OUTPUT/valid, in the layout of stage 3.
@@ -9,16 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import utils.cpu  # noqa: F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 from dataset.picture import PictureError
-from utils.command_line import UsageError, command_line
-from utils.files import write_picture
-from utils.matte_pairs import PairReader
-from utils.network_options import add_network_flags, matting_from
-from utils.pairs import find_pairs
+from utils.picture.write import write_picture
+from utils.prediction.flags import add_network_flags, matting_from
+from utils.prediction.pairs import find_pairs
+from utils.prediction.pictures import PairReader
+from utils.system.command_line import UsageError, command_line
 
 EVERY = 10  # each tenth pair goes to the validation part
 

@@ -1,12 +1,12 @@
-"""Measure what aligning the background and matching its exposure are worth (utils/match_background.py).
+"""Measure what aligning the background and matching its exposure are worth (utils/background/match.py).
 
-    python tools/measure_alignment.py pairs DATA/pairs
-    python tools/measure_alignment.py people --foregrounds DATA/people/valid --backgrounds DATA/backgrounds/valid
+    python -m tools.measure_alignment pairs DATA/pairs
+    python -m tools.measure_alignment people --foregrounds DATA/people/valid --backgrounds DATA/backgrounds/valid
 
 `pairs`: for each pair NAME_src, NAME_bgr of real captures, the median difference of colour outside the subject as the
 pictures come, with the background aligned, and with its exposure matched too; and the time that this takes.
 
-`people`: samples of the protocol "capture" (utils/benchmark_composites.py), whose background is disturbed further:
+`people`: samples of the protocol "capture" (utils/evaluation/composites.py), whose background is disturbed further:
 every corner moves by so many pixels in a random direction, or the exposure changes. The mean SAD of the alpha with and
 without the correction, and of the two together. The border that a moved background shows is cut from a larger picture.
 
@@ -18,26 +18,24 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import utils.cpu  # noqa: F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from dataset.picture import read_rgb
-from utils.alignment import subject_mask
-from utils.benchmark_composites import Composites
-from utils.command_line import UsageError, command_line
-from utils.files import write_json
-from utils.match_background import match_background
-from utils.metric import sad
-from utils.network_options import add_network_flags
-from utils.pairs import find_pairs
-from utils.plot import figure
+from tools.plot import figure
+from utils.background.align import subject_mask
+from utils.background.checks import match_size
+from utils.background.match import match_background
+from utils.evaluation.composites import Composites
+from utils.evaluation.metric import sad
+from utils.prediction.flags import add_network_flags
+from utils.prediction.pairs import find_pairs
 from utils.predictor import Matting
-from utils.scene import match_size
+from utils.system.command_line import UsageError, command_line
+from utils.system.files import write_json
 
 MOTIONS = (0, 1, 2, 4, 8, 16, 32)  # pixels that each corner moves
 EXPOSURES = (-30, -20, -10, -5, 5, 10, 20, 30)  # per cent

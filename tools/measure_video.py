@@ -1,9 +1,9 @@
 """Measure what predict.py does with videos:
 
-    python tools/measure_video.py steadiness --backgrounds DATA/backgrounds/valid     dtSSD, SAD with --smooth and not
-    python tools/measure_video.py memory --frames 2000 --plot image/video_memory.png   memory over a clip, and sound
+    python -m tools.measure_video steadiness --backgrounds DATA/backgrounds/valid     dtSSD, SAD with --smooth and not
+    python -m tools.measure_video memory --frames 2000 --plot image/video_memory.png   memory over a clip, and sound
 
-`steadiness` lets drawn figures (utils/drawn.py) sway before photographs, with a camera's noise in every frame
+`steadiness` lets drawn figures (dataset/drawn.py) sway before photographs, with a camera's noise in every frame
 and other noise in the captured background, so that the true alpha of every frame is known. `memory` makes a clip with
 sound in which the figure flashes whenever a beep begins, mattes it to H.264 as predict.py would, and compares the times
 of both in the result.
@@ -17,27 +17,25 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import utils.cpu  # noqa: F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
+from dataset import drawn
 from dataset.picture import find_pictures, read_rgb
-from utils import drawn
-from utils.benchmark_composites import CAPTURE
-from utils.blend import blend
-from utils.command_line import UsageError, command_line
-from utils.matte_video import matte_video
-from utils.metric import dtssd, sad
-from utils.network_options import add_network_flags, matting_from
-from utils.plot import figure
-from utils.target_background import cover
-from utils.video_reader import INSTALL, av_or_none, open_clip
-from utils.video_smooth import Smoother
-from utils.video_writer import video_frame
+from tools.plot import figure
+from utils.evaluation.composites import CAPTURE
+from utils.evaluation.metric import dtssd, sad
+from utils.picture.blend import blend
+from utils.picture.resize import cover
+from utils.prediction.clip import matte_video
+from utils.prediction.flags import add_network_flags, matting_from
+from utils.prediction.smooth import Smoother
+from utils.system.command_line import UsageError, command_line
+from utils.video.reader import INSTALL, av_or_none, open_clip
+from utils.video.writer import video_frame
 
 RATE, SOUND_RATE = Fraction(30_000, 1001), 48_000
 FLASH_EVERY = 150  # frames between two beeps, the first after half of that
@@ -212,7 +210,18 @@ def measure_memory(args):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         # In a process of its own, so that what it leaves in memory is not counted.
-        made = [sys.executable, __file__, "clip", "--output", folder, "--frames", args.frames, "--height", args.height]
+        made = [
+            sys.executable,
+            "-m",
+            "tools.measure_video",
+            "clip",
+            "--output",
+            folder,
+            "--frames",
+            args.frames,
+            "--height",
+            args.height,
+        ]
         subprocess.run([str(x) for x in made], check=True)
         matting = matting_from(args)
         watched = Watched(matting, max(1, args.frames // SAMPLES))

@@ -1,4 +1,4 @@
-"""Table and plot of the validations of one or more trainings: `python tools/training_report.py log/stage1 log/stage2`.
+"""Table and plot of the validations of one or more trainings: `python -m tools.training_report log/stage1 log/stage2`.
 
 Each folder is one that train.py writes to, with its valid.jsonl. The first row is the network before it was trained.
 """
@@ -8,10 +8,8 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from utils.command_line import UsageError, command_line
-from utils.plot import figure
+from tools.plot import figure
+from utils.system.command_line import UsageError, command_line
 
 COLUMNS = {
     "sad_all": "SAD",

@@ -1,10 +1,10 @@
 """Matte a camera's picture live, and put the subject before something else.
 
-python tools/webcam.py                                        camera 0, in a window
-python tools/webcam.py --target-bgr beach.jpg                 a colour, a picture or a video
-python tools/webcam.py --virtual-camera                       for video calls: pip install -r requirements-webcam.txt
-python tools/webcam.py --output talk.mp4                      record what is shown
-python tools/webcam.py --source clip.mp4 --no-window --press 0:b 300:q --output frames     without camera and window
+python -m tools.webcam                                        camera 0, in a window
+python -m tools.webcam --target-bgr beach.jpg                 a colour, a picture or a video
+python -m tools.webcam --virtual-camera                       for video calls: pip install -r requirements-webcam.txt
+python -m tools.webcam --output talk.mp4                      record what is shown
+python -m tools.webcam --source clip.mp4 --no-window --press 0:b 300:q --output frames     without camera and window
 
 Keys: B captures the background, anew as often as you like (leave the picture), V shows composite, alpha or camera,
 Q or Escape ends. A window needs opencv-python instead of opencv-python-headless:
@@ -14,9 +14,7 @@ pip uninstall -y opencv-python-headless && pip install opencv-python
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-import utils.cpu  # noqa: E402, F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import argparse
 import time
@@ -24,14 +22,14 @@ from contextlib import ExitStack
 
 import cv2
 
-from utils.alignment import MODES as ALIGN_MODES
-from utils.command_line import UsageError, command_line, short_warnings
-from utils.match_background import EXPOSURE_MODES
-from utils.network_options import add_network_flags, matting_from
-from utils.target_background import open_target
-from utils.video_reader import open_clip
-from utils.video_writer import VIDEO, open_writer
-from utils.webcam import CAPTURE, QUIT, VIEW, Camera, Studio
+from tools.webcam_studio import CAPTURE, QUIT, VIEW, Camera, Studio
+from utils.background.align import MODES as ALIGN_MODES
+from utils.background.match import EXPOSURE_MODES
+from utils.prediction.flags import add_network_flags, matting_from
+from utils.prediction.target import open_target
+from utils.system.command_line import UsageError, command_line, short_warnings
+from utils.video.reader import open_clip
+from utils.video.writer import VIDEO, open_writer
 
 TITLE = "matting: B background, V view, Q quit"
 WINDOWS = "pip uninstall -y opencv-python-headless && pip install opencv-python"

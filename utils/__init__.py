@@ -1,7 +1,7 @@
 """The rooms below the programs.
 
 Until a program's main begins, Ctrl-C ends it silently: libraries take an interrupt in the middle of their import for an
-ImportError, and nothing has been done yet that would have to be kept. `utils.command_line` sets it back.
+ImportError, and nothing has been done yet that would have to be kept. `utils.system.command_line` sets it back.
 """
 
 import signal

@@ -8,7 +8,7 @@ matte = matting(read_rgb("photo.jpg"), read_rgb("background.jpg"))
 matte.pha, matte.fgr, matte.com  # uint8, at the photograph's size
 """
 
-from utils.cpu import give_back_memory, keep_freed_memory  # isort: skip
+from utils.system.cpu import give_back_memory, keep_freed_memory  # isort: skip
 
 import warnings
 from functools import cached_property, partial
@@ -21,13 +21,15 @@ from dataset.errors import PictureError, one_line
 from model import MattingRefine
 from model.matting import MAX_BACKBONE_SCALE
 from model.refiner import MODES
-from utils.checkpoint import DEFAULT_WEIGHTS, guess_backbone, load_weights, read_state, weights_digest
-from utils.engine_choice import check_engine, known_backbone, open_engine, wants_programs
-from utils.errors import UsageError, WeightsError
-from utils.files import sha256_file
-from utils.presets import enlargement, preset
-from utils.resize import fit, padded_to_multiples
-from utils.tensor import to_tensor, to_uint8
+from utils.engine.choice import check_engine, known_backbone, open_engine, wants_programs
+from utils.engine.presets import enlargement, preset
+from utils.picture.levels import to_uint8
+from utils.picture.resize import fit, padded_to_multiples
+from utils.picture.tensor import to_tensor
+from utils.system.errors import UsageError, WeightsError
+from utils.system.files import sha256_file
+from utils.weights.load import DEFAULT_WEIGHTS, load_weights, read_state, weights_digest
+from utils.weights.names import guess_backbone
 
 MULTIPLE = 4  # the network's heights and widths
 _pad = partial(padded_to_multiples, step=MULTIPLE)
@@ -90,12 +92,12 @@ class Matting:
         weights: .pdparams or official .pth file; None means the shipped ones.
         backbone: `"mobilenetv2"`, `"resnet50"` or `"resnet101"`; None reads it off the weights.
         backbone_scale: size of the coarse network's input relative to the pictures, above 0 and at most 1/2;
-            None chooses by picture size (`utils.presets.preset`), and enlarges small pictures first.
+            None chooses by picture size (`utils.engine.presets.preset`), and enlarges small pictures first.
         refine_mode: `"sampling"`, `"thresholding"` or `"full"`.
         refine_sample_pixels: pixels refined in each picture (sampling); None chooses by picture size.
         refine_threshold: predicted error, 0..1, above which a cell is refined (thresholding).
         device: `"cpu"`, `"gpu"`, `"gpu:1"`, …; None takes a GPU if this Paddle can use one.
-        engine: what computes, see `utils.engine_choice.open_engine`; `"auto"` takes the fastest that works here. It is
+        engine: what computes, see `utils.engine.choice.open_engine`; `"auto"` takes the fastest that works here. It is
             opened, and on its first use built, when the first picture comes.
         precision: `"float32"`, or `"bfloat16"`: faster where the processor has it, and slightly different.
 
@@ -175,7 +177,7 @@ class Matting:
 
     @property
     def tiled(self):
-        """The engine's utils.tiled_matting.TiledMatting, None for `"paddle"`; opens it."""
+        """The engine's utils.engine.tiled.TiledMatting, None for `"paddle"`; opens it."""
         return self._open()[1]
 
     def background(self, bgr):

@@ -1,8 +1,8 @@
 """Read damaged files until the time is up: only results and the repository's own errors may come of it.
 
 python -m tests.faults.fuzz picture --minutes 10          dataset/picture.py: its three readers
-python -m tests.faults.fuzz pth --minutes 10              utils/checkpoint.py on files of PyTorch
-python -m tests.faults.fuzz pdparams --minutes 10         utils/checkpoint.py on files of Paddle
+python -m tests.faults.fuzz pth --minutes 10              utils/weights/load.py on files of PyTorch
+python -m tests.faults.fuzz pdparams --minutes 10         utils/weights/load.py on files of Paddle
 python -m tests.faults.fuzz pth --only 123 --keep a.pth   one file again, kept and read in this process
 
 A file follows from --seed and its number alone. Child processes read the files, some hundred each; one that is killed
@@ -30,8 +30,8 @@ from PIL import Image
 from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
 from tests.faults.damage import damage
 from tests.torch_file import torch_zip, write_torch
-from utils.checkpoint import read_state
-from utils.state_file import WeightsError
+from utils.weights.file import WeightsError
+from utils.weights.load import read_state
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 SECONDS, MEMORY, STUCK = 5, 2 << 30, 60  # processor time and address space of one file; wall time without any news

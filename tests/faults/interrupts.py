@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tests.drawn_data import make_data
 from tests.faults.playground import FAST, clip, count_frames, left_over, pictures, row, start, training, wait_for
-from utils.files import write_picture
+from utils.picture.write import write_picture
 
 SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 CODES = {"Ctrl-C": 130, "SIGTERM": 143}

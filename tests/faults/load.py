@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.faults.playground import Watch, clip, pictures, row, start
-from utils.files import write_picture
-from utils.matte_pairs import plan
+from utils.picture.write import write_picture
+from utils.prediction.pictures import plan
 
 SMALL = 48, 64
 

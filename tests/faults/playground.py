@@ -13,8 +13,8 @@ import numpy as np
 from dataset.picture import read_rgb
 from tests.drawn_data import make_data
 from tests.video_files import frames, scene, write_clip
-from utils.files import write_picture
-from utils.state_file import read_tensors
+from utils.picture.write import write_picture
+from utils.weights.file import read_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 HEIGHT, WIDTH = 96, 160

@@ -3,7 +3,7 @@
 `python -m tests.parity.measure` prints the maxima.
 """
 
-import utils.cpu  # noqa: F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import contextlib
 import itertools

@@ -13,9 +13,9 @@ import torch
 from dataset.picture import read_rgb
 from tests.parity import seeded
 from tests.parity.record import import_original
-from utils.files import sha256_file
-from utils.presets import preset
-from utils.state_file import read_tensors
+from utils.engine.presets import preset
+from utils.system.files import sha256_file
+from utils.weights.file import read_tensors
 
 ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / "model/weights/mobilenetv2_people.pdparams"

@@ -4,7 +4,7 @@ python -m tests.parity.report                   the whole table, a few minutes
 python -m tests.parity.report metric loss       some of its rows
 """
 
-import utils.cpu  # noqa: F401  isort: skip
+import utils.system.cpu  # noqa: F401  isort: skip
 
 import argparse
 import itertools
@@ -16,18 +16,18 @@ import paddle
 
 from dataset import augmentation
 from dataset.picture import read_rgb
+from tests.dataset.test_augmentation import original_crop, smooth_picture
 from tests.parity import measure, seeded
 from tests.parity.training_case import CASES as TRAINING_CASES
-from tests.test_augmentation import original_crop, smooth_picture
-from tests.test_loss import BASE, GOLDEN, REFINE, picture, refine_inputs
-from tests.test_training_parity import train_case
-from utils import metric
-from utils.checkpoint import DEFAULT_WEIGHTS
-from utils.files import sha256_file
-from utils.loss import base_loss, refine_loss
+from tests.training.test_loss import BASE, GOLDEN, REFINE, picture, refine_inputs
+from tests.training.test_training_parity import train_case
+from utils.evaluation import metric
+from utils.evaluation.trimap import make_trimap
 from utils.predictor import Matting
-from utils.training_options import PAPER_RATES
-from utils.trimap import make_trimap
+from utils.system.files import sha256_file
+from utils.training.loss import base_loss, refine_loss
+from utils.training.options import PAPER_RATES
+from utils.weights.load import DEFAULT_WEIGHTS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

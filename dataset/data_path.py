@@ -1,0 +1,102 @@
+"""Where the data sets lie below the data root, and where to get them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataset.foreground import ForegroundDataset, subfolder
+from dataset.images import ImagesDataset
+from dataset.picture import PictureError
+
+AUTHORS_PAGE = "https://grail.cs.washington.edu/projects/background-matting-v2/#/datasets"
+SPLIT_FOLDERS = {"train": ("train",), "valid": ("valid", "val", "test")}
+
+
+class DataError(PictureError):
+    """A data set is missing or incomplete; the message says which, where it was looked for and what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """folders: accepted names below the data root, in any case, the first is the documented one."""
+
+    folders: tuple
+    where: str  # where to get it
+    layout: str  # what has to lie in the folder
+    splits: tuple = ("train", "valid")
+
+
+PAIRS = "{split}/fgr and {split}/pha with equal file names (.jpg or .png), nested folders allowed"
+SOURCES = {
+    "videomatte240k": Source(
+        ("videomatte240k", "videomatte240k_jpeg_hd", "videomatte240k_jpeg_sd"),
+        f"download VideoMatte240K from {AUTHORS_PAGE}",
+        PAIRS + ", or .mp4 files in both; the released test part serves as valid",
+    ),
+    "distinctions646": Source(
+        ("distinctions646", "distinctions-646", "distinction"),
+        "request Distinctions-646 from its authors, see https://github.com/yuhaoliu7456/CVPR2020-HAttMatting",
+        PAIRS + " (its own names FG and GT are accepted)",
+    ),
+    "photomatte85": Source(
+        ("photomatte85", "test85"),
+        f"download PhotoMatte85 from {AUTHORS_PAGE}",
+        "the 85 RGBA pictures themselves, or fgr and pha with equal file names",
+        splits=("valid",),
+    ),
+    "private": Source(
+        ("private",),
+        "make it from your own pictures with tools/make_private_data.py",
+        PAIRS,
+    ),
+    "backgrounds": Source(
+        ("backgrounds", "background"),
+        f"collect photographs without people, several thousand if possible; a small valid set is on {AUTHORS_PAGE}",
+        "pictures in {split}, nested folders allowed",
+    ),
+}
+ALIASES = {"distinction": "distinctions646", "distinctions-646": "distinctions646", "test85": "photomatte85"}
+
+
+def canonical_name(name):
+    """Name of a data set in SOURCES, from any case and the names that earlier versions used."""
+    name = ALIASES.get(name.lower(), name.lower())
+    if name not in SOURCES:
+        raise DataError(f"unknown data set '{name}': choose one of {', '.join(SOURCES)}")
+    return name
+
+
+def data_folder(data_root, name, split):
+    """Folder of one split ("train" or "valid") of a data set; raises DataError if there is none."""
+    name, data_root = canonical_name(name), Path(data_root)
+    source = SOURCES[name]
+    if split not in source.splits:
+        raise DataError(f"{name} has no {split} part, only {' and '.join(source.splits)}")
+    folder = subfolder(data_root, source.folders) if data_root.is_dir() else None
+    if folder and len(source.splits) > 1:
+        folder = subfolder(folder, SPLIT_FOLDERS[split])
+    if folder is None:
+        wanted = data_root / source.folders[0] / (split if len(source.splits) > 1 else "")
+        layout = source.layout.format(split=split)
+        raise DataError(
+            f"data set {name} not found: {wanted} does not exist. To get it, {source.where}. "
+            f"Lay it out in {data_root / source.folders[0]} as {layout}"
+        )
+    return folder
+
+
+def open_foregrounds(data_root, name, split):
+    """ForegroundDataset of (fgr, pha) of one split; DataError or PictureError names what is missing."""
+    return _open(ForegroundDataset, data_root, name, split)
+
+
+def open_backgrounds(data_root, split):
+    """ImagesDataset of backgrounds of one split; DataError or PictureError names what is missing."""
+    return _open(ImagesDataset, data_root, "backgrounds", split)
+
+
+def _open(kind, data_root, name, split):
+    folder = data_folder(data_root, name, split)
+    try:
+        return kind(folder)
+    except PictureError as error:
+        raise DataError(f"data set {canonical_name(name)}: {error}") from None

@@ -1,0 +1,273 @@
+"""evaluate(): what is scored, in which order, and what happens to pictures that cannot be."""
+
+import threading
+import tracemalloc
+
+import numpy as np
+import paddle
+import pytest
+
+from dataset.picture import PictureError
+from utils.evaluation import metric
+from utils.evaluation.predictions import PredictionFolder
+from utils.evaluation.report import csv_text, markdown_table, text_table, worst_sheet
+from utils.evaluation.samples import Sample, StoredSet
+from utils.evaluation.score import evaluate, ordered_map
+from utils.evaluation.trimap import make_trimap
+from utils.picture.write import write_picture
+
+
+class Samples:
+    """Soft discs before noise; sample i has its own size and, in `broken`, cannot be read."""
+
+    def __init__(self, count=7, broken=(), sizes=((48, 64), (52, 40)), fgr=True):
+        self.count, self.broken, self.sizes, self.fgr = count, broken, sizes, fgr
+
+    def __len__(self):
+        return self.count
+
+    def name(self, index):
+        return f"picture{index}"
+
+    def __getitem__(self, index):
+        if index in self.broken:
+            raise PictureError(f"{self.name(index)}.png is damaged")
+        rng = np.random.RandomState(index)
+        height, width = self.sizes[index // 2 % len(self.sizes)]
+        y, x = np.mgrid[:height, :width]
+        distance = np.hypot(y - height / 2, x - width / 2)
+        pha = (np.clip((10 + index - distance) / 6 + 0.5, 0, 1) * 255).round().astype(np.uint8)
+        src, bgr, fgr = rng.randint(0, 256, (3, height, width, 3)).astype(np.uint8)
+        return Sample(self.name(index), pha, src, bgr, fgr if self.fgr else None)
+
+
+def darker(sample):
+    """A prediction that is wrong by an amount that depends on the picture."""
+    return sample.pha // 2 + sample.src[..., 0] // 8, sample.src
+
+
+def test_rows_are_the_metrics_of_each_picture():
+    samples = Samples(3)
+    report = evaluate(darker, samples, metrics=("sad", "mse", "mad", "grad", "conn", "fgr_mse"))
+    assert [row["name"] for row in report.rows] == ["picture0", "picture1", "picture2"]
+    for row in report.rows:
+        sample = samples[row["index"]]
+        pha, fgr = darker(sample)
+        trimap = make_trimap(sample.pha)
+        for name in ("sad", "mse", "mad", "grad", "conn"):
+            function = getattr(metric, name)
+            assert row[f"{name}_all"] == function(pha, sample.pha) > 0
+            assert row[f"{name}_unknown"] == function(pha, sample.pha, trimap) > 0
+        assert row["fgr_mse_all"] == metric.fgr_mse(fgr, sample.fgr, sample.pha) > 0
+    for column, mean in report.means.items():
+        assert mean == pytest.approx(np.mean([row[column] for row in report.rows]))
+    assert not report.failures
+
+
+def test_a_stored_trimap_goes_before_the_rule():
+    sample = Samples()[0]
+    trimap = np.zeros_like(sample.pha)
+    trimap[:3] = 128
+
+    class One(Samples):
+        def __getitem__(self, index):
+            return Sample("one", sample.pha, sample.src, sample.bgr, trimap=trimap)
+
+    row = evaluate(lambda _: (255 - sample.pha, None), One(1), metrics=("sad",)).rows[0]
+    assert row["sad_unknown"] == metric.sad(255 - sample.pha, sample.pha, trimap)
+
+
+def test_float_predictions_are_rounded_to_bytes_and_clipped():
+    samples = Samples(1)
+    pha = samples[0].pha
+
+    def floats(sample):
+        return sample.pha / np.float32(255) + np.float32(0.4 / 255), None
+
+    assert evaluate(floats, samples, metrics=("sad",)).means["sad_all"] == 0
+    beyond = evaluate(lambda sample: (sample.pha / 255 * 3 - 1, None), samples, metrics=("sad",))
+    assert beyond.means["sad_all"] == metric.sad(np.clip(np.rint(pha * 3.0 - 255), 0, 255).astype(np.uint8), pha)
+
+
+def test_the_reference_protocol_is_the_predecessors_arithmetic_on_floats():
+    samples = Samples(2)
+    report = evaluate(lambda s: (s.pha / np.float32(300), None), samples, protocol="reference")
+    assert report.columns == ["sad_unknown", "mse_unknown"]
+    for row in report.rows:
+        pha = samples[row["index"]].pha
+        trimap = make_trimap(pha, rule="reference")
+        assert row["sad_unknown"] == metric.reference_sad(pha / np.float32(300), pha, trimap)
+        assert row["mse_unknown"] == metric.reference_mse(pha / np.float32(300), pha, trimap)
+
+
+def test_the_split_over_processes_and_threads_changes_nothing():
+    samples = Samples(7, broken=(3,))
+    whole = evaluate(darker, samples, keep_worst=3)
+    assert len(whole.rows) == 6 and len(whole.worst) == 3
+    for workers in (1, 4):
+        other = evaluate(darker, samples, keep_worst=3, num_workers=workers)
+        assert (other.rows, other.failures, other.means) == (whole.rows, whole.failures, whole.means)
+        assert [entry["name"] for entry in other.worst] == [entry["name"] for entry in whole.worst]
+    parts = [evaluate(darker, samples, rank=rank, world=2) for rank in (0, 1)]
+    assert [len(part.rows) for part in parts] == [4, 2]
+    joined = sorted(parts[0].rows + parts[1].rows, key=lambda row: row["index"])
+    assert joined == whole.rows
+
+
+def test_a_failure_is_named_and_counted_and_the_rest_goes_on():
+    def predictor(sample):
+        if sample.name == "picture1":
+            raise PictureError("no such\n  prediction")
+        if sample.name == "picture2":
+            return sample.pha[1:], None
+        if sample.name == "picture4":
+            return np.full(sample.pha.shape, np.nan, np.float32), None
+        return darker(sample)
+
+    report = evaluate(predictor, Samples(7, broken=(5,)), num_workers=2)
+    assert [row["index"] for row in report.rows] == [0, 3, 6]
+    assert [failure["name"] for failure in report.failures] == ["picture1", "picture2", "picture4", "picture5"]
+    messages = [failure["error"] for failure in report.failures]
+    assert messages[0] == "no such prediction" and messages[3] == "picture5.png is damaged"
+    assert "sizes must agree" in messages[1] and "NaN" in messages[2]
+
+
+def test_a_mistake_in_the_program_is_no_failure_of_a_picture():
+    def predictor(sample):
+        return sample.no_such_attribute
+
+    with pytest.raises(AttributeError):
+        evaluate(predictor, Samples(2))
+
+
+def test_without_a_foreground_its_metric_is_left_out_of_the_mean():
+    report = evaluate(darker, Samples(2, fgr=False), metrics=("sad", "fgr_mse"))
+    assert report.means["fgr_mse_all"] is None and report.means["sad_all"] > 0
+    assert " - " in text_table(report).replace("\n", " ") + " "
+
+    def sometimes(sample):
+        return sample.pha, sample.src if sample.name == "picture1" else None
+
+    report = evaluate(sometimes, Samples(2), metrics=("fgr_mse",))
+    assert report.means["fgr_mse_all"] == report.rows[1]["fgr_mse_all"] > 0
+
+
+class Network(paddle.nn.Layer):
+    """Alpha from one channel of src, in a way that shows what it was called with."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = paddle.nn.BatchNorm2D(3)
+        self.shapes, self.modes = [], []
+
+    def forward(self, src, bgr):
+        self.shapes.append(tuple(src.shape))
+        self.modes.append(self.training)
+        return self.norm(src)[:, :1].clip(0, 1), bgr, None
+
+
+def test_a_network_is_scored_in_evaluation_mode_and_batches_change_nothing():
+    network, samples = Network(), Samples(7)
+    network.train()
+    single = evaluate(network, samples)
+    assert network.training and set(network.modes) == {False}
+    pha = samples[2].src[..., 0] / np.float32(255)
+    expected = metric.sad(np.rint(pha / np.sqrt(1 + 1e-5) * 255).astype(np.uint8), samples[2].pha)
+    assert single.rows[2]["sad_all"] == pytest.approx(expected, rel=1e-3)
+    assert single.rows[2]["fgr_mse_all"] == metric.fgr_mse(samples[2].bgr, samples[2].fgr, samples[2].pha)
+    network.shapes.clear()
+    batched = evaluate(network, samples, batch_size=4, num_workers=2)
+    assert batched.rows == single.rows
+    # Only neighbours of one size share a batch.
+    assert network.shapes == [(2, 3, 48, 64), (2, 3, 52, 40), (2, 3, 48, 64), (1, 3, 52, 40)]
+
+
+def test_the_worst_are_kept_with_thumbnails():
+    samples = Samples(6)
+    report = evaluate(darker, samples, keep_worst=2)
+    ranked = sorted(report.rows, key=lambda row: -row["sad_all"])
+    assert [entry["name"] for entry in report.worst] == [row["name"] for row in ranked[:2]]
+    np.testing.assert_array_equal(report.worst[0]["true"], samples[report.worst[0]["index"]].pha)
+    sheet = worst_sheet(report)
+    assert sheet.ndim == 3 and sheet.shape[0] > 2 * 256 and sheet.dtype == np.uint8
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures():
+    def peak(count):
+        tracemalloc.start()
+        evaluate(darker, Samples(count, sizes=((200, 200),)), metrics=("sad",), num_workers=2, keep_worst=2)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(4)  # whatever is set up once
+    assert peak(60) < 1.3 * peak(12)
+
+
+def test_ordered_map_keeps_the_order_and_does_not_run_far_ahead():
+    taken, lock = [], threading.Lock()
+
+    def items():
+        for item in range(20):
+            with lock:
+                taken.append(item)
+            yield item
+
+    results = ordered_map(lambda item: item * item, items(), 3)
+    assert next(results) == 0 and len(taken) <= 4
+    assert list(results) == [item * item for item in range(1, 20)]
+    assert list(ordered_map(str, [3, 1, 2], 0)) == ["3", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"metrics": ("sad", "psnr")}, {"regions": ("edge",)}, {"protocol": "other"}, {"metrics": ("reference_sad",)}],
+)
+def test_unknown_names_are_refused(wrong):
+    with pytest.raises(ValueError, match="choose from"):
+        evaluate(darker, Samples(1), **wrong)
+    with pytest.raises(ValueError, match="sad and mse only"):
+        evaluate(darker, Samples(1), metrics=("grad",), protocol="reference")
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """A set of three pictures on disk, one in a sub-folder, and the true alphas once more as predictions."""
+    samples = Samples(3)
+    for index, name in enumerate(("a", "b", "deep/c")):
+        for part in ("src", "bgr", "pha", "fgr"):
+            write_picture(tmp_path / "set" / part / f"{name}.png", getattr(samples[index], part))
+        write_picture(tmp_path / "pred/pha" / f"{name}.png", samples[index].pha)
+    return tmp_path
+
+
+def test_predictions_on_disk_are_found_by_name_with_or_without_a_pha_folder(stored):
+    samples = StoredSet(stored / "set")
+    for folder in (stored / "pred", stored / "pred/pha"):
+        report = evaluate(PredictionFolder(folder), samples)
+        assert [row["sad_all"] for row in report.rows] == [0, 0, 0]
+        assert report.means["fgr_mse_all"] is None
+    write_picture(stored / "pred/fgr/deep/c.png", samples[2].src)
+    report = evaluate(PredictionFolder(stored / "pred"), samples, metrics=("fgr_mse",))
+    assert report.means["fgr_mse_all"] == metric.fgr_mse(samples[2].src, samples[2].fgr, samples[2].pha)
+
+
+def test_a_set_without_pictures_to_matte_can_be_scored_but_not_predicted(stored):
+    (stored / "set/src").rename(stored / "elsewhere")
+    assert len(StoredSet(stored / "set", needs=("pha",))) == 3
+    with pytest.raises(PictureError, match="no pictures in src/"):
+        StoredSet(stored / "set")
+    (stored / "set/bgr/b.png").unlink()
+    with pytest.raises(PictureError, match="lacks 1 of 3, first b"):
+        StoredSet(stored / "set", needs=("pha",))
+
+
+def test_tables_have_a_number_for_every_column(stored):
+    report = evaluate(darker, Samples(2), metrics=("sad", "mse"))
+    lines = csv_text(report).splitlines()
+    assert lines[0] == "index,name,sad_all,mse_all,sad_unknown,mse_unknown" and len(lines) == 3
+    assert float(lines[1].split(",")[2]) == report.rows[0]["sad_all"]
+    table = markdown_table({"ours": report})
+    assert f"| ours | 2 | {report.means['sad_all']:.3f} | {report.means['mse_all']:.3f} |" in table
+    first = text_table(report).splitlines()[1].split()
+    assert first == ["all", f"{report.means['sad_all']:.3f}", f"{report.means['mse_all']:.3f}"]

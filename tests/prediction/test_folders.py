@@ -1,0 +1,198 @@
+"""predict.py on folders: what exists is skipped, several processes share the work, and dead ones leave whole files."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import predict
+from dataset.picture import read_alpha, read_rgb
+from tests.prediction.test_predictor import scene
+from utils.picture.write import write_picture
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNT = 12
+KINDS = ("com", "fgr", "pha")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """src/00.png .. src/11.png, each a little different, and bgr.png."""
+    src, bgr = scene(176, 168)
+    write_picture(tmp_path / "bgr.png", bgr)
+    for i in range(COUNT):
+        write_picture(tmp_path / "src" / f"{i:02d}.png", np.vstack([src[:130], np.roll(src[130:], 3 * i, axis=1)]))
+    return tmp_path
+
+
+def flags(folder, *more):
+    return [
+        str(x) for x in ("--src", folder / "src", "--bgr", folder / "bgr.png", "--output-dir", folder / "out", *more)
+    ]
+
+
+def files(folder):
+    return sorted(p.relative_to(folder).as_posix() for p in Path(folder).rglob("*") if p.is_file())
+
+
+def whole(folder):
+    """Read all results; returns their names. Fails where one is cut off, or where something else lies about."""
+    for name in files(folder):
+        assert read_rgb(folder / name).shape == (176, 168, 3)
+    return files(folder)
+
+
+def wait_for_a_result(process, folder, name="*.png"):
+    while not any(Path(folder).rglob(name)):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+
+
+def test_a_second_run_does_only_what_is_missing(folder, capsys):
+    for name in files(folder / "src")[3:]:
+        (folder / "src" / name).unlink()
+    few = flags(folder, "--skip-existing", "--output-types", "pha", "--engine", "paddle", "--backbone-scale", "0.5")
+    assert predict.main(few) == 0
+    said = capsys.readouterr().out
+    assert "skipped 0 of 3 pairs" in said and "\n3 pairs in " in said and "the network" in said.splitlines()[-1]
+    (folder / "out" / "pha" / "01.png").unlink()
+    kept = (folder / "out" / "pha" / "02.png").stat().st_mtime_ns
+    assert predict.main(few) == 0
+    said = capsys.readouterr().out
+    assert "skipped 2 of 3 pairs" in said and "01.png" in said and "02.png" not in said
+    assert predict.main(few) == 0
+    assert capsys.readouterr().out == "skipped 3 of 3 pairs, whose results exist\n"  # not even the network is opened
+    assert files(folder / "out") == ["pha/00.png", "pha/01.png", "pha/02.png"]
+    assert (folder / "out" / "pha" / "02.png").stat().st_mtime_ns == kept
+
+
+def test_composite_before_a_colour(folder):
+    one = ["--src", folder / "src" / "00.png", "--bgr", folder / "bgr.png", "--output-dir", folder / "out"]
+    one += ["--target-bgr", "#ff0000", "--output-types", "pha", "fgr", "com", "--backbone-scale", "0.5"]
+    assert predict.main([str(x) for x in one]) == 0
+    com, fgr = read_rgb(folder / "out" / "00_com.png"), read_rgb(folder / "out" / "00_fgr.png")
+    pha = read_alpha(folder / "out" / "00_pha.png")
+    assert (com[pha == 0] == (255, 0, 0)).all() and (pha == 0).any()
+    np.testing.assert_array_equal(com[pha == 255], fgr[pha == 255])
+
+
+@pytest.mark.parametrize(
+    ("src", "bgr"),
+    [("clip.mp4", "bgr.png"), ("clip.MOV", "auto"), ("src", "auto"), ("src", "empty.mp4"), ("0", "auto")],
+)
+def test_videos_and_folders_of_frames_are_handed_over(folder, monkeypatch, src, bgr):
+    seen = []
+    monkeypatch.setattr(predict, "open_matting", lambda args: "matting")
+    monkeypatch.setattr(predict, "matte_video", lambda *settings: seen.append(settings) or 3)
+    monkeypatch.chdir(folder)
+    assert predict.main(["--src", src, "--bgr", bgr, "--skip-existing"]) == 3
+    [(matting, clip, background, *_, skip_existing)] = seen
+    assert (matting, clip, background, skip_existing) == ("matting", src, bgr, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--bgr", "auto"], "--bgr auto goes with a video or a folder of frames"),
+        (["--bgr", "empty.mp4"], "--bgr empty.mp4 goes with a video or a folder of frames"),
+        (["--output-format", "mov"], "--output-format is for videos"),
+        (["--save-bgr"], "--save-bgr is for videos"),
+        (["--target-bgr", "white", "--output-types", "pha"], "add com to --output-types"),
+        (["--target-bgr", "no colour"], "--target-bgr no colour"),
+    ],
+)
+def test_flags_that_do_not_go_together(folder, arguments, words, capsys):
+    one = ["--src", str(folder / "src" / "00.png"), "--bgr", str(folder / "bgr.png")]
+    assert predict.main([*one, "--output-dir", str(folder / "out"), *arguments]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ") and words in said and said.count("\n") == 1
+    assert not (folder / "out").exists()
+
+
+def test_a_video_cannot_be_split_over_ranks(folder, monkeypatch, capsys):
+    monkeypatch.setenv("PADDLE_TRAINER_ID", "1")
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "2")
+    assert predict.main(["--src", "clip.mp4", "--bgr", "auto"]) == 1
+    assert "one video" in capsys.readouterr().err
+
+
+def test_bad_pictures_do_not_make_the_launcher_stop_the_other_ranks(folder, monkeypatch, capsys):
+    """It stops all as soon as one ends with another code than 0; without the launcher the code tells."""
+    for name in files(folder / "src"):
+        (folder / "src" / name).write_bytes(b"nothing")
+    monkeypatch.setenv("PADDLE_TRAINER_ID", "1")
+    monkeypatch.setenv("PADDLE_TRAINERS_NUM", "3")
+    assert predict.main(flags(folder)) == 1
+    monkeypatch.setenv("PADDLE_LOCAL_SIZE", "3")
+    assert predict.main(flags(folder)) == 0
+    out, err = capsys.readouterr()
+    assert "rank 1 of 3: 4 of 12 pairs" in out and err.count("error: 4 of 4 pairs failed") == 2
+
+
+def test_sigterm_leaves_whole_files_and_says_so(folder):
+    environ = {**os.environ, "PADDLE_TRAINER_ID": "0", "PADDLE_TRAINERS_NUM": "1"}
+    command = [sys.executable, "predict.py", *flags(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=-1, stderr=-1, text=True)
+    wait_for_a_result(process, folder / "out" / "pha")
+    process.terminate()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 143 and err.endswith("interrupted: what was finished is kept\n")
+    names = whole(folder / "out")
+    done = [name[4:] for name in names if name.startswith("com/")]
+    assert names == [f"{kind}/{name}" for kind in KINDS for name in done] and 0 < len(done) < COUNT
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc to find the rank to kill")
+def test_two_launched_processes_do_the_work_of_one_also_after_one_died(folder):
+    launcher = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
+    launcher += ["--log_dir", str(folder / "log"), "predict.py"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PADDLE_", "OMP_"))}
+    process = subprocess.Popen(
+        [*launcher, *flags(folder)], cwd=ROOT, env=environ, stdout=-1, stderr=subprocess.STDOUT, text=True
+    )
+    wait_for_a_result(process, folder / "out", "01.png")  # of the second rank
+    os.kill(rank_process(process.pid, 1), signal.SIGKILL)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0 and "rank 1 status failed" in said
+    assert "rank 0 of 2: 6 of 12 pairs" in (folder / "log" / "workerlog.0").read_text()
+    for path in (folder / "out").rglob(".*.tmp.png"):  # what the killed one was about to write
+        path.unlink()
+    assert 0 < len(whole(folder / "out")) < 3 * COUNT
+    times = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*.png")}
+    done = {path.stem for path in times if all((folder / "out" / kind / path.name).exists() for kind in KINDS)}
+
+    shutil.rmtree(folder / "log")
+    again = subprocess.run(
+        [*launcher, *flags(folder, "--skip-existing")],
+        cwd=ROOT,
+        env=environ,
+        stdout=-1,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert again.returncode == 0, again.stdout
+    assert whole(folder / "out") == [f"{kind}/{i:02d}.png" for kind in KINDS for i in range(COUNT)]
+    assert all(path.stat().st_mtime_ns == time for path, time in times.items() if path.stem in done)
+    logs = "".join((folder / "log" / f"workerlog.{rank}").read_text() for rank in (0, 1))
+    skipped = [int(line.split()[1]) for line in logs.splitlines() if line.startswith("skipped")]
+    assert len(skipped) == 2 and sum(skipped) == len(done)
+
+    assert predict.main(flags(folder, "--output-dir", str(folder / "one"))) == 0
+    assert files(folder / "one") == files(folder / "out")
+    for name in files(folder / "one"):
+        one, two = (read_rgb(folder / side / name).astype(int) for side in ("one", "out"))
+        assert np.abs(one - two).max() <= 1, name  # threads add up in another order
+
+
+def rank_process(launcher, rank):
+    """Number of the launcher's child that is a rank."""
+    for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
+        if f"PADDLE_TRAINER_ID={rank}\0" in Path(f"/proc/{child}/environ").read_text():
+            return int(child)
+    raise AssertionError(f"the launcher has no rank {rank}")

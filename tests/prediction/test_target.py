@@ -1,0 +1,91 @@
+"""What the subject is put before: colours, pictures that cover, videos that start again."""
+
+import cv2
+import numpy as np
+import pytest
+
+from dataset.picture import PictureError
+from utils.picture.blend import over
+from utils.picture.resize import cover
+from utils.picture.write import write_picture
+from utils.prediction.target import open_target
+from utils.system.command_line import UsageError
+
+
+@pytest.mark.parametrize("spec, colour", [("#00ff00", (0, 255, 0)), ("white", (255,) * 3), ("rgb(1,2,3)", (1, 2, 3))])
+def test_colours_fill_the_size(spec, colour):
+    frame = open_target(spec).frame(0, 5, 7)
+    assert frame.shape == (5, 7, 3) and frame.dtype == np.uint8
+    assert (frame == colour).all()
+
+
+def test_picture_covers_and_is_cut_evenly(tmp_path):
+    picture = np.zeros((20, 60, 3), np.uint8)
+    picture[:, 20:40] = 200
+    write_picture(tmp_path / "wide.png", picture)
+    target = open_target(tmp_path / "wide.png")
+    assert (target.frame(0, 10, 10) == 200).all()  # the middle third
+    assert target.frame(0, 40, 120).shape == (40, 120, 3)  # then another size
+    assert target.frame(0, 10, 10) is target.frame(1, 10, 10)
+
+
+@pytest.mark.parametrize("size", [(7, 13), (13, 7), (1, 50), (50, 1), (20, 20)])
+def test_cover_gives_exactly_the_size(size):
+    assert cover(np.zeros((20, 31, 3), np.uint8), *size).shape == (*size, 3)
+
+
+def test_video_is_shown_by_time_and_starts_again(tmp_path):
+    for number in range(4):
+        write_picture(tmp_path / f"{number}.png", np.full((4, 6, 3), 50 * number, np.uint8))
+    target = open_target(tmp_path)  # 30 a second
+    at = [0, 0.5, 1, 1.5, 2.9, 3, 3.5, 4, 5.2, 9, 1]  # in frames
+    shown = [int(target.frame(t / 30 + 1e-6, 4, 6)[0, 0, 0]) // 50 for t in at]
+    assert shown == [0, 0, 1, 1, 2, 3, 3, 0, 1, 1, 1]
+
+
+def test_video_file(tmp_path):
+    pytest.importorskip("av", reason="PyAV (requirements-video.txt)")
+    from tests.video_files import RATE, frames, psnr, write_clip
+
+    pictures = frames(6)[0]
+    target = open_target(write_clip(tmp_path / "t.mp4", pictures, options={"crf": "5"}))
+    for number in (0, 1, 4, 5, 6, 7, 17):
+        assert psnr(target.frame(number / RATE, 96, 128), pictures[number % 6]) > 30
+
+
+def test_what_is_neither_file_nor_colour_names_the_flag():
+    with pytest.raises(UsageError, match="--target-bgr beech.jpg"):
+        open_target("beech.jpg")
+
+
+def test_damaged_picture_is_named(tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    with pytest.raises(PictureError, match="bad.jpg"):
+        open_target(tmp_path / "bad.jpg")
+
+
+def test_composite_is_exact_at_both_ends():
+    fgr, bgr = np.full((2, 3, 3), 200, np.uint8), np.full((2, 3, 3), 10, np.uint8)
+    pha = np.array([[0, 128, 255]] * 2, np.uint8)
+    assert over(fgr, pha, bgr)[0, :, 0].tolist() == [10, 105, 200]
+
+
+def test_green_at_the_rim_does_not_come_along():
+    pha = cv2.GaussianBlur(cv2.circle(np.zeros((90, 120), np.uint8), (60, 45), 25, 255, -1), (0, 0), 2)
+    share = pha[..., None] / 255
+    orange, green = np.array([220.0, 120, 40]), np.array([20.0, 200, 40])
+    spilled = np.rint(orange * share + green * (1 - share)).astype(
+        np.uint8
+    )  # a foreground that kept the screen's light
+    grey = np.full((90, 120, 3), 128, np.uint8)
+    wanted = np.rint(orange * share + 128 * (1 - share))
+    error = np.abs(over(spilled, pha, grey) - wanted).max()
+    assert error < 8 < 40 < np.abs(spilled * share + 128 * (1 - share) - wanted).max()
+    np.testing.assert_array_equal(over(spilled, pha, grey)[pha == 255], spilled[pha == 255])
+    np.testing.assert_array_equal(over(spilled, pha, grey)[pha == 0], grey[pha == 0])
+
+
+def test_faint_veil_far_from_anything_solid_keeps_its_colour():
+    fgr, pha = np.full((60, 80, 3), (200, 30, 30), np.uint8), np.full((60, 80), 100, np.uint8)
+    black = np.zeros_like(fgr)
+    assert np.abs(over(fgr, pha, black).astype(int) - np.rint(fgr * (100 / 255))).max() <= 1

@@ -1,0 +1,153 @@
+"""tools/convert_weights.py converts strictly, says what does not fit, and leaves nothing behind when it fails."""
+
+import os
+
+import numpy as np
+import paddle
+import pytest
+
+from model import MattingBase, MattingRefine
+from tests.torch_file import text, torch_zip, write_torch
+from tools.convert_weights import main
+from utils.system.files import sha256_file
+from utils.weights.names import model_shapes
+
+
+def torch_state(model, seed=0):
+    """Random tensors under PyTorch's names, running variances positive."""
+    random = np.random.default_rng(seed)
+    state = {}
+    for name, shape in model_shapes(model).items():
+        torch_name = name.replace("._mean", ".running_mean").replace("._variance", ".running_var")
+        state[torch_name] = random.random(shape, np.float32) * 0.1 + 0.01
+        if torch_name.endswith("running_var"):
+            state[torch_name.replace("running_var", "num_batches_tracked")] = np.int64(1)
+    return state
+
+
+@pytest.fixture(scope="module")
+def refine_state():
+    return torch_state(MattingRefine("mobilenetv2"))
+
+
+def test_conversion_is_exact_and_prints_both_checksums(tmp_path, capsys, refine_state):
+    source = write_torch(tmp_path / "a.pth", {"module." + name: array for name, array in refine_state.items()})
+    output = tmp_path / "out" / "a.pdparams"
+    assert main([str(source), "--output", str(output)]) == 0
+    loaded = paddle.load(str(output))
+    assert len(refine_state) == 382 and len(loaded) == 319
+    for name, tensor in loaded.items():
+        torch_name = name.replace("._mean", ".running_mean").replace("._variance", ".running_var")
+        np.testing.assert_array_equal(tensor.numpy(), refine_state[torch_name])
+    printed = capsys.readouterr().out
+    assert f"{sha256_file(source)}  {source}" in printed and f"{sha256_file(output)}  {output}" in printed
+    assert os.listdir(output.parent) == ["a.pdparams"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "model", "tensors"),
+    [
+        (["--model-type", "base"], lambda: MattingBase("mobilenetv2"), 302),
+        (["--model-refine-kernel-size", "1"], lambda: MattingRefine("mobilenetv2", refine_kernel_size=1), 319),
+        (["--model-type", "base", "--model-backbone", "resnet50"], lambda: MattingBase("resnet50"), 312),
+    ],
+)
+def test_other_models_are_converted(tmp_path, capsys, flags, model, tensors):
+    source = write_torch(tmp_path / "a.pth", torch_state(model()))
+    assert main([str(source), "--output", str(tmp_path / "a.pdparams"), "--dtype", "float16", *flags]) == 0
+    assert f"converted {tensors} tensors" in capsys.readouterr().out
+    assert (tmp_path / "a.pdparams").stat().st_size < 0.6 * source.stat().st_size
+
+
+def failed(capsys, arguments, folder):
+    before = sorted(os.listdir(folder))
+    assert main([str(argument) for argument in arguments]) != 0
+    errors = capsys.readouterr().err
+    assert sorted(os.listdir(folder)) == before
+    assert "Traceback" not in errors
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    return errors
+
+
+def test_every_tensor_that_does_not_fit_is_listed_and_nothing_is_written(tmp_path, capsys, refine_state):
+    state = dict(refine_state)
+    del state["decoder.conv4.bias"], state["aspp.project.0.weight"]
+    state["extra.one"], state["extra.two"] = np.zeros(1, np.float32), np.zeros(2, np.float32)
+    state["refiner.conv4.bias"] = np.zeros(5, np.float32)
+    source = write_torch(tmp_path / "a.pth", state)
+    errors = failed(capsys, [source, "--output", tmp_path / "a.pdparams"], tmp_path).splitlines()
+    assert errors[:5] == [
+        "missing: aspp.project.0.weight (256, 1280, 1, 1)",
+        "missing: decoder.conv4.bias (37,)",
+        "unexpected: extra.one (1,)",
+        "unexpected: extra.two (2,)",
+        "misshapen: refiner.conv4.bias (5,), needed: (4,)",
+    ]
+    assert len(errors) == 6
+
+
+def test_a_wrong_backbone_is_named(tmp_path, capsys, refine_state):
+    source = write_torch(tmp_path / "a.pth", refine_state)
+    errors = failed(capsys, [source, "--output", tmp_path / "a.pdparams", "--model-backbone", "resnet50"], tmp_path)
+    assert "holds mobilenetv2 weights, but the model is resnet50: pass --model-backbone mobilenetv2" in errors
+
+
+def test_a_malicious_checkpoint_is_not_run(tmp_path, capsys):
+    mark = tmp_path / "pwned"
+    code = b"\x80\x02cposix\nsystem\n(" + text(f"touch {mark}") + b"tR."
+    (tmp_path / "a.pth").write_bytes(torch_zip(code, {}))
+    for flags in ([], ["--deeplab"]):
+        errors = failed(capsys, [tmp_path / "a.pth", "--output", tmp_path / "a.pdparams", *flags], tmp_path)
+        assert "asks to run or load posix.system" in errors and not mark.exists()
+
+
+def deeplab_state(backbone):
+    """A DeepLabV3 checkpoint's tensors in VainF's names, cut down to those that could match, and some that do not."""
+    state = {}
+    for name, array in torch_state(MattingBase(backbone), 1).items():
+        name = name.replace("aspp.", "classifier.classifier.0.")
+        if name.startswith("backbone.features."):
+            half = "low" if int(name.split(".")[2]) < 4 else "high"
+            name = name.replace("features", half + "_level_features")
+        if name in ("backbone.conv1.weight", "backbone.low_level_features.0.0.weight"):
+            array = array[:, :3]
+        if not name.startswith("decoder."):
+            state[name] = array
+    state["classifier.classifier.4.weight"] = np.zeros((21, 256, 1, 1), np.float32)
+    return state
+
+
+@pytest.mark.parametrize(("backbone", "matched", "total"), [("mobilenetv2", 284, 302), ("resnet50", 294, 312)])
+def test_deeplab_keeps_all_but_the_first_layer_and_the_decoder(tmp_path, capsys, backbone, matched, total):
+    state = deeplab_state(backbone)
+    source = write_torch(tmp_path / "deeplab.pth", state)
+    arguments = [str(source), "--output", str(tmp_path / "a.pdparams"), "--deeplab", "--model-backbone", backbone]
+    assert main(arguments) == 0
+    assert f"matched {matched}/{total} tensors" in capsys.readouterr().out
+    loaded = paddle.load(str(tmp_path / "a.pdparams"))
+    rate3 = "classifier.classifier.0.convs.1.0.weight"
+    np.testing.assert_array_equal(loaded["aspp.convs.1.0.weight"].numpy(), state[rate3])
+    if backbone == "mobilenetv2":
+        for index, half in ((3, "low"), (4, "high"), (17, "high")):
+            array = state[f"backbone.{half}_level_features.{index}.conv.2.weight"]
+            np.testing.assert_array_equal(loaded[f"backbone.features.{index}.conv.2.weight"].numpy(), array)
+    assert not any(name.startswith("decoder.") for name in loaded)
+
+
+def test_deeplab_without_a_match_is_an_error(tmp_path, capsys):
+    source = write_torch(tmp_path / "a.pth", {"encoder.weight": np.zeros(1, np.float32)})
+    assert "no DeepLabV3" in failed(capsys, [source, "--output", tmp_path / "a.pdparams", "--deeplab"], tmp_path)
+
+
+def test_wrong_flags_and_files_are_one_line(tmp_path, capsys, refine_state):
+    source = write_torch(tmp_path / "a.pth", refine_state)
+    assert "has to end in .pdparams" in failed(capsys, [source, "--output", tmp_path / "a.pth2"], tmp_path)
+    same = tmp_path / "a.pdparams"
+    same.write_bytes(source.read_bytes())
+    assert "is the checkpoint itself" in failed(capsys, [same, "--output", same], tmp_path)
+    arguments = [source, "--output", tmp_path / "b.pdparams", "--deeplab", "--check", "a.png", "b.png"]
+    assert "--check needs" in failed(capsys, arguments, tmp_path)
+    assert "does not exist" in failed(capsys, [tmp_path / "no.pth", "--output", tmp_path / "b.pdparams"], tmp_path)
+    (tmp_path / "page.pth").write_text("<html></html>")
+    assert "a web page" in failed(capsys, [tmp_path / "page.pth", "--output", tmp_path / "b.pdparams"], tmp_path)

@@ -1,0 +1,196 @@
+"""tools/webcam.py without a camera: files, a capture that is drawn here, and keys from the command line."""
+
+import sys
+import types
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+from dataset.picture import PictureError, find_pictures, read_rgb
+from tests.prediction.test_predictor import scene
+from tools import webcam
+from tools.webcam_studio import Camera, Studio
+from utils.picture.write import write_picture
+from utils.prediction.target import open_target
+from utils.video.reader import open_clip
+
+SRC, BGR = scene(176, 168)
+RED = np.uint8([255, 0, 0])
+
+
+def noisy(picture, seed):
+    noise = np.random.default_rng(seed).normal(0, 6, picture.shape)
+    return np.clip(picture + noise, 0, 255).round().astype(np.uint8)
+
+
+class Cut:
+    """A matting that takes what differs from the background."""
+
+    def background(self, bgr):
+        self.bgr = bgr
+        return types.SimpleNamespace(picture=bgr)
+
+    def __call__(self, src, bgr, foreground=True):
+        differs = np.abs(src.astype(int) - bgr.picture).max(axis=2) > 60
+        return types.SimpleNamespace(pha=differs.astype(np.uint8) * 255, fgr=src)
+
+
+class Capture:
+    """What OpenCV gives of a camera; `settable` are the properties that its driver knows."""
+
+    def __init__(self, frames, settable=()):
+        self.frames, self.settable = list(frames), settable
+        self.values = {cv2.CAP_PROP_FPS: 29.97, cv2.CAP_PROP_EXPOSURE: 156.0}
+
+    def read(self):
+        return (True, self.frames.pop(0)) if self.frames else (False, None)
+
+    def get(self, flag):
+        return self.values.get(flag, 0.0)
+
+    def set(self, flag, value):
+        if flag in self.settable:
+            self.values[flag] = value
+        return flag in self.settable
+
+    def release(self):
+        self.released = True
+
+
+def run(*arguments):
+    try:
+        return webcam.main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return stop.code
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A folder of frames: three of the empty scene, two with somebody in it."""
+    for number, picture in enumerate((BGR, BGR, BGR, SRC, SRC)):
+        write_picture(tmp_path / "clip" / f"{number}.png", noisy(picture, min(number, 3)))  # the last two are equal
+    return tmp_path / "clip"
+
+
+def test_background_is_captured_by_key_and_the_subject_put_before_the_target(clip, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run("--source", clip, "--no-window", "--press", "0:b", "4:v", "--average", 3, "--output", out,
+               "--target-bgr", "#ff0000") == 0  # fmt: skip
+    frames = [read_rgb(path) for path in find_pictures(out)]
+    assert len(frames) == 5
+    assert (frames[0] == RED).all() and (frames[1] == RED).all(), "shown before there is a background"
+    assert (frames[2] == RED).mean() > 0.95, "the empty scene"
+    alpha = frames[4][..., 0] / 255.0
+    assert np.array_equal(frames[4][..., 0], frames[4][..., 1]) and 0.02 < alpha.mean() < 0.9
+    inside, outside = alpha == 1, alpha == 0
+    assert np.abs(frames[3][inside].astype(int) - SRC[inside]).mean() < 12 and (frames[3][outside] == RED).all()
+    assert "3 frames matted" in capsys.readouterr().out
+
+
+def test_background_is_the_mean_of_the_frames_after_the_delay():
+    locked = []
+    studio = Studio(Cut(), open_target("#ff0000"), averaged=16, delay=1, lock=lambda: locked.append(True))
+    assert studio.message(0) == "press B to capture the background"
+    for number in range(40):
+        studio.frame(noisy(BGR if number >= 10 else SRC, number), Fraction(number, 10), "b" if number == 0 else "")
+        if number == 2:
+            assert studio.message(Fraction(2, 10)) == "leave the picture: 1 s"
+    assert studio.background is not None and studio.message(4) == "" and locked == [True]
+    exact = np.mean([noisy(BGR, number) for number in range(10, 26)], axis=0)
+    assert np.abs(studio.background.bgr - exact).max() <= 0.5 + 1e-9
+    assert studio.matted == 15  # from the last averaged frame on
+
+
+def test_the_key_captures_anew_and_changes_the_view():
+    studio = Studio(Cut(), open_target("#ff0000"), averaged=1, delay=0)
+    studio.frame(BGR, 0, "b")
+    first = studio.background
+    assert (studio.frame(SRC, 1)[0, 0] == RED).all()
+    studio.frame(BGR, 2, "b")
+    assert studio.background is not first
+    assert set(np.unique(studio.frame(SRC, 3, "v"))) == {0, 255}
+    assert np.array_equal(studio.frame(SRC, 4, "v"), SRC)
+
+
+def test_camera_locks_what_its_driver_locks():
+    frames = [np.full((4, 6, 3), (1, 2, 3), np.uint8)] * 4
+    exposure, white, focus = cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_AUTO_WB, cv2.CAP_PROP_AUTOFOCUS
+    sizes = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    capture = Capture(frames, (exposure, cv2.CAP_PROP_EXPOSURE, white, *sizes))
+    camera = Camera(0, (6, 4), lambda number: capture)
+    assert camera.lock() == ["focus"] and capture.values[exposure] == 1 and capture.values[white] == 0
+    assert capture.values[cv2.CAP_PROP_EXPOSURE] == 156 and capture.values[sizes[0]] == 6
+    assert (camera.height, camera.width, camera.rate) == (4, 6, Fraction(30000, 1001))
+    taken = list(camera)
+    assert len(taken) == 3 and (taken[0].rgb()[0, 0] == (3, 2, 1)).all(), "RGB"
+    assert all(a.time < b.time for a, b in zip(taken, taken[1:]))
+    assert Camera(0, None, lambda number: Capture(frames)).lock() == ["exposure", "white balance", "focus"]
+    assert focus not in capture.values
+    with pytest.raises(PictureError, match="camera 7 gives no picture"):
+        Camera(7, None, lambda number: Capture([]))
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--press", "b"], "--press b"),
+        (["--press", "1:x"], "--press 1:x"),
+        (["--size", "12"], "--size 12 is no size"),
+        (["--average", 0], "--average must be 1 or more"),
+        (["--no-window", "--press", "0:b"], "--no-window shows nothing"),
+        (["--no-window", "--output", "x"], "--press 0:b"),
+        (["--source", "none.mp4"], "none.mp4 does not exist"),
+        (["--target-bgr", "no colour"], "neither a file nor a colour"),
+    ],
+)
+def test_bad_arguments_are_one_line(arguments, said, capsys):
+    assert run(*arguments) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_virtual_camera_gets_every_frame_or_says_what_to_install(clip, monkeypatch, capsys):
+    arguments = ("--source", clip, "--no-window", "--press", "0:b", "1:q", "--virtual-camera")
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
+    assert run(*arguments) == 1 and "requirements-webcam.txt" in capsys.readouterr().err
+    sent = []
+
+    class Virtual:
+        def __init__(self, width, height, fps):
+            sent.append((width, height, fps))
+
+        def send(self, picture):
+            sent.append(picture)
+
+        def close(self):
+            sent.append("closed")
+
+    monkeypatch.setitem(sys.modules, "pyvirtualcam", types.SimpleNamespace(Camera=Virtual))
+    assert run(*arguments) == 0
+    assert sent[0] == (168, 176, 30.0) and sent[1].shape == (176, 168, 3) and sent[-1] == "closed" and len(sent) == 3
+
+
+def test_window_gives_keys_and_ends_when_it_is_closed(clip, monkeypatch, capsys):
+    shown, keys = [], iter([ord("B"), 255, 255])
+    monkeypatch.setattr(cv2, "namedWindow", lambda *_: None)
+    monkeypatch.setattr(cv2, "resizeWindow", lambda *_: None)
+    monkeypatch.setattr(cv2, "imshow", lambda _, picture: shown.append(picture))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
+    monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 0.0 if len(shown) == 3 else 1.0)
+    monkeypatch.setattr(cv2, "destroyWindow", lambda _: None)
+    with webcam.Window(168, 176) as window:
+        studio = Studio(Cut(), open_target("#ff0000"), averaged=1, delay=0)
+        webcam.show(open_clip(clip), studio, [], window, {})
+    assert len(shown) == 3 and studio.background is not None
+    assert (shown[1][-1, -1] == RED[::-1]).all(), "BGR"
+    assert not np.array_equal(shown[0], np.broadcast_to(RED[::-1], shown[0].shape)), "the line of text"
+
+
+def test_without_windows_it_says_what_to_install(clip, monkeypatch, capsys):
+    def none(*_):
+        raise cv2.error("The function is not implemented")
+
+    monkeypatch.setattr(cv2, "namedWindow", none)
+    assert run("--source", clip) == 1
+    assert "pip install opencv-python" in capsys.readouterr().err

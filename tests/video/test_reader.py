@@ -1,0 +1,246 @@
+"""Reading clips: every frame once, upright, with its own time, whatever the file is like."""
+
+import os
+import warnings
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("av", reason="PyAV (requirements-video.txt)")
+
+from dataset.picture import PictureError
+from tests.video_files import RATE, frames, psnr, times_of, turn, write_clip
+from utils.picture.write import write_picture
+from utils.video import reader as video_reader
+from utils.video.reader import nearest_rate, open_clip
+
+PICTURES = frames(12)[0]
+
+
+@pytest.fixture(params=["PyAV", "OpenCV"])
+def reader(request, monkeypatch):
+    if request.param == "OpenCV":
+        monkeypatch.setattr(video_reader, "av_or_none", lambda: None)
+    return request.param
+
+
+@pytest.mark.parametrize("name, encoder", [("a.mp4", "libx264"), ("a.webm", "libvpx-vp9"), ("a.avi", "mpeg4")])
+def test_frames_come_in_order_with_their_times(tmp_path, reader, name, encoder):
+    clip = open_clip(write_clip(tmp_path / name, PICTURES, encoder=encoder, options={"crf": "10", "qmax": "12"}))
+    assert (clip.height, clip.width, clip.expected) == (96, 128, 12)
+    assert abs(clip.rate - RATE) < 0.1
+    read = [(frame.number, float(frame.time), frame.rgb()) for frame in clip]
+    assert [number for number, _, _ in read] == list(range(12))
+    np.testing.assert_allclose([time for _, time, _ in read], np.arange(12) / float(RATE), atol=2e-3)
+    assert min(psnr(rgb, picture) for (_, _, rgb), picture in zip(read, PICTURES)) > 25
+    assert len(list(clip)) == 12  # and once more from the beginning
+
+
+def test_variable_frame_rate_keeps_each_time(tmp_path, reader):
+    times = [0, 1500, 9000, 9900, 45000, 45003, 90000]
+    clip = open_clip(write_clip(tmp_path / "vfr.mp4", PICTURES[:7], times))
+    np.testing.assert_allclose([float(frame.time) for frame in clip], np.array(times) / 90_000, atol=1e-3)
+    if reader == "PyAV":
+        assert [frame.time for frame in clip] == [Fraction(time, 90_000) for time in times]
+
+
+def test_times_count_from_the_files_beginning(tmp_path):
+    path = write_clip(tmp_path / "late.ts", PICTURES, [900_000 + 3003 * i for i in range(12)])
+    assert times_of(path)[0] >= 10
+    times = [frame.time for frame in open_clip(path)]
+    assert times[0] == 0 and times[-1] == Fraction(11 * 3003, 90_000)
+
+
+@pytest.mark.parametrize(
+    "matrix, turned",
+    [
+        ((0, 1, -1, 0), lambda x: np.rot90(x, -1)),
+        ((-1, 0, 0, -1), lambda x: np.rot90(x, 2)),
+        ((0, -1, 1, 0), np.rot90),
+        ((-1, 0, 0, 1), lambda x: x[:, ::-1]),
+        ((1, 0, 0, -1), lambda x: x[::-1]),
+        ((0, 1, 1, 0), lambda x: x.transpose(1, 0, 2)),
+    ],
+    ids=["clockwise", "half", "anticlockwise", "mirrored", "flipped", "transposed"],
+)
+def test_display_matrix_is_applied(tmp_path, matrix, turned):
+    path = write_clip(tmp_path / "turned.mp4", PICTURES[:2], options={"crf": "5"})
+    turn(path, matrix)
+    clip = open_clip(path)
+    expected = turned(PICTURES[1])
+    assert (clip.height, clip.width) == expected.shape[:2]
+    picture = [frame.rgb() for frame in clip][1]
+    assert picture.flags.c_contiguous and psnr(picture, expected) > 30
+
+
+def test_opencv_turns_pictures_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(video_reader, "av_or_none", lambda: None)
+    path = write_clip(tmp_path / "turned.mp4", PICTURES[:2], options={"crf": "5"})
+    turn(path, (0, 1, -1, 0))
+    clip = open_clip(path)
+    assert (clip.height, clip.width) == (128, 96)
+    assert psnr(next(iter(clip)).rgb(), np.rot90(PICTURES[0], -1)) > 25
+
+
+@pytest.mark.parametrize("size", [(95, 127), (97, 131)])
+def test_odd_sizes_come_out_the_same_every_time(tmp_path, size):
+    pictures = frames(6, *size)[0]
+    path = write_clip(tmp_path / "odd.webm", pictures, encoder="libvpx-vp9", options={"crf": "4", "b": "0"})
+    first = [frame.rgb() for frame in open_clip(path)]
+    assert first[0].shape[:2] == size
+    assert min(psnr(*pair) for pair in zip(first, pictures)) > 30
+    for _ in range(3):
+        for one, other in zip(first, open_clip(path)):
+            np.testing.assert_array_equal(one, other.rgb())
+
+
+def test_ten_bits_are_read(tmp_path):
+    clip = open_clip(write_clip(tmp_path / "ten.mp4", PICTURES, pixels="yuv422p10le", options={"crf": "5"}))
+    assert min(psnr(frame.rgb(), picture) for frame, picture in zip(clip, PICTURES)) > 33
+
+
+def test_cut_off_file_gives_what_it_has_and_a_warning(tmp_path, reader):
+    whole = write_clip(tmp_path / "whole.mkv", frames(60)[0], options={"g": "5", "crf": "5"})
+    path = tmp_path / "cut.mkv"
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
+    clip = open_clip(path)
+    with pytest.warns(UserWarning, match=r"cut.mkv is cut off: \d+ "):
+        count = len([frame.rgb() for frame in clip])
+    assert 20 < count < 50
+
+
+def test_whole_file_gives_no_warning(tmp_path, reader):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(list(open_clip(write_clip(tmp_path / "a.mp4", PICTURES, sound="aac")))) == 12
+
+
+def test_damage_in_the_middle_is_passed_over(tmp_path):
+    path = write_clip(tmp_path / "damaged.avi", frames(40)[0], encoder="mjpeg", pixels="yuvj420p")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 3000] = os.urandom(3000)
+    path.write_bytes(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert len(list(open_clip(path))) >= 30
+
+
+@pytest.mark.parametrize("content", [b"", b"no video " * 100], ids=["empty", "text"])
+def test_file_that_is_no_video_is_named(tmp_path, reader, content):
+    path = tmp_path / "bad.mp4"
+    path.write_bytes(content)
+    with pytest.raises(PictureError, match="bad.mp4"):
+        open_clip(path)
+
+
+@pytest.mark.parametrize("error, left", [("InvalidDataError", 10), ("ExternalError", 2)])
+def test_packets_that_cannot_be_decoded_are_counted(tmp_path, monkeypatch, error, left):
+    """Damaged data is passed over, packet by packet; any other error of the decoder ends the clip. Both are told."""
+    import av
+
+    clip = open_clip(write_clip(tmp_path / "a.avi", PICTURES, encoder="mjpeg", pixels="yuvj420p"))
+    read = clip._open
+
+    class Packet:
+        def __init__(self, packet, number):
+            self.packet, self.number = packet, number
+
+        def decode(self):
+            if self.number in (2, 5):
+                raise getattr(av.error, error)(1, "damaged")
+            return self.packet.decode()
+
+    class Container:
+        def __init__(self):
+            self.whole = read()
+
+        def __getattr__(self, name):
+            return getattr(self.whole, name)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.whole.close()
+
+        def demux(self, stream):
+            return (Packet(packet, number) for number, packet in enumerate(self.whole.demux(stream)))
+
+    monkeypatch.setattr(clip, "_open", Container)
+    with pytest.warns(UserWarning, match="a.avi is damaged in [12] places"):
+        assert len(list(clip)) == left
+
+
+def test_an_empty_folder_and_a_forbidden_file_are_named(tmp_path, monkeypatch):
+    with pytest.raises(PictureError, match="holds no pictures: give a folder"):
+        open_clip(tmp_path)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    path = write_clip(tmp_path / "a.mp4", PICTURES)
+    monkeypatch.setattr(video_reader, "open_container", refuse)
+    with pytest.raises(PictureError, match="a.mp4 may not be read: change its permissions"):
+        open_clip(path)
+
+
+def test_file_without_its_index_is_named(tmp_path):
+    whole = write_clip(tmp_path / "whole.mp4", PICTURES)
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole.read_bytes()[:1000])
+    with pytest.raises(PictureError, match="cut.mp4"):
+        open_clip(path)
+
+
+def test_missing_file_and_sound_alone_are_named(tmp_path):
+    with pytest.raises(PictureError, match="does not exist"):
+        open_clip(tmp_path / "no.mp4")
+
+
+def test_folder_is_read_in_the_order_of_its_numbers(tmp_path):
+    for number in (10, 9, 100):
+        write_picture(tmp_path / f"f{number}.png", np.full((8, 12, 3), number, np.uint8))
+    clip = open_clip(tmp_path, Fraction(25))
+    assert [(f.name, f.number, f.time, f.rgb()[0, 0, 0]) for f in clip] == [
+        ("f9", 0, 0, 9),
+        ("f10", 1, Fraction(1, 25), 10),
+        ("f100", 2, Fraction(2, 25), 100),
+    ]
+
+
+def test_folder_with_pictures_of_two_sizes_names_the_other_one(tmp_path):
+    write_picture(tmp_path / "a.png", np.zeros((8, 12, 3), np.uint8))
+    write_picture(tmp_path / "b.png", np.zeros((9, 12, 3), np.uint8))
+    with pytest.raises(PictureError, match="b.png is 12x9"):
+        [frame.rgb() for frame in open_clip(tmp_path)]
+
+
+def test_untagged_colours_follow_the_height_as_in_players(tmp_path):
+    picture = np.zeros((96, 128, 3), np.uint8) + np.array([40, 200, 60], np.uint8)
+    small = next(iter(open_clip(write_clip(tmp_path / "a.mp4", [picture], options={"crf": "5"})))).rgb()
+    assert np.abs(small.astype(int) - picture).max() <= 3  # PyAV wrote BT.601
+    large = cv2.resize(picture, (1280, 720))
+    read = next(iter(open_clip(write_clip(tmp_path / "b.mp4", [large], options={"crf": "5"})))).rgb()
+    assert 10 < np.abs(read.astype(int) - large).max() < 60
+
+
+def test_rates_are_read_as_fractions():
+    assert nearest_rate(29.97) == Fraction(30000, 1001)
+    assert nearest_rate(23.976) == Fraction(24000, 1001)
+    assert nearest_rate(25.0) == 25 and nearest_rate(12.5) == Fraction(25, 2)
+
+
+def test_full_range_is_read_as_such(tmp_path):
+    path = write_clip(tmp_path / "a.avi", PICTURES[:2], encoder="mjpeg", pixels="yuvj420p", options={"qmax": "2"})
+    for frame, picture in zip(open_clip(path), PICTURES):
+        assert psnr(frame.rgb(), picture) > 33
+        assert np.abs(frame.rgb().astype(int).mean((0, 1)) - picture.mean((0, 1))).max() < 1
+
+
+def test_hdr_is_warned_of(tmp_path):
+    parameters = {"x264-params": "transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc"}
+    path = write_clip(tmp_path / "hdr.mp4", PICTURES[:1], pixels="yuv420p10le", options=parameters)
+    with pytest.warns(UserWarning, match="hdr.mp4 is HDR"):
+        open_clip(path)

@@ -1,0 +1,206 @@
+"""Every format reads back as what was written: alpha, colours, times, sound."""
+
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("av", reason="PyAV (requirements-video.txt)")
+
+from dataset.picture import read_alpha, read_rgb, read_rgba
+from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, times_of, write_clip
+from utils.system.command_line import UsageError
+from utils.video import reader as video_reader
+from utils.video import writer as video_writer
+from utils.video.reader import Frame, open_clip
+from utils.video.writer import FORMATS, PICTURES, VIDEO, check_format, open_writer, plane
+
+SIZE = (95, 127)  # odd
+ALPHAS = frames(8, *SIZE)[1]
+# Soft edges, and every level somewhere.
+ALPHAS = [cv2.GaussianBlur(pha, (0, 0), 3) for pha in ALPHAS[:-1]] + [np.resize(np.arange(256, dtype=np.uint8), SIZE)]
+COLOURS = frames(8, *SIZE)[0]
+TIMES = [Fraction(ticks, 90_000) for ticks in (0, 3003, 9000, 9100, 20000, 45000, 90000, 93003)]
+
+
+class Clip:
+    """What a writer asks of its source."""
+
+    path = None
+    rate, time_base, sample_aspect = RATE, Fraction(1, 90_000), Fraction(1)
+
+    def __init__(self, folder):
+        self.path = folder
+
+
+def write(path, output_format, pictures, clip, sound=False):
+    channels = 1 if pictures[0].ndim == 2 else pictures[0].shape[2]
+    with open_writer(path, output_format, clip, channels, sound) as writer:
+        for number, picture in enumerate(pictures):
+            writer.write(picture, Frame(number, TIMES[number], None, None))
+    return writer
+
+
+def cut_outs():
+    return [np.dstack([fgr, pha]) for fgr, pha in zip(COLOURS, ALPHAS)]
+
+
+def test_prores_keeps_alpha_exactly(tmp_path):
+    write(tmp_path / "a.mov", "mov", cut_outs(), Clip(tmp_path))
+    decoded = planes_of(tmp_path / "a.mov")
+    assert len(decoded) == 8 and decoded[0].format.name.startswith("yuva444p1")
+    for frame, pha in zip(decoded, ALPHAS):
+        full = 2 ** int(frame.format.name[8:10]) - 1
+        np.testing.assert_array_equal(np.rint(plane(frame, 3) * (255 / full)), pha)
+
+
+def test_vp9_keeps_alpha_above_40_db(tmp_path):
+    write(tmp_path / "a.webm", "webm", cut_outs(), Clip(tmp_path))
+    decoded = planes_of(tmp_path / "a.webm", with_alpha=True)
+    assert len(decoded) == 8 and (decoded[0].height, decoded[0].width) == SIZE
+    assert min(psnr(plane(frame, 3), pha) for frame, pha in zip(decoded, ALPHAS)) > 40
+
+
+@pytest.mark.parametrize("output_format", sorted(VIDEO))
+def test_alpha_as_grey_video_is_kept_above_40_db(tmp_path, output_format):
+    write(tmp_path / f"a.{output_format}", output_format, ALPHAS, Clip(tmp_path))
+    for frame, pha in zip(open_clip(tmp_path / f"a.{output_format}"), ALPHAS):
+        rgb = frame.rgb()[: SIZE[0], : SIZE[1]]
+        assert psnr(rgb, np.dstack([pha] * 3)) > 40
+
+
+@pytest.mark.parametrize("output_format", sorted(VIDEO))
+def test_colours_come_back(tmp_path, output_format):
+    writer = write(tmp_path / f"a.{output_format}", output_format, COLOURS, Clip(tmp_path))
+    clip = open_clip(tmp_path / f"a.{output_format}")
+    assert (clip.height, clip.width) == ((96, 128) if output_format == "mp4" else SIZE)
+    assert len(writer.notes) == (output_format == "mp4")
+    for frame, picture in zip(clip, COLOURS):
+        rgb = frame.rgb()[: SIZE[0], : SIZE[1]]
+        assert psnr(rgb, picture) > 30  # halved colours at the odd rim
+        assert np.abs(rgb.astype(int).mean((0, 1)) - picture.mean((0, 1))).max() < 1  # the same matrix both ways
+
+
+@pytest.mark.parametrize("output_format", sorted(PICTURES))
+def test_pictures_are_lossless(tmp_path, output_format):
+    suffix = PICTURES[output_format][0]
+    for name, pictures in (("pha", ALPHAS), ("fgr", COLOURS), ("com", cut_outs())):
+        write(tmp_path / name, output_format, pictures, Clip(tmp_path))
+    for number in (0, 7):
+        file = f"{number:06d}{suffix}"
+        np.testing.assert_array_equal(read_alpha(tmp_path / "pha" / file), ALPHAS[number])
+        np.testing.assert_array_equal(read_rgb(tmp_path / "fgr" / file), COLOURS[number])
+        np.testing.assert_array_equal(read_rgba(tmp_path / "com" / file), cut_outs()[number])
+
+
+def test_deep_pictures_keep_more_than_8_bits(tmp_path):
+    pha = np.linspace(0, 1, 95 * 127, dtype=np.float32).reshape(SIZE)
+    write(tmp_path / "pha", "png16", [pha], Clip(tmp_path))
+    stored = cv2.imread(str(tmp_path / "pha" / "000000.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(stored, np.rint(pha * 65535))
+    write(tmp_path / "com", "png16", cut_outs()[:1], Clip(tmp_path))
+    stored = cv2.imread(str(tmp_path / "com" / "000000.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(cv2.cvtColor(stored, cv2.COLOR_BGRA2RGBA), cut_outs()[0] * np.uint16(257))
+    write(tmp_path / "p8", "png", [pha], Clip(tmp_path))
+    np.testing.assert_array_equal(read_alpha(tmp_path / "p8" / "000000.png"), np.rint(pha * 255))
+
+
+@pytest.mark.parametrize("output_format, tolerance", [("mp4", 1e-6), ("mov", 1e-6), ("webm", 5.1e-4)])
+def test_variable_times_are_kept(tmp_path, output_format, tolerance):
+    write(tmp_path / f"a.{output_format}", output_format, ALPHAS, Clip(tmp_path))
+    times = times_of(tmp_path / f"a.{output_format}")
+    np.testing.assert_allclose(times, [float(time) for time in TIMES], atol=tolerance)
+
+
+def test_pictures_of_a_video_come_with_their_times_and_without_older_ones(tmp_path):
+    write(tmp_path / "pha", "png", ALPHAS, Clip(tmp_path))
+    (tmp_path / "pha" / "notes.png").write_bytes(b"the user's")
+    write(tmp_path / "pha", "png", ALPHAS[:3], Clip(tmp_path))
+    assert sorted(path.name for path in (tmp_path / "pha").glob("*.png")) == [
+        *(f"00000{number}.png" for number in range(3)),
+        "notes.png",
+    ]
+    lines = (tmp_path / "pha" / "timestamps.txt").read_text().splitlines()
+    assert lines == ["# timestamp format v2", "0.000", "33.367", "100.000"]
+
+
+SOUND = [
+    ("mp4", "aac", "mp4", "aac"),
+    ("mp4", "aac", "mov", "aac"),
+    ("mp4", "aac", "webm", "opus"),
+    ("mov", "pcm_s16le", "mp4", "aac"),
+    ("mov", "pcm_s16le", "mov", "pcm_s16le"),
+    ("mkv", "libopus", "webm", "opus"),
+    ("mkv", "libopus", "mov", "pcm_s16le"),
+    ("ts", "mp2", "mp4", "aac"),
+]
+
+
+@pytest.mark.parametrize("container, encoder, output_format, codec", SOUND)
+def test_sound_stays_in_sync(tmp_path, container, encoder, output_format, codec):
+    source = write_clip(tmp_path / f"src.{container}", frames(16)[0], sound=encoder)
+    clip = open_clip(source)
+    path = tmp_path / f"out.{output_format}"
+    with open_writer(path, output_format, clip, 3, True) as writer:
+        for frame in clip:
+            writer.write(frame.rgb(), frame)
+    began, found = beep_of(path)
+    assert found == codec
+    assert len(writer.notes) == (codec not in encoder)
+    picture = times_of(path)[BEEP]
+    assert abs((began - picture) - (beep_of(source)[0] - times_of(source)[BEEP])) < 0.003
+    assert abs(began - picture) < 1 / RATE
+
+
+def test_interrupted_sound_ends_with_the_picture(tmp_path):
+    clip = open_clip(write_clip(tmp_path / "src.mp4", frames(60)[0], sound="aac"))
+    with open_writer(tmp_path / "out.mp4", "mp4", clip, 3, True) as writer:
+        for frame, _ in zip(clip, range(15)):
+            writer.write(frame.rgb(), frame)
+        writer.whole = False
+    assert len(times_of(tmp_path / "out.mp4")) == 15
+    with video_reader.av_or_none().open(str(tmp_path / "out.mp4")) as container:
+        assert float(container.duration) / 1e6 < 15 / RATE + 0.05
+
+
+def test_error_leaves_no_video_behind(tmp_path):
+    (tmp_path / "a.mov").write_bytes(b"before")
+    with pytest.raises(RuntimeError), open_writer(tmp_path / "a.mov", "mov", Clip(tmp_path), 1) as writer:
+        writer.write(ALPHAS[0], Frame(0, TIMES[0], None, None))
+        raise RuntimeError("of the network")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mov"]
+    assert (tmp_path / "a.mov").read_bytes() == b"before"
+
+
+def test_mp4_with_alpha_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="mov, webm or png"), open_writer(tmp_path / "a.mp4", "mp4", Clip(tmp_path), 4):
+        pass
+
+
+@pytest.fixture
+def without_av(monkeypatch):
+    for module in (video_reader, video_writer):
+        monkeypatch.setattr(module, "av_or_none", lambda: None)
+
+
+def test_without_av_mp4_and_pictures_still_work(tmp_path, without_av):
+    writer = write(tmp_path / "a.mp4", "mp4", ALPHAS, Clip(tmp_path), sound=True)
+    assert "pip install -r requirements-video.txt" in writer.notes[0]
+    read = [frame.rgb()[: SIZE[0], : SIZE[1]] for frame in open_clip(tmp_path / "a.mp4")]
+    assert len(read) == 8 and min(psnr(rgb, np.dstack([pha] * 3)) for rgb, pha in zip(read[:-1], ALPHAS)) > 30
+    for output_format in PICTURES:
+        write(tmp_path / output_format, output_format, ALPHAS[:1], Clip(tmp_path))
+        suffix = PICTURES[output_format][0]
+        np.testing.assert_array_equal(read_alpha(tmp_path / output_format / f"000000{suffix}"), ALPHAS[0])
+
+
+@pytest.mark.parametrize("output_format", ["mov", "webm"])
+def test_without_av_the_rest_says_what_to_install(without_av, output_format):
+    with pytest.raises(UsageError, match="pip install -r requirements-video.txt"):
+        check_format(output_format)
+
+
+def test_every_format_is_written_by_something():
+    for output_format in FORMATS:
+        check_format(output_format)

@@ -1,0 +1,307 @@
+"""The web page: what it gives is what predict.py writes, it stays up whatever it is sent, and shows no other file."""
+
+import io
+import json
+import socket
+import struct
+import time
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import predict
+from dataset.picture import read_alpha, read_rgb, read_rgba
+from tests.app_server import BROWSER, DRIVER, ROOT, SAMPLE, browsing, give, matte_sample, requested, serving, wait
+from tests.prediction.test_predictor import scene
+
+httpx = pytest.importorskip("httpx", reason="gradio is not installed")
+pytest.importorskip("gradio", reason="gradio is not installed")
+
+OPTIONS = ["auto", "auto", "sampling", "auto", "en"]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Address of the page, and the folder that its files are in."""
+    folder = tmp_path_factory.mktemp("page")
+    with serving(folder, "--max-megabytes", "2", "--max-clip-megabytes", "2", "--max-seconds", "2") as (
+        address,
+        process,
+    ):
+        (files,) = folder.glob("matting-page-*")
+        yield address, files
+        assert process.poll() is None, (folder / "page.log").read_text()
+    assert not files.exists(), "the files of the visitors are still there"
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory):
+    """Folder with what predict.py writes for the sample pair."""
+    out = tmp_path_factory.mktemp("predicted")
+    assert predict.main(["--src", str(SAMPLE["src"]), "--bgr", str(SAMPLE["bgr"]), "--output-dir", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A pair of 168x176 as PNG files in memory."""
+    return [png(picture) for picture in scene(176, 168)]
+
+
+def png(picture):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
+class Visitor:
+    """What a program can do with the page."""
+
+    def __init__(self, address):
+        self.http = httpx.Client(base_url=address, timeout=60)
+
+    def upload(self, name, data):
+        """Path of the upload on the server; None if it was refused, as a multipart name without a letter is."""
+        answer = self.http.post("/gradio_api/upload", files={"files": (name, data)})
+        return answer.json()[0] if answer.status_code == 200 else None
+
+    def call(self, name, *arguments):
+        """The results, or the text of the error."""
+        answer = self.http.post(f"/gradio_api/call/{name}", json={"data": list(arguments)})
+        if answer.status_code != 200:
+            return f"{answer.status_code}: {answer.text}"
+        lines = self.http.get(f"/gradio_api/call/{name}/{answer.json()['event_id']}").text.splitlines()
+        kind, data = lines[-3 if lines[-1] == "" else -2 :][:2]
+        data = json.loads(data.partition(":")[2])
+        return data if kind == "event: complete" else str(data)
+
+    def matte(self, src, bgr):
+        files = [{"path": path, "meta": {"_type": "gradio.FileData"}} if path else None for path in (src, bgr)]
+        return self.call("matte", *files, "#ff0000", None, *OPTIONS)
+
+    def get(self, file):
+        return self.http.get(file["url"]).content
+
+
+def pictures(results):
+    """com, pha, fgr and over of matte's results, as files of the server."""
+    return [update["value"] for update in results[4:8]]
+
+
+def test_eight_at_once_get_what_predict_writes(page, truth):
+    def visit(number):
+        visitor = Visitor(page[0])
+        src, bgr = (visitor.upload(f"v{number}_{mark}.jpg", path.read_bytes()) for mark, path in SAMPLE.items())
+        results = visitor.matte(src, bgr)
+        assert isinstance(results, list), results
+        return [np.array(Image.open(io.BytesIO(visitor.get(file)))) for file in pictures(results)]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(visit, range(8)))
+    for com, pha, fgr, over in answers:
+        assert np.array_equal(pha, read_alpha(truth / "sample_pha.png"))
+        assert np.array_equal(fgr, read_rgb(truth / "sample_fgr.png"))
+        assert np.array_equal(com, read_rgba(truth / "sample_com.png"))
+        assert (over[pha == 0] == [255, 0, 0]).all() and np.array_equal(over[pha == 255], fgr[pha == 255])
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png_of(width, height, data, depth=8, colour=0):
+    """A PNG file that claims a size, whatever its data."""
+    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def zipped(name, data):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+    return file.getvalue()
+
+
+def hostile(good):
+    """name -> (file name, data): what is uploaded as the source; `good` is the data of a sound picture."""
+    zeros = zlib.compress(bytes(30_000_000), 9)
+    text = chunk(b"zTXt", b"Comment\0\0" + zeros)
+    broken = bytearray(good)
+    broken[60] ^= 255
+    return {
+        "cut off": ("a.png", good[: len(good) // 2]),
+        "cut off in the header": ("a.png", good[:20]),
+        "empty": ("a.png", b""),
+        "text": ("a.png", b"not a picture\n" * 100),
+        "html": ("a.html", b"<script>alert(1)</script>"),
+        "svg": ("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'),
+        "postscript": ("a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) (r) file\n"),
+        "pdf": ("a.png", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n"),
+        "gif": ("a.png", b"GIF89a" + bytes(50)),
+        "zip": ("a.png", zipped("../../a.png", bytes(10_000_000))),
+        "pickle": ("a.png", b"\x80\x04cposix\nsystem\n(S'true'\ntR."),
+        "two billion rows": ("a.png", png_of(2**31 - 1, 2**31 - 1, zlib.compress(b"0"))),
+        "bomb: 65,535 squared": ("a.png", png_of(65_535, 65_535, zeros)),
+        "bomb: 30,000 squared in one bit": ("a.png", png_of(30_000, 30_000, zeros, depth=1)),
+        "bomb: one long row": ("a.png", png_of(30_000_000, 1, zeros)),
+        "bomb: less than it claims": ("a.png", png_of(6000, 6000, zlib.compress(bytes(100)))),
+        "bomb: text": ("a.png", good[:33] + text + good[33:]),
+        "no pixels": ("a.png", png_of(0, 0, zlib.compress(b""))),
+        "flipped bits": ("a.png", bytes(broken)),
+        "tiff, huge": (
+            "a.tif",
+            b"II*\0\x08\0\0\0\x02\0\0\x01\4\0\1\0\0\0\xff\xff\xff\x7f\1\1\4\0\1\0\0\0\xff\xff\xff\x7f",
+        ),
+        "tiff, endless": ("a.tif", b"II*\0\x08\0\0\0\x01\0\0\1\4\0\1\0\0\0\1\0\0\0\x08\0\0\0"),
+        "jpeg, cut off": ("a.jpg", SAMPLE["src"].read_bytes()[:4000]),
+        "bmp, negative": ("a.bmp", b"BM" + bytes(8) + struct.pack("<IIiiHHI", 54, 40, -5, -5, 1, 24, 0) + bytes(24)),
+        "webp, empty": ("a.webp", b"RIFF\x04\0\0\0WEBP"),
+        "two megabytes": ("a.png", good + bytes(2_000_001)),
+        "path upwards": ("../../../../tmp/evil.png", b"x"),
+        "path from the root": ("/etc/cron.d/evil.png", b"x"),
+        "path of Windows": ("..\\..\\C:\\evil.png", b"x"),
+        "markup in the name": ("<img src=x onerror=alert(1)>.png", b"x"),
+        "name of 3,000 letters": ("a" * 3000 + ".png", b"x"),
+        "device name": ("CON.png", b"x"),
+        "nothing but dots": ("..", b"x"),
+        "a playlist": ("a.png", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
+    }
+
+
+def test_hostile_uploads_are_refused_in_words_and_leave_it_serving(page, small):
+    address, files = page
+    visitor = Visitor(address)
+    bgr = visitor.upload("b.png", small[1])
+    attempts = hostile(small[0])
+    assert len(attempts) >= 30
+    start = time.monotonic()
+    for kind, (name, data) in attempts.items():
+        src = visitor.upload(name, data)
+        if src is None:
+            continue  # refused at the door
+        assert src.startswith(f"{files}/") and ".." not in src.split("/"), kind
+        said = visitor.matte(src, bgr)
+        if kind in ("bomb: text", "flipped bits") and isinstance(said, list):
+            continue  # decoders may leave out a chunk that is none of the picture's
+        words = any(word in said for word in ("upload", "damaged", "at most"))
+        assert isinstance(said, str) and (words or ".." in src), (kind, said)  # gradio takes no path with two dots
+        assert str(files) not in said and "<img" not in said and "Traceback" not in said, kind
+    assert time.monotonic() - start < 60
+    assert not [path for path in files.rglob("*") if not path.resolve().is_relative_to(files)]
+    good = visitor.upload("a.png", small[0])
+    results = visitor.matte(good, bgr)
+    assert isinstance(results, list) and read_size(visitor.get(pictures(results)[1])) == (168, 176)
+
+
+def read_size(data):
+    return Image.open(io.BytesIO(data)).size
+
+
+def test_it_listens_on_this_machine_only(page):
+    port = int(page[0].rpartition(":")[2])
+    with pytest.raises(OSError):  # another address of this machine, where 0.0.0.0 would answer
+        socket.create_connection(("127.0.0.2", port), 5).close()
+
+
+def test_no_other_file_and_no_other_server_is_reached(page, small):
+    address, files = page
+    visitor = Visitor(address)
+    secret = files.parent / "secret.png"
+    secret.write_bytes(small[0])
+    for path in (
+        f"file={secret}", "file=/etc/passwd", "file=/etc/hosts", f"file={files}/../secret.png", "file=../../etc/passwd",
+        "file=%2e%2e/%2e%2e/etc/passwd", f"file={files}/%2e%2e/secret.png", f"file={files}/..%2fsecret.png",
+        f"file={ROOT / 'README.md'}", f"file={ROOT / 'image' / 'sample_src.jpg'}", "file=/proc/self/environ",
+        f"file=file://{secret}", f"file={address}/config", f"proxy={address}/config", f"file={files}",
+        f"file/{secret}", "file=", f"stream/x/y/{secret}", "monitoring", "vibe-code/",
+    ):  # fmt: skip
+        answer = visitor.http.get(f"/gradio_api/{path}")
+        assert answer.status_code in (403, 404, 405, 422), (path, answer.status_code, answer.text[:200])
+    for path in ("/static/../../../../../etc/passwd", "/assets/%2e%2e/%2e%2e/%2e%2e/launches.py", "/monitoring",
+                 "/custom_component/1/client/component/../../x", "/svelte/../../../app.py"):  # fmt: skip
+        assert visitor.http.get(path).status_code in (400, 403, 404), path
+    bgr = visitor.upload("b.png", small[1])
+    for path in (str(secret), "/etc/passwd", f"{files}/../secret.png", f"{address}/config", f"file://{secret}",
+                 f"{bgr}/../../../secret.png", str(SAMPLE["src"]), "\0", "x" * 10_000):  # fmt: skip
+        assert isinstance(visitor.matte(path, bgr), str), path
+    for form in ("png", "../x", None):
+        assert isinstance(visitor.call("matte_clip", None, None, "#000", None, form, *OPTIONS), str)
+    for options in (["auto", "auto", "sampling", "evil", "en"], ["no", "auto", "sampling", "auto", "en"]):
+        files_given = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in (bgr, bgr)]
+        assert isinstance(visitor.call("matte", *files_given, "#000", None, *options), str)
+    assert visitor.http.post("/gradio_api/queue/join", content=b"[" * 2_000_000).status_code == 413
+    assert visitor.http.get("/config").status_code == 200
+
+
+def clip_of(picture, frames, container="mp4"):
+    av = pytest.importorskip("av", reason="av is not installed")
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as out:
+        stream = out.add_stream("libx264", rate=10)
+        stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuv420p"
+        for _ in range(frames):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        out.mux(stream.encode())
+    return file.getvalue()
+
+
+def test_clips_are_matted_and_odd_ones_refused(page, small):
+    av = pytest.importorskip("av", reason="av is not installed")
+    visitor = Visitor(page[0])
+    src, bgr = scene(176, 168)
+    clip = clip_of(src, 4)
+    given = {"path": visitor.upload("b.png", small[1]), "meta": {"_type": "gradio.FileData"}}
+
+    def matte(name, data, form="mp4"):
+        source = {"path": visitor.upload(name, data), "meta": {"_type": "gradio.FileData"}}
+        return visitor.call("matte_clip", source, given, "#ff0000", None, form, *OPTIONS)
+
+    results = matte("my clip.mp4", clip)
+    assert isinstance(results, list), results
+    com, pha = (update["value"] for update in results[1:3])
+    with av.open(io.BytesIO(visitor.get(com))) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 4 and frames[0].shape == src.shape
+    corner = frames[3][:20, :20].reshape(-1, 3).mean(axis=0)
+    assert corner[0] > 230 and corner[1:].max() < 25
+    assert results[3].startswith("- ") and "4 frames" in results[3] and "/" not in results[3].replace("rgb/", "")
+    assert isinstance(matte("a.mkv", clip_of(src, 2, "matroska"), "webm"), list)
+    assert "longer than 2 seconds" in matte("long.mp4", clip_of(src, 25))
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+    dash = b"\x1aE\xdf\xa3<MPD profiles='urn:mpeg:dash:profile:isoff-on-demand:2011'>"
+    for data in (playlist, b"ffconcat version 1.0\nfile /etc/passwd\n", dash, clip[:40], small[0], clip[:-900]):
+        said = matte("a.mp4", data)
+        assert isinstance(said, str) and ("not a video" in said or "cannot be matted" in said), said
+
+
+@pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium and chromium-driver are not installed")
+def test_browser_downloads_the_alpha_that_predict_writes(page, truth, tmp_path):
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    address, files = page
+    with browsing(tmp_path, "zh-CN") as driver:
+        assert "1280×720，用时" in matte_sample(driver, address)
+        driver.find_element("id", "get_pha").click()
+        target = tmp_path / "downloads" / "sample_pha.png"
+        wait(driver, lambda _: target.exists())
+        assert np.array_equal(read_alpha(target), read_alpha(truth / "sample_pha.png"))
+        assert driver.find_element("id", "run").text == "开始抠图"
+        driver.find_element("css selector", "#language label").click()
+        wait(driver, lambda d: d.find_element("id", "run").text == "Cut out")
+        text = tmp_path / "text.png"
+        text.write_text("no picture")
+        driver.find_element("css selector", "#src button").click()  # takes the picture out
+        give(driver, "src", text)
+        driver.find_element("id", "run").click()
+        wait(driver, lambda d: "text.png is not a picture" in d.find_element("tag name", "body").text)
+        elsewhere = [url for url in requested(driver) if not url.startswith(address)]
+        refusals = [entry["message"] for entry in driver.get_log("browser") if "Security Policy" in entry["message"]]
+        assert not elsewhere and not refusals
+        assert len(list((files / "results").glob("*/*/sample_pha.png"))) == 1
+    until = time.monotonic() + 20
+    while list((files / "results").glob("*/*/sample_pha.png")):
+        assert time.monotonic() < until, "results stay after the page is closed"
+        time.sleep(0.2)

@@ -1,0 +1,22 @@
+"""Curves as pictures, for tools; needs matplotlib."""
+
+from contextlib import contextmanager
+
+from utils.system.errors import UsageError
+from utils.system.files import atomic_path
+
+
+@contextmanager
+def figure(path, **options):
+    """Give a matplotlib Figure to draw on; it is written to `path` (.png, .svg) when the block ends.
+
+    Raises UsageError if matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise UsageError("--plot needs matplotlib: pip install matplotlib") from None
+    drawn = Figure(layout="constrained", **options)
+    yield drawn
+    with atomic_path(path) as temporary:
+        drawn.savefig(temporary, dpi=110)

@@ -1,0 +1,128 @@
+"""What the web page makes of an uploaded clip, by way of utils.prediction.clip."""
+
+import contextlib
+import io
+import os
+import re
+from fractions import Fraction
+
+from dataset.picture import PictureError
+from tools.web.results import parse_colour, result_name
+from tools.web.upload import check_weight, read_upload, shown_name
+from tools.web.words import Refused
+from utils.picture.write import write_picture
+from utils.prediction.clip import matte_video
+from utils.system.errors import UsageError
+
+# By their first bytes. FFmpeg reads many more kinds, and some of them (playlists, DASH, concatenations) name other
+# files, on this machine or elsewhere, which it would open.
+CONTAINERS = ((4, b"ftyp", "mov"), (4, b"moov", "mov"), (0, b"\x1aE\xdf\xa3", "matroska"), (8, b"AVI ", "avi"))
+MOST_PIXELS = 4096 * 2304  # of a frame
+FRAMES_A_SECOND = 60
+FORMATS = ("mp4", "webm", "mov")
+
+
+def matte_clip(matting, src_path, bgr_path, target, align, match_exposure, output_format, limits, folder, tick):
+    """Matte an uploaded clip.
+
+    Args:
+        matting: Matting.
+        src_path: uploaded video.
+        bgr_path: uploaded picture; None: estimated from the clip, whose camera stood still.
+        target: (colour, uploaded picture or None), what mp4 puts the subject before; the others keep the alpha.
+        align, match_exposure: see utils.background.match.
+        output_format: one of FORMATS.
+        limits: tools.web.upload.Limits.
+        folder: Path, empty, which the results are written to.
+        tick: function of (frames done, frames in all).
+
+    Returns:
+        paths of com and pha, and a list of lines.
+
+    Raises:
+        Refused: with what is wrong and the remedy.
+    """
+    frames = check_clip(src_path, limits)
+    # Under names of ours: what a visitor calls a picture must not make a video or a folder of it.
+    clip = folder / f"{result_name(src_path)}.mp4"
+    os.link(src_path, clip)
+    bgr, before = kept(bgr_path, folder / "background.png", limits) if bgr_path else "auto", None
+    if output_format == "mp4":
+        colour = "#" + bytes(parse_colour(target[0])).hex()
+        before = kept(target[1], folder / "target.png", limits) if target[1] else colour
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            counted = _Counted(matting, frames, tick)
+            matte_video(counted, clip, bgr, folder, ("com", "pha"), output_format, before, align, match_exposure)
+    except (PictureError, UsageError) as error:
+        why = re.sub(r"(?:/[^/\s:]+)+/", "", str(error))  # names without their folders
+        raise Refused("clip_failed", name=shown_name(src_path), why=why) from None
+    finally:
+        for path in (clip, folder / "background.png", folder / "target.png"):
+            path.unlink(missing_ok=True)
+    stem = folder / clip.stem
+    paths = [stem.with_name(f"{stem.name}_{kind}.{output_format}") for kind in ("com", "pha")]
+    lines = printed.getvalue().replace(str(clip), clip.stem).splitlines()
+    return *paths, [line.strip() for line in lines if line.strip() and str(folder) not in line]
+
+
+def kept(path, name, limits):
+    """An uploaded picture, written anew under a name of ours; returns the name."""
+    write_picture(name, read_upload(path, limits))
+    return name
+
+
+def check_clip(path, limits):
+    """Refuse a clip that is no video of a plain kind, too long or too large; returns how many frames it has.
+
+    Its packets are counted, none is decoded: what its header says of its length may be anything.
+    """
+    import av
+
+    check_weight(path, limits.clip_megabytes)
+    name = shown_name(path)
+    with open(path, "rb") as file:
+        head = file.read(1 << 20)
+    kind = next((kind for at, mark, kind in CONTAINERS if head[at : at + len(mark)] == mark), None)
+    if kind is None or b"<mpd" in head.lower():
+        raise Refused("no_clip", name=name)
+    most = limits.seconds * FRAMES_A_SECOND
+    count, first, last = 0, None, Fraction(0)
+    try:
+        with av.open(str(path), format=kind, metadata_errors="replace") as container:
+            stream = container.streams.video[0]
+            width, height = stream.codec_context.width, stream.codec_context.height
+            for packet in container.demux(stream):
+                if packet.size and packet.pts is not None:
+                    seconds = packet.pts * packet.time_base
+                    first, last = seconds if first is None else min(first, seconds), max(last, seconds)
+                count += packet.size > 0
+                if count > most or (first is not None and last - first > limits.seconds + 0.1):
+                    raise Refused("too_long", name=name, seconds=limits.seconds, frames=most)
+    except (av.error.FFmpegError, IndexError, ValueError, OSError) as error:
+        if isinstance(error, Refused):
+            raise
+        raise Refused("no_clip", name=name) from None
+    if count == 0:
+        raise Refused("no_clip", name=name)
+    if not 0 < width * height <= MOST_PIXELS:
+        raise Refused("clip_too_large", name=name, width=width, height=height)
+    return count
+
+
+class _Counted:
+    """A Matting that tells how many pictures it has matted; a clip with more than it should have ends there."""
+
+    def __init__(self, matting, frames, tick):
+        self.matting, self.frames, self.tick, self.done = matting, frames, tick, 0
+
+    def __getattr__(self, name):
+        return getattr(self.matting, name)
+
+    def __call__(self, *pictures, **options):
+        if self.done > self.frames:
+            raise UsageError("the clip has more frames than its index")
+        self.done += 1
+        self.tick(self.done, self.frames)
+        return self.matting(*pictures, **options)

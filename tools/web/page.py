@@ -1,0 +1,321 @@
+"""The web page of tools/app.py: what stands where, and what happens on a click."""
+
+import hashlib
+import html
+import secrets
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+
+import gradio as gr
+import gradio.component_meta
+
+from tools.web.clip import FORMATS, matte_clip
+from tools.web.notes import in_language
+from tools.web.results import matte_pair, put_before
+from tools.web.words import LANGUAGES, Refused, say
+from utils.background.align import MODES as ALIGN_MODES
+from utils.background.match import EXPOSURE_MODES
+from utils.engine.backends import PACKAGES, missing_packages
+from utils.engine.choice import ENGINES
+from utils.predictor import Matting
+from utils.system.errors import UsageError, user_message
+
+OPTIONS = {"align": ALIGN_MODES, "exposure": EXPOSURE_MODES, "refine": ("sampling", "thresholding", "full")}
+ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "network"}
+COLOUR = "#2d9c6f"
+NETWORKS = 3  # kept in memory, one for each combination of options
+FONT = ["system-ui", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "sans-serif"]
+CSS = """
+.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+#language { border: 0; background: none; min-width: 180px; }
+#clip button[aria-label^="Trim"] { display: none; }
+"""
+
+
+# gradio would write a .pyi file beside this one, for whoever edits it.
+gradio.component_meta.create_or_modify_pyi = lambda *_: None
+
+
+def uploaded_path(_self, payload):
+    """What the page's functions get of an upload: its path. Gradio itself decodes nothing."""
+    return payload.path if payload else None
+
+
+async def uploaded_only(self, path):
+    """Gradio would fetch a file whose path is an address."""
+    if path and "://" in str(path):
+        raise gr.Error("only uploaded files are taken", print_exception=False)
+    return await gr.blocks.Block.async_move_resource_to_block_cache(self, path)
+
+
+class UploadedPicture(gr.Image):
+    is_template, preprocess, async_move_resource_to_block_cache = True, uploaded_path, uploaded_only
+
+
+class UploadedClip(gr.Video):
+    is_template, preprocess, async_move_resource_to_block_cache = True, uploaded_path, uploaded_only
+
+
+class Page:
+    """The page and what it needs to answer.
+
+    Args:
+        files: Path, gradio's temporary folder: results and copies of the examples are written to it.
+        examples: pairs of paths, sources and backgrounds, to try the page with.
+        limits: tools.web.upload.Limits.
+        network: arguments of `Matting` that stay the same: `weights`, `device`.
+        engine: which one is chosen at first.
+        waiting: requests that may wait; one is computed at a time.
+        clips: whether videos are taken, which needs PyAV.
+    """
+
+    def __init__(self, files, examples, limits, network, engine="auto", waiting=24, clips=True):
+        self.results, self.limits, self.engine, self.clips = files / "results", limits, engine, clips
+        self.matting = lru_cache(NETWORKS)(lambda mode, engine: Matting(refine_mode=mode, engine=engine, **network))
+        self.examples = self.copied(examples, files / "examples")
+        self.worded = []  # (component, property, key): what a change of language changes
+        with gr.Blocks(
+            title="Background matting", analytics_enabled=False, delete_cache=(60, limits.minutes * 60)
+        ) as page:
+            self.build()
+            page.load(self.greet, None, [self.language, *self.labelled()], api_visibility="private", queue=False)
+            page.unload(self.leave)
+        page.queue(max_size=waiting, default_concurrency_limit=1)
+        self.blocks = page
+
+    def copied(self, examples, folder):
+        """Copies of the examples: what the page serves lies in its own folder, and so do their addresses."""
+        folder.mkdir()
+        copies = [[shutil.copy(path, folder) for path in pair] for pair in examples]
+        gr.set_static_paths([path for pair in copies for path in pair])  # not deleted with the visitors' files
+        return copies
+
+    def labelled(self):
+        return [component for component, _, _ in self.worded]
+
+    def word(self, component, key, name="label"):
+        """Remember that a property of a component is the words of a key."""
+        self.worded.append((component, name, key))
+        return component
+
+    def build(self):
+        with gr.Row(equal_height=True):
+            with gr.Column(scale=5):
+                self.word(gr.Markdown(say("title")), "title", "value")
+            with gr.Column(scale=1, min_width=180):
+                self.language = gr.Radio(
+                    list(LANGUAGES.items()), value="en", show_label=False, container=False, elem_id="language"
+                )
+        with self.word(gr.Tab(say("pictures")), "pictures"):
+            self.build_pictures()
+        if self.clips:
+            with self.word(gr.Tab(say("clips")), "clips"):
+                self.build_clips()
+        limits = gr.Markdown(self.limit_words("en"))
+        self.worded.append((limits, "value", self.limit_words))
+        self.language.change(
+            self.translate,
+            self.language,
+            self.labelled(),
+            api_visibility="private",
+            queue=False,
+            show_progress="hidden",
+        )
+
+    def build_pictures(self):
+        folder = gr.State()
+        with gr.Row():
+            with gr.Column(scale=2):
+                with gr.Row():
+                    src, bgr = self.picture("src"), self.picture("bgr")
+                examples = gr.Examples(
+                    self.examples, [src, bgr], label=say("examples"), api_visibility="private", visible_columns=[0]
+                )
+                self.word(examples.dataset, "examples")
+                run = self.word(gr.Button(say("run"), variant="primary", elem_id="run"), "run", "value")
+                target, options = self.build_target(), self.build_options()
+            with gr.Column(scale=3):
+                compare = gr.ImageSlider(
+                    label=say("compare"), type="filepath", max_height=460, interactive=False, buttons=["fullscreen"]
+                )
+                self.word(compare, "compare")
+                with gr.Row():
+                    views = [
+                        self.word(gr.Image(label=say(k), interactive=False, height=200, buttons=["fullscreen"]), k)
+                        for k in ("pha", "com")
+                    ]
+                with gr.Row():
+                    files = [self.download(f"get_{kind}") for kind in ("com", "pha", "fgr", "over")]
+                notes = gr.Markdown(elem_id="notes")
+        run.click(
+            self.matte,
+            [src, bgr, *target, *options, self.language],
+            [folder, compare, *views, *files, notes],
+            api_name="matte",
+            **ONE_AT_A_TIME,
+        )
+        for changed in (target[0].change, target[1].change):
+            changed(
+                self.change_target,
+                [folder, *target, self.language],
+                [compare, files[-1]],
+                api_visibility="private",
+                show_progress="hidden",
+                trigger_mode="always_last",
+                **ONE_AT_A_TIME,
+            )
+
+    def build_clips(self):
+        with gr.Row():
+            with gr.Column(scale=2):
+                src = self.word(UploadedClip(label=say("clip"), sources=["upload"], height=210, elem_id="clip"), "clip")
+                bgr = self.picture("clip_bgr")
+                run = self.word(gr.Button(say("run"), variant="primary", elem_id="run_clip"), "run", "value")
+                form = self.radio("format", FORMATS)
+                target, options = self.build_target(), self.build_options()
+            with gr.Column(scale=3):
+                result = gr.Video(label=say("result"), interactive=False, height=460, autoplay=True, buttons=[])
+                self.word(result, "result")
+                with gr.Row():
+                    files = [self.download(key) for key in ("get_clip", "get_clip_pha")]
+                notes = gr.Markdown(elem_id="clip_notes")
+        run.click(
+            self.matte_clip,
+            [src, bgr, *target, form, *options, self.language],
+            [result, *files, notes],
+            api_name="matte_clip",
+            **ONE_AT_A_TIME,
+        )
+
+    def build_target(self):
+        with self.word(gr.Accordion(say("target"), open=True), "target"), gr.Row():
+            colour = self.word(gr.ColorPicker(COLOUR, label=say("colour"), min_width=120), "colour")
+            return colour, self.picture("target_picture", 150)
+
+    def picture(self, key, height=210):
+        component = UploadedPicture(
+            label=say(key), type="filepath", sources=["upload", "clipboard"], height=height, buttons=[],
+            placeholder=say("drop"), elem_id=key,
+        )  # fmt: skip
+        self.word(component, "drop", "placeholder")
+        return self.word(component, key)
+
+    def download(self, key):
+        return self.word(gr.DownloadButton(say(key), interactive=False, size="sm", elem_id=key), key)
+
+    def radio(self, key, values):
+        radio = self.word(gr.Radio([(say(value), value) for value in values], value=values[0], label=say(key)), key)
+        self.worded.append((radio, "choices", lambda language: [(say(value, language), value) for value in values]))
+        return radio
+
+    def build_options(self):
+        engines = [name for name in ENGINES if name not in PACKAGES or not missing_packages(name)]
+        with self.word(gr.Accordion(say("options"), open=False), "options"):
+            radios = [self.radio(key, values) for key, values in OPTIONS.items()]
+            return [*radios, self.word(gr.Dropdown(engines, value=self.engine, label=say("engine")), "engine")]
+
+    def limit_words(self, language):
+        keys = ("limits", "clip_limits") if self.clips else ("limits",)
+        return "  \n".join(say(key, language, **asdict(self.limits)) for key in keys)
+
+    # What happens
+
+    def translate(self, language):
+        """The page's words in a language."""
+        return [
+            gr.update(**{name: key(language) if callable(key) else say(key, language)}) for _, name, key in self.worded
+        ]
+
+    def greet(self, request: gr.Request):
+        """Open the page in the browser's language."""
+        language = "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
+        return [language, *self.translate(language)]
+
+    def leave(self, request: gr.Request):
+        """Delete the results of somebody who has closed the page."""
+        shutil.rmtree(self.session_folder(request), ignore_errors=True)
+
+    def session_folder(self, request):
+        # The browser names its session: hashed, the name cannot lead anywhere else.
+        return self.results / hashlib.sha256(str(request.session_hash).encode()).hexdigest()[:32]
+
+    def matte(self, src, bgr, colour, behind, align, exposure, refine, engine, language, request: gr.Request):
+        """Matte an uploaded pair, and put the subject before a colour or a picture."""
+        with answered(language):
+            require(no_src=src, no_bgr=bgr)
+            folder, matting = self.begin(request, align, exposure, refine, engine)
+            done = matte_pair(matting, src, bgr, align, exposure, self.limits, folder)
+            over, view = put_before(folder, colour, behind, self.limits)
+        notes = [say("took", language, engine=matting.engine, **done), *done["notes"]]
+        files = [str(next(folder.glob(f"*_{kind}.png"))) for kind in ("com", "pha", "fgr")]
+        return [
+            str(folder),
+            (str(folder / "view_src.jpg"), str(view)),
+            str(folder / "view_pha.jpg"),
+            str(folder / "view_com.jpg"),
+            *(gr.update(value=file, interactive=True) for file in (*files, str(over))),
+            listed(notes, language),
+        ]
+
+    def matte_clip(
+        self, src, bgr, colour, behind, form, align, exposure, refine, engine, language,
+        request: gr.Request, progress=gr.Progress(),  # noqa: B008
+    ):  # fmt: skip
+        """Matte an uploaded clip."""
+        with answered(language):
+            require(no_clip_given=src)
+            if form not in FORMATS:
+                raise Refused("bad_option")
+            folder, matting = self.begin(request, align, exposure, refine, engine)
+            com, pha, notes = matte_clip(
+                matting, src, bgr, (colour, behind), align, exposure, form, self.limits, folder,
+                lambda done, of: progress((done, of), unit=""),
+            )  # fmt: skip
+        shown = None if form == "mov" else str(com)  # browsers do not play ProRes
+        return [shown, *(gr.update(value=str(file), interactive=True) for file in (com, pha)), listed(notes, language)]
+
+    def begin(self, request, align, exposure, refine, engine):
+        """A new folder for results, and the network that was chosen."""
+        for key, value in (("align", align), ("exposure", exposure), ("refine", refine)):
+            if value not in OPTIONS[key]:
+                raise Refused("bad_option")
+        folder = self.session_folder(request) / secrets.token_hex(16)
+        folder.mkdir(parents=True)
+        return folder, self.matting(refine, engine)
+
+    def change_target(self, folder, colour, behind, language):
+        """Put the subject of the last result before something else."""
+        if not folder:
+            return gr.skip(), gr.skip()
+        folder = Path(folder)
+        with answered(language):
+            over, view = put_before(folder, colour, behind, self.limits)
+        return (str(folder / "view_src.jpg"), str(view)), gr.update(value=str(over), interactive=True)
+
+
+def require(**given):
+    """Refuse with the key of the first value that is missing."""
+    for key, value in given.items():
+        if not value:
+            raise Refused(key)
+
+
+def listed(notes, language):
+    return "\n".join(f"- {html.escape(in_language(note, language))}" for note in notes)
+
+
+@contextmanager
+def answered(language):
+    """Turn what a visitor can mend into a message on the page; it never names a folder of this machine."""
+    try:
+        yield
+    except (Refused, UsageError) as error:
+        line = in_language(error.line(language) if isinstance(error, Refused) else str(error), language)
+        raise gr.Error(html.escape(line), print_exception=False) from None
+    except Exception as error:
+        if "memory" in (user_message(error) or ""):
+            raise gr.Error(say("no_memory", language), print_exception=False) from None
+        raise

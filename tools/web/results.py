@@ -1,0 +1,133 @@
+"""What the web page makes of an uploaded pair: files to look at and files to keep, all in one folder.
+
+NAME_pha.png, NAME_fgr.png, NAME_com.png (cut-out, RGBA) and NAME_over.png (on the new background) at full size, as
+predict.py writes them; `view_*.jpg` are small copies for the page.
+"""
+
+import re
+import secrets
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from dataset.picture import PictureError, read_alpha, read_rgb
+from tools.web.upload import read_upload
+from tools.web.words import Refused
+from utils.background.checks import background_warnings, match_size, scene_warnings
+from utils.background.match import match_background
+from utils.picture.blend import blend, over
+from utils.picture.resize import cover, reduced
+from utils.picture.write import write_picture
+
+VIEW = 1280  # long side of what the page shows, pixels
+
+
+def matte_pair(matting, src_path, bgr_path, align, match_exposure, limits, folder):
+    """Matte an uploaded pair.
+
+    Args:
+        matting: Matting.
+        src_path, bgr_path: uploaded files.
+        align, match_exposure: see utils.background.match.
+        limits: tools.web.upload.Limits.
+        folder: Path, empty, which the results are written to.
+
+    Returns:
+        dict: `width`, `height`, `seconds` (of the network and what prepares for it) and `notes`, a list of lines.
+
+    Raises:
+        Refused: a file cannot be used, or the two do not belong together.
+    """
+    src, bgr = read_upload(src_path, limits), read_upload(bgr_path, limits)
+    try:
+        bgr, resized = match_size(src, bgr)
+    except PictureError:
+        sizes = {name: f"{x.shape[1]}×{x.shape[0]}" for name, x in (("src", src), ("bgr", bgr))}
+        raise Refused("other_shape", **sizes) from None
+    start = time.perf_counter()
+    bgr, match = match_background(src, bgr, align, match_exposure)
+    matte = matting(src, bgr)
+    seconds = time.perf_counter() - start
+    warnings = scene_warnings(src, bgr) or background_warnings(src, bgr, matte.pha)
+    name = result_name(src_path)
+    for kind in ("pha", "fgr", "com"):
+        write_picture(folder / f"{name}_{kind}.png", getattr(matte, kind))
+    pha = reduced(matte.pha, VIEW)
+    cut_out = blend(reduced(matte.fgr, VIEW), pha, chequers(*pha.shape))
+    for kind, picture in (("src", reduced(src, VIEW)), ("pha", pha), ("com", cut_out)):
+        write_picture(folder / f"view_{kind}.jpg", picture)
+    notes = [*match.notes, *([resized] if resized else []), *warnings]
+    return {"height": src.shape[0], "width": src.shape[1], "seconds": seconds, "notes": notes}
+
+
+def put_before(folder, colour, picture_path, limits):
+    """Put the matted subject of a folder before something else.
+
+    Args:
+        folder: Path, written by `matte_pair`.
+        colour: text of the page's colour field, see `parse_colour`.
+        picture_path: uploaded file, which goes before the colour; or None.
+        limits: tools.web.upload.Limits.
+
+    Returns:
+        paths of the composite and of its small copy, which have new names each time.
+
+    Raises:
+        Refused: the folder is gone, or the picture cannot be used.
+    """
+    found = sorted(folder.glob("*_fgr.png")) if folder and folder.is_dir() else []
+    if not found:
+        raise Refused("gone")
+    try:
+        fgr, pha = read_rgb(found[0]), read_alpha(found[0].with_name(found[0].name[: -len("fgr.png")] + "pha.png"))
+    except PictureError:
+        raise Refused("gone") from None
+    if picture_path:
+        behind = cover(read_upload(picture_path, limits), *pha.shape)
+    else:
+        behind = np.broadcast_to(np.uint8(parse_colour(colour)), fgr.shape)
+    composite = over(fgr, pha, behind)
+    name = found[0].name[: -len("_fgr.png")]
+    for old in (*folder.glob("*_over.png"), *folder.glob("view_over_*.jpg")):
+        old.unlink(missing_ok=True)
+    # The view's name is new each time: the browser keeps what it has seen under a name.
+    paths = folder / f"{name}_over.png", folder / f"view_over_{secrets.token_hex(4)}.jpg"
+    write_picture(paths[0], composite)
+    write_picture(paths[1], reduced(composite, VIEW))
+    return paths
+
+
+def sweep(folder, seconds):
+    """Delete what was written below a folder more than some seconds ago, and sub-folders that are empty since then."""
+    until = time.time() - seconds
+    old = []
+    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
+        with suppress(FileNotFoundError):
+            if path.lstat().st_mtime < until:
+                old.append(path)
+    for path in old:
+        with suppress(OSError):  # not empty, or gone already
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def parse_colour(text):
+    """Red, green, blue, 0..255, of `#rrggbb` or `rgb(r, g, b)`, `rgba(r, g, b, a)`; anything else is green."""
+    text = str(text or "").strip()
+    if match := re.fullmatch(r"#([0-9a-fA-F]{6})(?:[0-9a-fA-F]{2})?", text):
+        return tuple(bytes.fromhex(match[1]))
+    numbers = re.fullmatch(r"rgba?\(([\d., ]{1,80})\)", text)
+    parts = re.findall(r"\d+(?:\.\d+)?", numbers[1])[:3] if numbers else []
+    return tuple(min(255, round(float(part))) for part in parts) if len(parts) == 3 else (0, 255, 0)
+
+
+def result_name(path):
+    """What results are called after: letters, digits, - and _ of the uploaded name, without `_src`."""
+    return re.sub(r"[^\w-]+", "_", Path(path).stem.removesuffix("_src")).strip("_")[:40] or "picture"
+
+
+def chequers(height, width, side=16):
+    """What stands for transparency: uint8 (height, width, 3), light and dark squares."""
+    squares = (np.arange(height)[:, None] // side + np.arange(width) // side) % 2
+    return np.repeat(np.where(squares, 255, 204).astype(np.uint8)[..., None], 3, axis=2)

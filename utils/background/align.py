@@ -1,0 +1,359 @@
+"""Lay the captured background over the source when the camera moved between the two shots.
+
+The camera is taken to have turned, or to look at something flat or far: then one homography maps one picture onto the
+other. Near things that shifted against far ones (parallax) stay shifted; no warp of the whole picture can mend that.
+"""
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+import cv2
+import numpy as np
+
+from utils.background.exposure import Exposure, estimate_exposure
+from utils.background.homography import SHIFT, corners_of, covered, implausible, project, rescaled, warp
+from utils.picture.resize import fit, glance, reduced
+
+MODES = ("auto", "off", "homography")
+LOOK_AT, MEASURE_AT, REFINE_AT = 480, 1280, 2560  # long side, in pixels, of the copies for each step
+STILL = 0.6  # pixels of the source (of HD or less): a network trained on captures half a pixel apart does not mind
+RATIO = 0.8  # Lowe's: the best match's distance to the second best's
+INLIER = 2.0  # pixels of the copy
+ENOUGH_TRACKS, ENOUGH_INLIERS, ENOUGH_SHARE = 12, 16, 0.2
+SLIGHT = 0.005  # of the long side: so little motion changes no exposure
+BETTER = 0.9  # residual after, relative to before
+TEXTURE = 12  # range of the 3x3 pixels around one, levels of 255
+SUBJECT = (0.06, 0.12)  # difference of a subject's pixels from the background, 0..1: by how much the rest differs
+REFINE_ROUNDS = 2
+GROWN, FAIR = 1.5, 0.015  # times the residual of the frame before, or of a fair fit: then the track is lost
+CLEAR = 0.5  # share of the smooth ground that agrees on an exposure, below which the subject may be all that agrees
+NEAR = 0.04  # of the long side: around a feature that both pictures share is ground, not subject
+REMEDY = "take both pictures from one place, with the same zoom"
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where the source's pixels are in the background.
+
+    Attributes:
+        matrix: float64 (3, 3), homography from source pixels to background pixels (x right, y down, centres at whole
+            numbers); the identity where nothing is to be done.
+        matches, inliers: features found in both pictures, and those that the homography explains.
+        before, after: residual, 0..1: median difference of brightness on textured ground near the inliers.
+        motion: largest distance that a corner of the picture moves, in pixels.
+        uncovered: share of the source that the background does not show, 0..1.
+        reason: why nothing is done, else None.
+        tried: features were looked for: the pictures do not fit as they are, or it was demanded.
+        light: the exposure of the background, laid over, as it was estimated on the way; None if it was not.
+    """
+
+    matrix: np.ndarray = field(default_factory=lambda: np.eye(3))
+    matches: int = 0
+    inliers: int = 0
+    before: float = 0.0
+    after: float = 0.0
+    motion: float = 0.0
+    uncovered: float = 0.0
+    reason: Optional[str] = None
+    tried: bool = True
+    light: Optional[Exposure] = None
+
+    def apply(self, bgr, src, exposure=None):
+        """The background as the source's camera would have seen it, uint8 (H, W, 3).
+
+        What the background picture does not show is filled. Next to the background it is filled from the source: the
+        network sees two equal pictures there and answers "background", where a black border would be cut out as
+        foreground. Next to the subject the background's last row or column goes on instead, because there the same
+        answer would cut the subject off. Both are guesses: the alpha in that border is less reliable.
+
+        Args:
+            bgr, src: uint8 (H, W, 3), RGB, those that the alignment was estimated on.
+            exposure: what to do to the background's channels, None for nothing.
+        """
+        exposure = exposure or Exposure(reason="none given")
+        if self.reason is not None:
+            return exposure.apply(bgr)
+        laid = exposure.apply(warp(bgr, self.matrix, src.shape[:2]))
+        if not self.uncovered:
+            return laid
+        shown = covered(self.matrix, src.shape[:2])
+        from_source = ~shown & ~_beside_subject(src, laid, shown)
+        return np.where(from_source[..., None], src, laid)
+
+    def __str__(self):
+        found = f"{self.inliers} of {self.matches} matches agree"
+        if self.before:
+            found += f", residual {self.before:.4f} -> {self.after:.4f}"
+        if self.reason is not None:
+            return f"background not moved: {self.reason}" + (f" ({found})" if self.matches else "")
+        filled = f"; {self.uncovered:.1%} of the picture is not in it and was filled" if self.uncovered else ""
+        return f"background aligned: corners moved up to {self.motion:.1f} pixels, {found}{filled}"
+
+
+def estimate_alignment(src, bgr, mode="auto"):
+    """Find the homography that lays the background over the source.
+
+    Corners followed from one small copy to the other (Lucas and Kanade) tell whether there is anything to do; that is
+    all that `"auto"` costs where the camera stood still. Else SIFT features are matched and a homography fitted
+    (MAGSAC); the residual then shows the subject, and corners outside it, followed at full size from the background
+    laid over by that homography, refine it. (On photographs moved by known homographies that came within 0.01 pixels
+    on average; maximising the correlation, cv2.findTransformECC, from there led away again, to 0.04.)
+
+    Args:
+        src, bgr: uint8 (H, W, 3), RGB, of equal size.
+        mode: `"auto"`; `"homography"` does not look first; `"off"`.
+
+    Returns:
+        Alignment; with a `reason` and the identity when the camera stood still, too few features agree, the
+        homography folds the picture over or moves or scales it more than a hand does, or the residual does not
+        fall by a tenth.
+    """
+    if mode not in MODES:
+        raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
+    if mode == "off":
+        return Alignment(reason="it was not asked for", tried=False)
+    if min(src.shape[:2]) < 64:
+        return Alignment(reason="the pictures are too small", tried=False)
+    small = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
+    light = estimate_exposure(*small)
+    if mode == "auto":
+        reason = _nothing_to_do(*_grey(*small, light), _still(small[0], src))
+        if reason:
+            return Alignment(reason=reason, tried=False, light=light)
+    seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
+    here, there = _matches(seen, known)
+    if len(here) < ENOUGH_INLIERS:
+        return Alignment(matches=len(here), reason=f"too few features are in both pictures; {REMEDY}")
+    matrix, inlier = cv2.findHomography(here, there, cv2.USAC_MAGSAC, INLIER, maxIters=5000, confidence=0.999)
+    inliers = 0 if matrix is None else int(inlier.sum())
+    found = {"matches": len(here), "inliers": inliers}
+    if inliers < max(ENOUGH_INLIERS, ENOUGH_SHARE * len(here)):
+        return Alignment(**found, reason=f"too few matches agree; {REMEDY}")
+    scale = seen.shape[1] / src.shape[1]
+    matrix = rescaled(matrix, 1 / scale)
+    problem = implausible(matrix, src.shape[:2])
+    if problem:
+        return Alignment(**found, reason=f"{problem}; {REMEDY}")
+    # The first look may have been wrong about the light where the pictures lie far apart or the subject is large.
+    small_matrix = rescaled(matrix, small[0].shape[1] / src.shape[1])
+    laid = warp(small[1], small_matrix, small[0].shape[:2])
+    far = _far_from(here[inlier[:, 0] > 0], seen.shape)
+    light = estimate_exposure(small[0], laid)
+    if light.share < CLEAR:
+        near_features = estimate_exposure(small[0], laid, subject=far)
+        light = near_features if near_features.share else light
+    matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1])
+    problem = implausible(matrix, src.shape[:2])
+    if problem:
+        return Alignment(**found, reason=f"{problem}; {REMEDY}")
+    seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
+    before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
+    found.update(before=before, after=after)
+    corners = corners_of(src.shape[:2])
+    motion = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
+    if after > BETTER * before:
+        reason = "laying it over by the features found does not lower the difference"
+        return Alignment(**found, reason=reason, light=light if motion < SLIGHT * max(src.shape) else None)
+    uncovered = 1 - float(covered(matrix, src.shape[:2]).mean())
+    return Alignment(matrix, **found, motion=motion, uncovered=uncovered, light=light)
+
+
+def follow_alignment(alignment, src, bgr, light=None):
+    """Find the homography of a clip's next frame from that of the frame before; no features are looked for anew.
+
+    Corners of the background, laid over as for the frame before, are followed into the new frame and refine it once.
+
+    Args:
+        alignment: of the frame before; its matrix may be the identity.
+        src, bgr: uint8 (H, W, 3), RGB, the new frame, and the background as it was captured.
+        light: Exposure of the background, None for none.
+
+    Returns:
+        Alignment; None when the track is lost: too few corners agree, the homography is none of a hand's, or the
+        residual has grown by half.
+    """
+    light = light or Exposure(reason="none given")
+    seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
+    scale = seen.shape[1] / src.shape[1]
+    matrix = rescaled(alignment.matrix, scale)
+    start, there = _follow(warp(known, matrix, seen.shape), seen, 60, 800)
+    if len(start) < ENOUGH_INLIERS:
+        return None
+    step, inlier = cv2.findHomography(there, start, cv2.USAC_MAGSAC, INLIER, maxIters=2000, confidence=0.999)
+    found = {"matches": len(start), "inliers": 0 if step is None else int(inlier.sum())}
+    if found["inliers"] < max(ENOUGH_INLIERS, ENOUGH_SHARE * len(start)):
+        return None
+    matrix = rescaled(matrix @ step, 1 / scale)
+    if implausible(matrix, src.shape[:2]):
+        return None
+    matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1], 1)
+    if implausible(matrix, src.shape[:2]):
+        return None
+    far = _far_from(there[inlier[:, 0] > 0], seen.shape)
+    before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
+    if after > GROWN * max(alignment.after, FAIR):
+        return None
+    corners = corners_of(src.shape[:2])
+    return Alignment(
+        matrix,
+        **found,
+        before=before,
+        after=after,
+        motion=float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max()),
+        uncovered=1 - float(covered(matrix, src.shape[:2]).mean()),
+        light=light,
+    )
+
+
+def stood_still(src, laid):
+    """Whether a frame of a clip still fits the background as it was laid over an earlier one; or has no hold to tell.
+
+    Args: src uint8 (H, W, 3), RGB; laid what `look` made of that background.
+    """
+    small = look(src)
+    return _nothing_to_do(small, laid, _still(small, src)) is not None
+
+
+def look(picture):
+    """A small grey copy, uint8, by which to tell whether anything moved, of uint8 (H, W, 3) RGB."""
+    return cv2.cvtColor(glance(picture, LOOK_AT), cv2.COLOR_RGB2GRAY)
+
+
+def subject_mask(seen, known):
+    """Where the source shows something else than the background: bool (H, W), with a margin around it.
+
+    Args:
+        seen, known: uint8 (H, W) or (H, W, 3), source and background, aligned to a pixel or two, at one exposure.
+    """
+    kernel = np.ones((3, 3), np.uint8)
+    # Distance of a pixel from the range of the other picture's pixels around it: none along a misplaced edge.
+    apart = cv2.max(cv2.subtract(seen, cv2.dilate(known, kernel)), cv2.subtract(cv2.erode(known, kernel), seen))
+    if apart.ndim == 3:
+        apart = apart.max(axis=-1)
+    limit = 255 * min(max(SUBJECT[0], 4 * float(np.median(apart)) / 255), SUBJECT[1])
+    mask = (apart > limit).astype(np.uint8)
+    side = max(3, max(mask.shape) // 100 | 1)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
+    mask = cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((side, side))), np.ones((side, side)))
+    return mask > 0
+
+
+def _far_from(points, shape):
+    """bool (H, W), false around the points, (N, 2)."""
+    far = np.ones(shape, np.uint8)
+    for x, y in points.round().astype(int):
+        cv2.circle(far, (int(x), int(y)), max(2, round(NEAR * max(shape))), 0, -1)
+    return far > 0
+
+
+def _beside_subject(src, laid, shown):
+    """Pixels that the background does not show and whose nearest pixel that it shows is the subject's: bool (H, W)."""
+    small = reduced(src, LOOK_AT)
+    shown = cv2.resize(shown.astype(np.uint8), small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    laid = fit(laid, small.shape[:2])
+    laid[shown == 0] = small[shown == 0]  # what is repeated there differs from the source too
+    subject = subject_mask(small, laid)
+    _, nearest = cv2.distanceTransformWithLabels(1 - shown, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    of_subject = np.zeros(nearest.max() + 1, np.uint8)
+    of_subject[nearest[shown > 0]] = subject[shown > 0]
+    return cv2.resize(of_subject[nearest], src.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _grey(src, bgr, light):
+    """Brightness of both pictures at one exposure."""
+    return cv2.cvtColor(src, cv2.COLOR_RGB2GRAY), cv2.cvtColor(light.apply(bgr), cv2.COLOR_RGB2GRAY)
+
+
+def _follow(known, seen, corners, most, mask=None, window=15, levels=3):
+    """Corners of the background and where they are in the source, float32 (N, 2) each.
+
+    Followed there and back: what does not return to within half a pixel is covered by the subject or has no hold.
+    """
+    spacing = max(4, max(known.shape) // corners)
+    start = cv2.goodFeaturesToTrack(known, most, 0.003, spacing, mask=mask)
+    if start is None:
+        return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+    options = {"winSize": (window, window), "maxLevel": levels}
+    there, found, _ = cv2.calcOpticalFlowPyrLK(known, seen, start, None, **options)
+    back, returned, _ = cv2.calcOpticalFlowPyrLK(seen, known, there, None, **options)
+    good = (found[:, 0] > 0) & (returned[:, 0] > 0) & (np.abs(back - start).max(axis=2)[:, 0] < 0.5)
+    return start[good, 0], there[good, 0]
+
+
+def _still(small, src):
+    """STILL in pixels of a small copy of the source."""
+    # In pictures larger than HD the same share of the width, as the network works at smaller scales there.
+    return STILL * max(small.shape[1] / src.shape[1], LOOK_AT / 1920)
+
+
+def _nothing_to_do(seen, known, still):
+    """The reason why the background may stay where it is, or None. `still`: pixels of the copies."""
+    start, there = _follow(known, seen, 40, 200, window=11, levels=1)
+    if len(start) < ENOUGH_TRACKS:
+        corners = cv2.goodFeaturesToTrack(known, 300, 0.05, 10)
+        flat = known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
+        return "it has too little texture to align by" if flat else None
+    distance = np.linalg.norm(there - start, axis=1)
+    return "the camera stood still" if np.percentile(distance, 70) < still else None
+
+
+def _matches(seen, known):
+    """SIFT features of both pictures that are each other's best match: float32 (N, 2) in the source, background."""
+    sift = cv2.SIFT_create(nfeatures=3000, contrastThreshold=0.02)
+    (points, features), (other_points, others) = (sift.detectAndCompute(x, None) for x in (seen, known))
+    nothing = np.empty((0, 2), np.float32)
+    if features is None or others is None or min(len(features), len(others)) < 3:
+        return nothing, nothing
+    points, other_points = (np.float32([p.pt for p in x]) for x in (points, other_points))
+    features, others = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6) for x in (features, others))
+    likeness = features @ others.T
+    # A hand does not move a feature further than this, so that the windows of one front are not confused.
+    limit = 1.5 * SHIFT * max(seen.shape)
+    for axis in (0, 1):
+        likeness[np.abs(points[:, None, axis] - other_points[None, :, axis]) > limit] = -1
+    best = likeness.argmax(axis=1)
+    mutual = likeness.argmax(axis=0)[best] == np.arange(len(best))
+    first, second = (np.partition(likeness, -k, axis=1)[:, -k] for k in (1, 2))
+    distinct = (1 - first) < RATIO**2 * (1 - second)  # squared distances of unit vectors are 2 (1 - likeness)
+    good = mutual & distinct & (first > 0)
+    return points[good], other_points[best[good]]
+
+
+def _refine(seen, known, matrix, width, rounds=REFINE_ROUNDS):
+    """Fit the homography anew to corners outside the subject, followed from the laid-over background."""
+    scale = seen.shape[1] / width
+    matrix = rescaled(matrix, scale)
+    for _ in range(rounds):
+        laid = warp(known, matrix, seen.shape)
+        ground = covered(matrix, seen.shape) & ~subject_mask(seen, laid)
+        # No corner at the rim of the warp, where there is no picture on one side.
+        ground = cv2.erode(ground.astype(np.uint8), np.ones((9, 9)), borderValue=0)
+        start, there = _follow(laid, seen, 120, 4000, mask=ground, levels=1)
+        if len(start) < ENOUGH_INLIERS:
+            break
+        step, inlier = cv2.findHomography(there, start, cv2.USAC_MAGSAC, 1.0, maxIters=5000, confidence=0.999)
+        if step is None or inlier.sum() < ENOUGH_INLIERS:
+            break
+        keep = inlier[:, 0] > 0
+        step, _ = cv2.findHomography(there[keep], start[keep], 0)
+        if step is None:
+            break
+        matrix = matrix @ step
+    return rescaled(matrix / matrix[2, 2], 1 / scale)
+
+
+def _residuals(seen, known, matrix, ground):
+    """Median difference of brightness on textured ground without the homography and with it, 0..1 each."""
+    laid = warp(known, matrix, seen.shape)
+    ground = ground & covered(matrix, seen.shape)
+    textured = ground & (cv2.morphologyEx(known, cv2.MORPH_GRADIENT, np.ones((3, 3))) > TEXTURE)
+    ground = textured if textured.sum() > 500 else ground
+    if not ground.any():
+        return 0.0, 0.0
+    return _middle(cv2.absdiff(seen, known)[ground]) / 255, _middle(cv2.absdiff(seen, laid)[ground]) / 255
+
+
+def _middle(levels):
+    """Mean of the middle half: a median that does not jump by whole levels."""
+    quarter = len(levels) // 4
+    return float(np.sort(levels)[quarter : len(levels) - quarter].mean())

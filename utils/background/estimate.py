@@ -1,0 +1,153 @@
+"""The empty scene behind a clip: from a video of it, or from the clip itself if its camera stood still.
+
+from utils.background.estimate import empty_scene, scene_behind
+
+bgr = empty_scene(open_clip("empty.mp4"))
+bgr, unsure = scene_behind(open_clip("clip.mp4"))
+"""
+
+import cv2
+import numpy as np
+
+from utils.picture.resize import glance
+
+MEMORY = 400 << 20  # bytes of sampled frames at most: 64 of HD, 16 of 4K
+MOST_SAMPLES, FEWEST_SAMPLES = 64, 16
+STRIP = 32  # rows that are worked on at once
+SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the samples, tried in turn
+OUT = 4000  # above every sum of a pixel's channels
+TOLERANCE = 12  # levels of 255 between background and sample that noise and compression explain
+SEEN = 0.65  # share of the samples that must show the background for it to be certain
+CALM = 0.94  # the same where nothing moves
+LOOK_AT = 480  # long side, in pixels, of the copy on which enclosed areas are sought
+MUCH = 0.05  # share of the picture
+
+
+def empty_scene(clip):
+    """The temporal median of a video of the empty scene: uint8 (H, W, 3), RGB, with much less noise than one frame."""
+    samples = sample_frames(clip)
+    scene = np.empty_like(samples[0])
+    for rows in _strips(scene):
+        scene[rows] = np.median([sample[rows] for sample in samples], axis=0).round()
+    return scene
+
+
+def scene_behind(clip):
+    """What lies behind the subject of a clip whose camera stood still.
+
+    Each pixel's samples are sorted by brightness, and the mean of the largest group that noise alone could hold
+    together is taken: right wherever the background shows more often than anything else at that place.
+
+    What the subject hardly ever leaves cannot be seen, and where it is there most of the time the subject itself is
+    taken. Both are reported as unsure: ground where nothing shows clearly most of the time, which lies between what the
+    background mostly shows and what the subject mostly covers; and ground that never changes but is cut off from the
+    picture's left, top and right rim by ground that does, as the chest of someone who sits and talks.
+
+    Args:
+        clip: see utils.video.reader.open_clip; read once, from beginning to end.
+
+    Returns:
+        bgr: uint8 (H, W, 3), RGB.
+        unsure: uint8 (H, W), 255 where it may be wrong, else 0.
+    """
+    samples = sample_frames(clip)
+    bgr = np.empty_like(samples[0])
+    seen = np.empty(bgr.shape[:2], np.float32)
+    for rows in _strips(bgr):
+        bgr[rows], seen[rows] = _behind(np.stack([sample[rows] for sample in samples]))
+    unsure = cv2.medianBlur((seen < SEEN).astype(np.uint8), 5) > 0
+    unsure |= _enclosed(cv2.medianBlur((seen < CALM).astype(np.uint8), 5))
+    return bgr, unsure.astype(np.uint8) * 255
+
+
+def unsure_warning(unsure):
+    """Say what to do when much of an estimated background is uncertain; None when it is not."""
+    share = float((unsure > 0).mean())
+    if share <= MUCH:
+        return None
+    return (
+        f"--bgr auto: in {share:.0%} of the picture the background was hardly ever seen, and alpha may be wrong there: "
+        "let the subject leave the picture for a few seconds, or give a shot of the empty scene as --bgr, which a "
+        "camera that moves always needs"
+    )
+
+
+def sample_frames(clip):
+    """Frames spread evenly over the whole clip, in bounded memory: list of uint8 (H, W, 3).
+
+    The length need not be known: every frame is kept until there are too many, then every second, and so on.
+    """
+    most = min(MOST_SAMPLES, max(FEWEST_SAMPLES, MEMORY // (clip.height * clip.width * 3)))
+    samples, step = [], 1
+    for number, frame in enumerate(clip):
+        if number % step:
+            continue
+        if len(samples) == most:
+            samples, step = samples[::2], 2 * step
+            if number % step:
+                continue
+        samples.append(frame.rgb())
+    return samples
+
+
+def _strips(picture):
+    return (slice(top, top + STRIP) for top in range(0, len(picture), STRIP))
+
+
+def _behind(samples):
+    """Background, uint8 (h, w, 3), and the share of samples that show it, of samples uint8 (N, h, w, 3)."""
+    still = (samples.max(axis=0) - samples.min(axis=0)).max(axis=-1) <= 2 * TOLERANCE
+    bgr = samples.mean(axis=0, dtype=np.float32).round().astype(np.uint8)
+    seen = np.ones(still.shape, np.float32)
+    if not still.all():
+        bgr[~still], seen[~still] = _most_frequent(samples[:, ~still].transpose(1, 2, 0))
+    return bgr, seen
+
+
+def _most_frequent(samples):
+    """Colour, uint8 (M, 3), and the share of samples that have it, of samples uint8 (M, 3, N)."""
+    red, green, blue = samples.astype(np.int16).transpose(1, 0, 2)
+    chosen = np.ones(red.shape, bool)
+    # Along brightness first, where most things differ; then along two axes of hue among what is left.
+    for values in (red + 2 * green + blue, red - blue, red - 2 * green + blue):
+        chosen &= _largest_group(np.where(chosen, values, OUT), 4 * TOLERANCE)
+    count = np.maximum(chosen.sum(axis=-1), 1)
+    total = np.einsum("mcn,mn->mc", samples, chosen, dtype=np.float32, casting="unsafe")
+    bgr = (total / count[:, None]).round().astype(np.uint8)
+    apart = np.maximum(samples, bgr[..., None]) - np.minimum(samples, bgr[..., None])
+    return bgr, (apart.max(axis=1) <= TOLERANCE).mean(axis=-1, dtype=np.float32)
+
+
+def _largest_group(values, width):
+    """The largest group, in steps of SHARES, of values that lie within `width`: bool, of values int16 (M, N)."""
+    count = values.shape[-1]
+    ordered = np.sort(values, axis=-1)
+    low, high = ordered[:, 0], ordered[:, 0]
+    for near in sorted({max(1, round(share * count)) for share in SHARES}):
+        spread = ordered[:, near - 1 :] - ordered[:, : count - near + 1]
+        first = spread.argmin(axis=-1)[:, None]
+        fits = np.take_along_axis(spread, first, axis=-1)[:, 0] <= width
+        fits &= np.take_along_axis(ordered, first, axis=-1)[:, 0] < OUT
+        low = np.where(fits, np.take_along_axis(ordered, first, axis=-1)[:, 0], low)
+        high = np.where(fits, np.take_along_axis(ordered, first + near - 1, axis=-1)[:, 0], high)
+    return (values >= low[:, None]) & (values <= high[:, None])
+
+
+def _enclosed(moving):
+    """Where nothing moves, cut off by what moves from the left, top and right rim: bool (H, W). `moving`: uint8 0/1."""
+    height, width = moving.shape
+    small = (glance(moving * 255, LOOK_AT) > 100).astype(np.uint8)
+    side = max(3, max(small.shape) // 40 | 1)  # closes gaps in the outline
+    ring = cv2.morphologyEx(
+        cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE),
+        cv2.MORPH_CLOSE,
+        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)),
+    )[side:-side, side:-side]
+    _, labels = cv2.connectedComponents(1 - ring, connectivity=4)
+    open_ground = np.unique(np.concatenate([labels[0], labels[:, 0], labels[:, -1]]))
+    enclosed = ~np.isin(labels, open_ground) & (ring == 0)
+    # With the outline itself, which the subject never quite leaves either.
+    outline = cv2.dilate(enclosed.astype(np.uint8), np.ones((2 * side + 1, 2 * side + 1), np.uint8)) & small
+    near = cv2.dilate(enclosed.astype(np.uint8), np.ones((side, side), np.uint8)) & (1 - small) & ring
+    enclosed = enclosed | (outline > 0) | (near > 0)
+    return cv2.resize(enclosed.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0

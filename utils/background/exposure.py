@@ -1,0 +1,144 @@
+"""Bring the captured background to the exposure and white balance of the source: gain and bias of each channel."""
+
+from dataclasses import dataclass
+from typing import Optional
+
+import cv2
+import numpy as np
+
+from utils.picture.resize import reduced
+
+LOOK_AT = 240  # long side, in pixels, of the copies that are compared
+SMOOTH = 0.08  # range of the 3x3 pixels around one, 0..1, below which a slight misalignment does not matter
+UNCLIPPED = (0.02, 0.98)  # a clipped channel says nothing about the exposure
+CLIPPING = (0.92, 0.98)  # where a camera's curve begins to flatten, and where nothing is left of it
+TOLERANCE = 0.05  # first tolerance of the search, 0..1
+FINEST = 0.03  # last tolerance: noise, compression, slight shade
+PLAUSIBLE = 0.5  # standard deviation of the logarithm of the gain between two captures of one scene
+GAINS, BIASES = (0.4, 2.5), (-0.15, 0.15)
+ENOUGH_PIXELS, MOST_PIXELS, ENOUGH_SHARE = 150, 2500, 0.2
+WORTHWHILE = 0.004  # one level of 255
+SAME = "it is the same in both pictures"
+BIAS_WEIGHT = 0.002  # decides for a pure gain where the scene has one brightness only; nothing elsewhere
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What to do to the background's channels: `gain * bgr + bias`, on the scale 0..1.
+
+    Attributes:
+        gain, bias: 3 floats each, RGB; ones and zeros where nothing is to be done.
+        before, after: median colour difference of source and background, 0..1, on smooth ground outside the subject.
+        share: of the smooth ground that agrees with gain and bias, 0..1; the rest is the subject, its shadow, and
+            what moved.
+        reason: why nothing is done, else None.
+    """
+
+    gain: tuple = (1.0, 1.0, 1.0)
+    bias: tuple = (0.0, 0.0, 0.0)
+    before: float = 0.0
+    after: float = 0.0
+    share: float = 0.0
+    reason: Optional[str] = None
+
+    def apply(self, bgr):
+        """The background, uint8 (H, W, 3), at the source's exposure: uint8, rounded and clipped.
+
+        A highlight that was clipped in the background may have been anything brighter: it is not darkened.
+        """
+        if self.reason is not None:
+            return bgr
+        captured = np.arange(256)[:, None] / 255
+        levels = captured * self.gain + self.bias
+        clipped = np.clip((captured - CLIPPING[0]) / (CLIPPING[1] - CLIPPING[0]), 0, 1)
+        levels = np.where(levels < captured, levels + clipped * (captured - levels), levels)
+        return cv2.LUT(bgr, np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)[None])
+
+    def __str__(self):
+        if self.reason is not None:
+            return f"exposure kept: {self.reason}"
+        gain, bias = (" ".join(f"{x:{form}}" for x in v) for v, form in ((self.gain, ".3f"), (self.bias, "+.3f")))
+        return (
+            f"exposure matched: gain {gain}, bias {bias} (red green blue), difference on smooth ground "
+            f"{self.before:.4f} -> {self.after:.4f}"
+        )
+
+
+def estimate_exposure(src, bgr, subject=None):
+    """Find gain and bias of each channel that bring the background to the source's exposure.
+
+    Robust twice over: pixels of the source that a single gain does not explain are left out from the beginning (the
+    one-point search scores every candidate by how many pixels agree with it), and Tukey's weights with a shrinking
+    width fit gain and bias to the rest. A gain describes a change of exposure or white balance in gamma-encoded values
+    too, as far as the camera's curve is a power; the bias takes up veiling glare and a raised black.
+
+    Args:
+        src, bgr: uint8 (H, W, 3), RGB, of equal size; misaligned by a few per cent of the picture at most.
+        subject: bool (h, w) of any size, where the subject is; None if unknown.
+
+    Returns:
+        Exposure; with a `reason` and without effect where too little smooth ground agrees, gain or bias are beyond
+        what a camera does between two shots, or the difference is below one level of 255 already.
+    """
+    small = [reduced(x, LOOK_AT) for x in (src, bgr)]
+    size = small[0].shape[1::-1]
+    kernel = np.ones((3, 3), np.uint8)
+    usable = np.ones(size[::-1], bool)
+    for picture in small:
+        for channel in cv2.split(picture):
+            high, low = cv2.dilate(channel, kernel), cv2.erode(channel, kernel)
+            usable &= (
+                (cv2.subtract(high, low) < SMOOTH * 255) & (low > UNCLIPPED[0] * 255) & (high < UNCLIPPED[1] * 255)
+            )
+    if subject is not None:
+        usable &= cv2.resize(subject.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
+    ground = np.random.default_rng(0).permutation(np.flatnonzero(usable))[:MOST_PIXELS]
+    if len(ground) < ENOUGH_PIXELS:
+        return Exposure(reason="too little smooth ground to measure it on")
+    # Not float32: on one flat colour the normal equations differ in the last digits only.
+    seen, known = (np.ascontiguousarray(picture.reshape(-1, 3)[ground].T) / 255 for picture in small)
+    gain, bias, agree = _fit(seen, known, _search(seen, known))
+    share = float(agree.mean())
+    if share < ENOUGH_SHARE or agree.sum() < ENOUGH_PIXELS:
+        return Exposure(share=share, reason=f"only {share:.0%} of the smooth ground agrees on one exposure")
+    before = float(np.median(np.abs(seen - known)[:, agree]))
+    after = float(np.median(np.abs(seen - gain * known - bias)[:, agree]))
+    same = {"before": before, "after": before, "share": share}
+    if not (GAINS[0] < gain.min() and gain.max() < GAINS[1] and BIASES[0] < bias.min() and bias.max() < BIASES[1]):
+        limits = f"gain {gain.min():.2f}..{gain.max():.2f}, bias {bias.min():+.2f}..{bias.max():+.2f}"
+        return Exposure(**same, reason=f"{limits} is no change of exposure")
+    if before - after < WORTHWHILE:
+        return Exposure(**same, reason=SAME)
+    return Exposure(tuple(gain[:, 0].tolist()), tuple(bias[:, 0].tolist()), before, after, share)
+
+
+def _search(seen, known, candidates=48, judges=600):
+    """The gain of one pixel that most pixels agree with, (3, 1). The pixels, (3, N), come in random order."""
+    bright = np.flatnonzero(known.min(axis=0) > 0.08)[:candidates]  # a dark pixel's ratio is noise
+    gains = np.concatenate([np.ones((3, 1)), seen[:, bright] / known[:, bright]], axis=1)
+    gains = gains[:, (gains > GAINS[0]).all(axis=0) & (gains < GAINS[1]).all(axis=0)]
+    error = np.abs(seen[:, None, :judges] - known[:, None, :judges] * gains[..., None]).max(axis=0)
+    votes = np.maximum(0, 1 - (error / TOLERANCE) ** 2).sum(axis=1)
+    likely = np.exp(-((np.log(gains) / PLAUSIBLE) ** 2).mean(axis=0) / 2)
+    return gains[:, [np.argmax(votes * likely)]]
+
+
+def _fit(seen, known, gain, rounds=8):
+    """Tukey's biweight, its width shrinking to the residual's own spread; gain, bias (3, 1) and who agrees, (N,)."""
+    bias = np.zeros((3, 1))
+    width = 2 * TOLERANCE
+    for _ in range(rounds):
+        error = np.abs(seen - gain * known - bias).max(axis=0)
+        agree = error < width
+        if agree.sum() < 3:
+            break
+        weight = np.where(agree, (1 - (error / width) ** 2) ** 2, 0)
+        weight /= weight.sum()
+        # Normal equations of one line a channel, with a small cost on the bias.
+        k1, s1, kk, ks = ((x @ weight)[:, None] for x in (known, seen, known * known, known * seen))
+        determinant = np.maximum(kk * (1 + BIAS_WEIGHT) - k1 * k1, 1e-9)
+        gain = (ks * (1 + BIAS_WEIGHT) - k1 * s1) / determinant
+        bias = (kk * s1 - k1 * ks) / determinant
+        spread = 1.4826 * np.median(error[agree])
+        width = max(FINEST, min(4.7 * spread, 0.8 * width))
+    return gain, bias, agree

@@ -1,0 +1,203 @@
+"""Inference engines: each opens exported programs as functions of arrays.
+
+All work on the CPU, with as many threads as OMP_NUM_THREADS says.
+"""
+
+import os
+import sys
+import threading
+from collections import OrderedDict
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import paddle
+
+from utils.engine.export import coarse_inputs, program_file, save_onnx, save_paddle, tile_inputs
+from utils.engine.programs import CoarseProgram, TileProgram
+from utils.system.cpu import give_back_file
+
+# Both engines would report their use to their makers when they are imported; each takes this for a no.
+sys.modules.setdefault("openvino_telemetry", None)
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+FASTEST_FIRST = ("openvino", "inference", "onnxruntime")
+PACKAGES = {"openvino": ("openvino", "paddle2onnx"), "inference": (), "onnxruntime": ("onnxruntime", "paddle2onnx")}
+PRECISIONS = ("float32", "bfloat16")
+PROGRAMS = ("coarse", "tiles")
+NEEDS_OLD_FORMAT = tuple(int(part) for part in paddle.__version__.split(".")[:2]) >= (3, 3)
+SHAPES_KEPT = 8  # compiled by OpenVINO for one program
+
+
+class EngineError(RuntimeError):
+    """An engine cannot be used here; the message is half a sentence that says why."""
+
+
+def threads():
+    """The number of threads that engines use."""
+    value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(value) if value.isdecimal() and int(value) > 0 else os.cpu_count() or 1
+
+
+def missing_packages(engine):
+    """Names of the packages that an engine needs and that are not installed."""
+    return [name for name in PACKAGES[engine] if find_spec(name) is None]
+
+
+def versions(engine):
+    """Versions of everything that the files of an engine depend on: text, part of the cache's key."""
+    names = ("paddlepaddle", "paddlepaddle-gpu", *PACKAGES[engine])
+    return " ".join(f"{name}={_version(name)}" for name in names)
+
+
+def _version(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "-"
+
+
+def build(engine, model, folder):
+    """Export a model's two programs for an engine into a folder."""
+    layers = zip(PROGRAMS, (CoarseProgram(model), TileProgram(model)), (coarse_inputs(), tile_inputs()))
+    for name, layer, inputs in layers:
+        path = Path(folder) / name
+        program = save_paddle(layer, inputs, path, NEEDS_OLD_FORMAT)
+        if engine != "inference":
+            written = [program, Path(f"{path}.pdiparams"), save_onnx(path)]
+            if engine == "openvino":
+                _save_openvino(path)
+            for file in written[: 3 if engine == "openvino" else 2]:
+                file.unlink()
+
+
+def _save_openvino(path):
+    """PATH.onnx -> PATH.xml and PATH.bin, OpenVINO's own format, which it maps into memory instead of copying it."""
+    import openvino
+    from openvino._offline_transformations import apply_moc_transformations
+
+    model = openvino.Core().read_model(f"{path}.onnx")
+    # norms become part of the convolutions' weights here, not in a copy of them that each process would make
+    apply_moc_transformations(model, cf=True)
+    openvino.save_model(model, f"{path}.xml", compress_to_fp16=False)
+
+
+def open_program(engine, path, precision="float32"):
+    """Open an exported program with all threads: the first of `open_copies`."""
+    return open_copies(engine, path, precision)[0]
+
+
+def open_copies(engine, path, precision="float32", copies=1):
+    """Open an exported program as several functions that may run at once, with equal shares of the threads.
+
+    Args:
+        engine: "inference", "openvino" or "onnxruntime".
+        path: of the program's files, without suffix.
+        precision: "float32" or "bfloat16".
+        copies: how many functions.
+
+    Returns:
+        list of functions of arrays, in the order of the program's inputs, that return a list of float32 arrays. A
+        function's next call may overwrite what it has returned.
+
+    Raises:
+        EngineError: the engine, or this processor, does not offer the precision.
+    """
+    functions = {"inference": _inference, "openvino": _openvino, "onnxruntime": _onnxruntime}
+    return functions[engine](path, precision, copies)
+
+
+def _inference(path, precision, copies):
+    """Paddle Inference with oneDNN."""
+    from paddle import inference
+
+    if precision != "float32" and NEEDS_OLD_FORMAT:  # "type of data (float32) does not match": it adds two types
+        raise EngineError("inference offers float32 only in this version of Paddle")
+    if precision != "float32" and not paddle.base.core.supports_bfloat16_fast_performance():
+        raise EngineError("this processor has no bfloat16")
+    config = inference.Config(str(program_file(path)), f"{path}.pdiparams")
+    config.disable_gpu()
+    config.disable_glog_info()
+    config.enable_mkldnn()
+    if precision == "bfloat16":
+        config.enable_mkldnn_bfloat16()
+    config.set_cpu_math_library_num_threads(max(1, threads() // copies))
+    first = inference.create_predictor(config)
+    return [_Predictor(x) for x in (first, *(first.clone() for _ in range(copies - 1)))]
+
+
+class _Predictor:
+    """A predictor of Paddle Inference as a function."""
+
+    def __init__(self, predictor):
+        self.predictor = predictor
+        self.inputs = [predictor.get_input_handle(name) for name in predictor.get_input_names()]
+        self.outputs = [predictor.get_output_handle(name) for name in predictor.get_output_names()]
+
+    def __call__(self, *arrays):
+        for handle, array in zip(self.inputs, arrays):
+            handle.copy_from_cpu(np.ascontiguousarray(array))
+        self.predictor.run()
+        return [handle.copy_to_cpu() for handle in self.outputs]
+
+
+def _openvino(path, precision, copies):
+    """OpenVINO."""
+    compiled = _Compiled(path, precision, copies)
+    return [partial(compiled, i) for i in range(copies)]
+
+
+class _Compiled:
+    """A model compiled anew for each combination of input shapes: that is quick, and what it makes is faster."""
+
+    def __init__(self, path, precision, copies):
+        import openvino
+
+        self.core = openvino.Core()
+        if precision == "bfloat16" and "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise EngineError("this processor has no bfloat16")
+        self.options = {
+            "INFERENCE_NUM_THREADS": max(threads(), copies),
+            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": copies,
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+        }
+        file = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists())
+        self.model = self.core.read_model(file)  # once, since the file may be a temporary one
+        self.weights, self.copies = Path(file).with_suffix(".bin"), copies
+        self.requests = OrderedDict()  # shapes -> one request for each copy
+        self.lock = threading.Lock()
+
+    def __call__(self, copy, *arrays):
+        shapes = tuple(array.shape for array in arrays)
+        with self.lock:
+            requests = self.requests.pop(shapes, None) or self._compile(shapes)
+            self.requests[shapes] = requests
+            if len(self.requests) > SHAPES_KEPT:
+                self.requests.popitem(last=False)
+        request = requests[copy]
+        request.infer([np.ascontiguousarray(array) for array in arrays], share_inputs=True)
+        return [output.data for output in request.output_tensors]
+
+    def _compile(self, shapes):
+        model = self.model.clone()
+        model.reshape({given.any_name: list(shape) for given, shape in zip(model.inputs, shapes)})
+        compiled = self.core.compile_model(model, "CPU", self.options)
+        give_back_file(self.weights)  # it computes with copies of its own
+        return [compiled.create_infer_request() for _ in range(self.copies)]
+
+
+def _onnxruntime(path, precision, copies):
+    """ONNX Runtime."""
+    import onnxruntime
+
+    if precision != "float32":
+        raise EngineError("onnxruntime offers float32 only")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = max(1, threads() // copies)
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(f"{path}.onnx", options, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+    return [lambda *arrays: session.run(None, dict(zip(names, arrays)))] * copies

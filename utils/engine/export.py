@@ -1,0 +1,133 @@
+"""Trace layers into files that engines load: Paddle Inference models and ONNX."""
+
+import contextlib
+import io
+import os
+import sys
+import warnings
+from pathlib import Path
+
+import paddle
+from paddle.static import InputSpec
+
+import model as network
+from utils.engine import programs
+
+OPSET = 17
+TRACED = [
+    sys.modules[name] for name in sorted(sys.modules) if name == network.__name__ or name.startswith("model.")
+] + [programs]
+
+
+def coarse_inputs():
+    """Input specifications of `CoarseProgram`, for any size."""
+    return [InputSpec([1, 6, None, None], "float32", "pictures")]
+
+
+def tile_inputs(features=48):
+    """Input specifications of `TileProgram`, for any number of tiles of any size."""
+    matrix = ("to_coarse_y", "to_coarse_x", "to_half_y", "to_half_x")
+    return [
+        InputSpec([None, None, None, features], "float32", "features"),
+        InputSpec([None, 6, None, None], "float32", "coarse"),
+        *[InputSpec([None, None, None], "float32", name) for name in matrix],
+        InputSpec([None, 6, None, None], "uint8", "pictures"),
+    ]
+
+
+def save_paddle(layer, inputs, path, old_format=False):
+    """Save a layer for Paddle Inference.
+
+    Args:
+        layer: in evaluation mode.
+        inputs: list of InputSpec.
+        path: without suffix; PATH.json (or .pdmodel) and PATH.pdiparams are written.
+        old_format: write .pdmodel, as Paddle before 3.0 does. Paddle 3.3's oneDNN executor rejects the resizes of the
+            new format ("ConvertPirAttribute2RuntimeAttribute not support").
+
+    Returns:
+        Path of the program file.
+    """
+    paddle.jit.ignore_module(TRACED)  # trace the layers as they are; a rewrite of their syntax trees is not needed
+    guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None) if old_format else None
+    with _silent(), guard() if guard else contextlib.nullcontext():
+        traced = paddle.jit.to_static(layer, input_spec=inputs, full_graph=True)
+        paddle.jit.save(traced, str(path))
+    return program_file(path)
+
+
+def program_file(path):
+    """PATH.json or PATH.pdmodel, whichever there is."""
+    for suffix in (".json", ".pdmodel"):
+        file = Path(f"{path}{suffix}")
+        if file.exists():
+            return file
+    raise FileNotFoundError(f"{path}.json: the exported model is missing")
+
+
+def save_onnx(path):
+    """Convert PATH.json or .pdmodel with PATH.pdiparams to PATH.onnx.
+
+    Raises ImportError if paddle2onnx is missing, RuntimeError if it cannot convert the model.
+    """
+    import paddle2onnx
+
+    target = Path(f"{path}.onnx")
+    with _silent():
+        # Its optimizer would install packages by pip when one is missing; every engine folds constants by itself.
+        paddle2onnx.export(
+            str(program_file(path)),
+            f"{path}.pdiparams",
+            str(target),
+            opset_version=OPSET,
+            enable_onnx_checker=True,
+            optimize_tool="None",
+        )
+    if not target.exists():
+        raise RuntimeError("paddle2onnx wrote no file")
+    return target
+
+
+@contextlib.contextmanager
+def _silent():
+    """Keep what Paddle and paddle2onnx say about their inner life off the terminal, C++ parts included."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(number) for number in (1, 2)]
+    with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for number in (1, 2):
+                os.dup2(nowhere.fileno(), number)
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                yield
+        finally:
+            for number, copy in zip((1, 2), kept):
+                os.dup2(copy, number)
+                os.close(copy)
+
+
+def store_as_float16(path):
+    """Rewrite an ONNX file so that its weights of two or more axes take half the space; it computes in float32."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(str(path))
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
+            continue
+        name, half = tensor.name, numpy_helper.to_array(tensor).astype("float16")
+        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for node in list(model.graph.node):  # some converters keep weights as Constant nodes
+        value = next((a.t for a in node.attribute if a.name == "value"), None) if node.op_type == "Constant" else None
+        if value is None or value.data_type != TensorProto.FLOAT or len(value.dims) < 2:
+            continue
+        name, half = node.output[0], numpy_helper.to_array(value).astype("float16")
+        model.graph.node.remove(node)
+        model.graph.initializer.append(numpy_helper.from_array(half, f"{name}.half"))
+        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+    for cast in reversed(casts):
+        model.graph.node.insert(0, cast)
+    onnx.save(model, str(path))

@@ -1,0 +1,208 @@
+"""The network as two plain programs that any engine runs: one for the coarse picture, one for a batch of tiles.
+
+Between them stands what is no arithmetic: the choice of cells and a few gathers (`utils.engine.tiles`). Three
+rewrites, exact up to rounding, keep both programs small:
+
+- Of the decoder's last convolution the coarse program computes only alpha, residual and error. The hidden features are
+  wanted around the refined cells alone, so that the tile program computes them there, from the features before it.
+- Bilinear resizes inside a tile are products with small weight matrices, which are inputs. A row of zeros stands for
+  a position outside the picture, where the refiner's convolutions see zeros.
+- A rectified channel, clip(x, 0, 1) = relu(x) - relu(x - 1) and x = relu(x) - relu(-x) are all rectified outputs of one
+  convolution; the sums are left to the next one, which is linear. Pictures enter as levels 0..255, with the division
+  in the weights.
+"""
+
+import secrets
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.base.layer_helper import LayerHelper
+from paddle.nn import functional as F
+
+from model.resize import bilinear, size_of
+
+HIDDEN = 32
+PHA, FGR, ERR, HID = 0, slice(1, 4), 4, slice(5, 5 + HIDDEN)  # output channels of the decoder
+DENSE = 5  # alpha, residual and error
+LEVELS = 255.0
+
+
+class CoarseProgram(nn.Layer):
+    """The coarse network up to alpha, residual and error.
+
+    Args:
+        model: MattingRefine.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.backbone, self.aspp, self.decoder = model.backbone, model.aspp, model.decoder
+        last = model.decoder.conv4
+        weight, enlarged = last.weight.numpy()[:DENSE], last.weight.shape[1] - 6
+        # two convolutions, added: joining 48 and 6 channels takes oneDNN longer than either
+        self.last = _convolution(weight[:, :enlarged], last.bias.numpy()[:DENSE], padding=1)
+        self.last_pictures = _convolution(weight[:, enlarged:], padding=1)
+        self.eval()
+
+    def forward(self, pictures):
+        """Run the coarse network.
+
+        Args:
+            pictures: (1, 6, hc, wc) float32, 0..1: source and background, RGB, reduced.
+
+        Returns:
+            dense: (1, 5, hc, wc) alpha, residual (3) and error, not clipped.
+            features: (1, ceil(hc/2), ceil(wc/2), 48) what the decoder's last convolution sees, before it is enlarged.
+        """
+        x4, x3, x2, x1, x0 = self.backbone(pictures)
+        decoder = self.decoder
+        x = self.aspp(x4)
+        x = F.relu(decoder.bn1(decoder.conv1(decoder._join(x, x3))))
+        x = F.relu(decoder.bn2(decoder.conv2(decoder._join(x, x2))))
+        x = F.relu(decoder.bn3(decoder.conv3(decoder._join(x, x1))))
+        dense = self.last(bilinear(x, size_of(x0))) + self.last_pictures(x0)
+        return dense, x.transpose([0, 2, 3, 1])
+
+
+class TileProgram(nn.Layer):
+    """The decoder's last convolution and the refiner on a batch of tiles.
+
+    A tile has n x n cells of 4x4 pixels; k = 2n + 6 half-size pixels with its margins (2n where the refiner's kernels
+    are 1x1); it sees m x m coarse pixels and q x q features.
+
+    Args:
+        model: MattingRefine.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        refiner = model.refiner
+        self.margin = 0 if refiner.kernel_size == 1 else 2  # full-size pixels around the tile that conv3 sees
+        weight, bias = model.decoder.conv4.weight.numpy(), model.decoder.conv4.bias.numpy()
+        pha, fgr = weight[PHA][None], weight[FGR]
+        pha_bias, fgr_bias = bias[PHA][None], bias[FGR]
+        # rows and columns are swapped from here to the second resize: see _resize
+        weight = np.concatenate([weight[HID], pha, pha, fgr, -fgr]).swapaxes(2, 3)
+        bias = np.concatenate([bias[HID], pha_bias, pha_bias - 1, fgr_bias, -fgr_bias])
+        self.hidden = _convolution(weight[:, :-6], bias)
+        self.hidden_pictures = _convolution(weight[:, -6:])
+
+        weight, bias = _with_norm(refiner.conv1, refiner.bn1)  # its inputs: hidden, alpha, residual, both pictures
+        hid, pha, fgr, pictures = np.split(weight, [HIDDEN, HIDDEN + 1, HIDDEN + 4], axis=1)
+        self.conv1 = _convolution(np.concatenate([hid, pha, -pha, fgr, -fgr], axis=1), bias)
+        self.conv1_pictures = _convolution(pictures / LEVELS)
+        self.conv2 = _convolution(*_with_norm(refiner.conv2, refiner.bn2))
+
+        weight, bias = _with_norm(refiner.conv3, refiner.bn3)  # its inputs: features, both pictures
+        self.conv3 = _convolution(_after_nearest(weight[:, :-6]), np.tile(bias, 4))
+        self.conv3_pictures = _convolution(_every_second(weight[:, -6:] / LEVELS), stride=2)
+        self.conv4 = _convolution(
+            _in_quarters(refiner.conv4.weight.numpy() * LEVELS), np.tile(refiner.conv4.bias.numpy() * LEVELS, 4)
+        )
+        self.eval()
+
+    def forward(self, features, coarse, to_coarse_y, to_coarse_x, to_half_y, to_half_x, pictures):
+        """Refine tiles.
+
+        Args:
+            features: (t, q, q, 48) float32, from the coarse program.
+            coarse: (t, 6, m + 2, m + 2) float32, 0..1: source and background, reduced; zero outside the picture. Its
+                rows are the picture's columns.
+            to_coarse_y, to_coarse_x: (t, m + 2, q) float32 weights that enlarge the features to coarse pixels.
+            to_half_y, to_half_x: (t, k, m) float32 weights that enlarge coarse pixels to half-size pixels.
+            pictures: (t, 6, 2k, 2k) uint8 full-size pixels of source and background; zero outside the picture.
+
+        Returns:
+            (t, 2n, 2n, 16) float32: alpha and residual in levels of 1/255, not clipped, of 2x2 pixels each: upper left,
+            upper right, lower left, lower right.
+        """
+        x = _resize(features, to_coarse_y, to_coarse_x)
+        x = F.relu(self.hidden(x) + self.hidden_pictures(coarse))
+        x = _resize(x.transpose([0, 2, 3, 1]), to_half_x, to_half_y)
+        pictures = pictures.astype("float32")
+        x = F.relu(self.conv1(x) + self.conv1_pictures(F.avg_pool2d(pictures, 2)))
+        x = F.relu(self.conv2(x))
+        if self.margin:
+            pictures = pictures[:, :, 4:-4, 4:-4]
+        x = F.relu(self.conv3(x) + self.conv3_pictures(pictures))
+        return self.conv4(x).transpose([0, 2, 3, 1])
+
+
+def _with_norm(convolution, norm):
+    """Weight and bias of a convolution with the batch normalisation behind it."""
+    factor = norm.weight.numpy() / np.sqrt(norm._variance.numpy() + norm._epsilon)
+    return convolution.weight.numpy() * factor[:, None, None, None], norm.bias.numpy() - norm._mean.numpy() * factor
+
+
+# Full-size pixels as quarters: four channels for the upper left, upper right, lower left and lower right pixel of 2x2,
+# so that the convolutions behind the nearest resize run at half size and nothing is enlarged. With (a, p) for pixel
+# 2a + p, tap k of pixel (a, p) reads pixel 2a + p + k, which is quarter (p + k) % 2 at a + (p + k) // 2.
+
+
+def _after_nearest(weight):
+    """(o, i, s, s) on pixels that a nearest resize has doubled -> (4 o, i, s', s') on what it doubled."""
+    out_channels, in_channels, size, _ = weight.shape
+    out = np.zeros((2, 2, out_channels, in_channels, (size + 1) // 2, (size + 1) // 2), weight.dtype)
+    for p, q, k, j in np.ndindex(2, 2, size, size):
+        out[p, q, :, :, (p + k) // 2, (q + j) // 2] += weight[:, :, k, j]
+    return out.reshape(-1, *out.shape[3:])
+
+
+def _every_second(weight):
+    """(o, i, s, s) on full-size pixels -> (4 o, i, s + 1, s + 1), for steps of two."""
+    out_channels, in_channels, size, _ = weight.shape
+    out = np.zeros((2, 2, out_channels, in_channels, size + 1, size + 1), weight.dtype)
+    for p, q in np.ndindex(2, 2):
+        out[p, q, :, :, p : p + size, q : q + size] = weight
+    return out.reshape(-1, *out.shape[3:])
+
+
+def _in_quarters(weight):
+    """(o, i, s, s) on full-size pixels -> (4 o, 4 i, s', s') on quarters."""
+    out_channels, in_channels, size, _ = weight.shape
+    out = np.zeros((2, 2, out_channels, 2, 2, in_channels, (size + 1) // 2, (size + 1) // 2), weight.dtype)
+    for p, q, k, j in np.ndindex(2, 2, size, size):
+        out[p, q, :, (p + k) % 2, (q + j) % 2, :, (p + k) // 2, (q + j) // 2] += weight[:, :, k, j]
+    return out.reshape(4 * out_channels, 4 * in_channels, *out.shape[6:])
+
+
+def _resize(x, weights_first, weights_second):
+    """(t, h, w, c) with (t, h2, h) and (t, w2, w) -> (t, c, w2, h2): the axes change places.
+
+    As plain batched products: oneDNN's product of four axes misreads what a convolution wrote in a blocked layout.
+    The axes stay changed, since changing them back would take longer than the products.
+    """
+    channels = x.shape[3]
+    x = _product(weights_first, x.flatten(2)).reshape([0, 0, -1, channels])
+    x = _product(weights_second, x.transpose([0, 2, 1, 3]).flatten(2)).reshape([0, 0, -1, channels])
+    return x.transpose([0, 3, 1, 2])
+
+
+def _product(a, b):
+    """Batched matrix product (t, i, j), (t, j, k) -> (t, i, k)."""
+    if paddle.framework.in_dynamic_or_pir_mode():
+        return paddle.bmm(a, b)
+    helper = LayerHelper("bmm")  # Paddle 3.3's function has no branch for the old program format any more
+    out = helper.create_variable_for_type_inference(a.dtype)
+    helper.append_op(type="bmm", inputs={"X": a, "Y": b}, outputs={"Out": out})
+    return out
+
+
+def _convolution(weight, bias=None, padding=0, stride=1):
+    out_channels, in_channels, kernel_size, _ = weight.shape
+    # names of our own: Paddle counts its own anew after each export, and takes equal names for one parameter
+    name = f"program_{secrets.token_hex(8)}"
+    layer = nn.Conv2D(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        padding=padding,
+        weight_attr=paddle.ParamAttr(name=f"{name}.weight"),
+        bias_attr=False if bias is None else paddle.ParamAttr(name=f"{name}.bias"),
+    )
+    layer.weight.set_value(np.ascontiguousarray(weight))
+    if bias is not None:
+        layer.bias.set_value(np.ascontiguousarray(bias))
+    return layer

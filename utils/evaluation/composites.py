@@ -1,0 +1,286 @@
+"""Pictures to matte, composed from foregrounds with alpha and backgrounds: the makers of benchmark sets.
+
+Everything here gives the same pixels on every machine. It relies on three things only: integer arithmetic in NumPy,
+Pillow's resize (fixed point, plain C) and `numpy.random.RandomState`, whose streams NumPy has frozen. No floating point
+touches a pixel, because vector units round differently: it only makes parameters, which are rounded before use. (The
+trimap's dilations and erosions are OpenCV's, on pixels that are 0 or 1.) JPEG sources are decoded by whichever libjpeg
+Pillow was built with; the manifest of a stored set has a checksum of every source's pixels, so that a difference there
+can be traced.
+
+Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
+"""
+
+import hashlib
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dataset.foreground import FGR_FOLDERS, ForegroundDataset, subfolder
+from dataset.images import ImagesDataset
+from dataset.picture import PictureError
+from utils.evaluation.samples import Sample
+from utils.evaluation.trimap import make_trimap
+from utils.picture.blend import blend
+from utils.system.errors import UsageError
+
+PROTOCOLS = ("paper-like", "reference", "capture")
+REFERENCE_SIZE = 2048
+
+# What two photographs of one scene, taken one after the other with a fixed camera, differ by (see `capture`).
+CAPTURE = {
+    "shift": (-0.75, 0.75),  # pixels, each axis
+    "exposure": (0.94, 1.06),  # factor on the captured background
+    "white_balance": (0.98, 1.02),  # factor on each of its channels
+    "read_noise": (0.5, 2.0),  # standard deviation in levels of 255, at black
+    "shot_noise": (1.0, 4.0),  # the same at white; grows with the square root of the brightness
+    "shadow": (0.0, 0.3),  # share of the light that the darkest spot loses
+    "shadow_offset": (-0.08, 0.08),  # of the picture's height, each axis
+    "shadow_softness": (0.02, 0.06),  # radius of the box filter, of the picture's height
+}
+
+
+def check_height(height):
+    """Raise UsageError for a height of composites that is no multiple of 4; None is none."""
+    if height is not None and (height < 4 or height % 4):
+        raise UsageError(f"--height {height} is no multiple of 4: give one, e.g. {max(4, height // 4 * 4)}")
+
+
+class Composites:
+    """Samples composed from foregrounds and backgrounds when they are asked for; the same whenever, wherever.
+
+    Args:
+        foregrounds: folder with fgr and pha in it, or with RGBA pictures, see dataset.foreground.
+        backgrounds: folder of pictures without people.
+        protocol: one of PROTOCOLS:
+            paper-like  the foreground fills the frame as it was photographed; the background covers it, cropped at a
+                        random place; bgr is exactly the background behind src.
+            reference   what the earlier Paddle reproduction evaluated on: foreground and alpha under one random affine
+                        transform in a black square of 2048 pixels, scaled to 0.55-0.9 of covering it, the background
+                        under another, scaled to 1-1.2; bgr is exact.
+            capture     paper-like, but src and bgr are two photographs: CAPTURE says what they differ by.
+        seed: every random number follows from it and the foreground's name.
+        height: pictures of paper-like and capture are scaled to it, None keeps the foreground's own size (cut at the
+            right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference,
+            None meaning 2048.
+    """
+
+    def __init__(self, foregrounds, backgrounds, protocol="paper-like", seed=0, height=None):
+        if protocol not in PROTOCOLS:
+            raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
+        check_height(height)
+        self.foregrounds, self.backgrounds = ForegroundDataset(foregrounds), ImagesDataset(backgrounds)
+        self.background_folder = Path(backgrounds)
+        self.names = [_name(Path(foregrounds), item) for item in self.foregrounds.items]
+        for name, following in zip(sorted(self.names), sorted(self.names)[1:]):
+            if name == following:
+                raise PictureError(f"{foregrounds} has two pictures named {name}, with different suffixes: rename one")
+        self.protocol, self.seed, self.height = protocol, seed, height
+        self.order = np.arange(len(self.backgrounds))
+        if protocol != "reference":  # there, background i belongs to foreground i, counted round
+            self.order = np.random.RandomState(seed).permutation(len(self.backgrounds))
+
+    def __len__(self):
+        return len(self.foregrounds)
+
+    def name(self, index):
+        return self.names[index]
+
+    def __getitem__(self, index):
+        name, place = self.names[index], int(self.order[index % len(self.order)])
+        fgr, pha = self.foregrounds[index]
+        background = self.backgrounds[place]
+        path = self.backgrounds.paths[place].relative_to(self.background_folder).as_posix()
+        sources = {
+            "foreground": {"name": name, "pixels_sha256": pixels_sha256(np.dstack([fgr, pha]))},
+            "background": {"name": path, "pixels_sha256": pixels_sha256(background)},
+        }
+        rng = np.random.RandomState(_seed(self.seed, name))
+        compose = {"paper-like": _paper_like, "reference": _reference, "capture": capture}[self.protocol]
+        src, bgr, pha, fgr, parameters = compose(fgr, pha, background, rng, self.height)
+        return Sample(name, pha, src, bgr, fgr, make_trimap(pha), {**sources, **parameters})
+
+
+def pixels_sha256(picture):
+    """sha256 of a uint8 picture's shape and pixels, whatever file format it is packed in."""
+    head = "x".join(str(side) for side in picture.shape)
+    return hashlib.sha256(head.encode() + b":" + np.ascontiguousarray(picture).tobytes()).hexdigest()
+
+
+def _name(root, item):
+    """Relative path of a foreground without suffix; of a video's frame, with the frame's number."""
+    folder = root if len(item) == 1 else subfolder(root, FGR_FOLDERS)
+    name = item[0].relative_to(folder).with_suffix("").as_posix()
+    return f"{name}/{item[2]:05d}" if len(item) == 3 else name
+
+
+def _seed(seed, name):
+    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4], "big")
+
+
+def _uniform(rng, low, high):
+    return round(low + (high - low) * rng.random_sample(), 6)
+
+
+def _resize(picture, width, height):
+    if picture.shape[:2] == (height, width):
+        return picture
+    # A triangle filter widened by the scale: no aliasing, and no ringing that would leave specks in an alpha.
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _fit_frame(fgr, pha, height):
+    if height is None:
+        bottom, right = pha.shape[0] // 4 * 4, pha.shape[1] // 4 * 4
+        if not bottom or not right:
+            raise PictureError(f"a foreground of {pha.shape[1]}x{pha.shape[0]} is too small: give at least 4x4")
+        return fgr[:bottom, :right], pha[:bottom, :right]
+    width = max(4, round(pha.shape[1] * height / pha.shape[0] / 4) * 4)
+    return _resize(fgr, width, height), _resize(pha, width, height)
+
+
+def _cover(background, width, height, rng):
+    """The background scaled to just cover width x height, cut out at a random place; and that place."""
+    own_height, own_width = background.shape[:2]
+    if own_width * height > own_height * width:
+        scaled = max(width, round(own_width * height / own_height)), height
+    else:
+        scaled = width, max(height, round(own_height * width / own_width))
+    left = int(round(_uniform(rng, 0, 1) * (scaled[0] - width)))
+    top = int(round(_uniform(rng, 0, 1) * (scaled[1] - height)))
+    cut = _resize(background, *scaled)[top : top + height, left : left + width]
+    return cut, {"background_size": list(scaled), "background_corner": [left, top]}
+
+
+def _paper_like(fgr, pha, background, rng, height):
+    fgr, pha = _fit_frame(fgr, pha, height)
+    bgr, parameters = _cover(background, pha.shape[1], pha.shape[0], rng)
+    return blend(fgr, pha, bgr), bgr, pha, fgr, parameters
+
+
+def capture(fgr, pha, background, rng, height=None):
+    """Make a sample as two photographs of one scene, which differ by what CAPTURE says.
+
+    The subject's shadow falls on the scene of src only; the camera of bgr stands a part of a pixel aside and exposes
+    and balances a little differently; both have noise of their own.
+
+    Args: fgr (H, W, 3), pha (H, W), background (any size, 3), uint8; rng a numpy.random.RandomState; height as in
+    Composites. Returns src, bgr, pha, fgr and a dict of what was drawn.
+    """
+    fgr, pha = _fit_frame(fgr, pha, height)
+    height, width = pha.shape
+    wide, parameters = _cover(background, width + 4, height + 4, rng)  # room for the shift
+    drawn = {
+        "shift": [_uniform(rng, *CAPTURE["shift"]) for _ in range(2)],
+        "exposure": _uniform(rng, *CAPTURE["exposure"]),
+        "white_balance": [_uniform(rng, *CAPTURE["white_balance"]) for _ in range(3)],
+        "read_noise": _uniform(rng, *CAPTURE["read_noise"]),
+        "shot_noise": _uniform(rng, *CAPTURE["shot_noise"]),
+        "shadow": _uniform(rng, *CAPTURE["shadow"]),
+        "shadow_offset": [_uniform(rng, *CAPTURE["shadow_offset"]) for _ in range(2)],
+        "shadow_softness": _uniform(rng, *CAPTURE["shadow_softness"]),
+    }
+    scene = wide[2:-2, 2:-2]
+    shadow = _soft_shadow(pha, drawn["shadow_offset"], drawn["shadow_softness"])
+    strength = int(round(drawn["shadow"] * 65536))
+    light = (255 * 65536 - strength * shadow)[..., None]  # 255 << 16 where no shadow falls
+    scene = ((scene * light + 255 * 32768) // (255 * 65536)).astype(np.uint8)
+    src = _add_noise(blend(fgr, pha, scene), drawn, rng)
+
+    right, down = drawn["shift"]
+    bgr = _warp(wide, [1, 0, 2 + right, 0, 1, 2 + down], width, height)
+    levels = np.arange(256)[:, None] * (drawn["exposure"] * np.array(drawn["white_balance"]))
+    table = np.minimum(np.rint(levels), 255).astype(np.uint8)
+    bgr = _add_noise(np.stack([table[bgr[..., c], c] for c in range(3)], axis=-1), drawn, rng)
+    return src, bgr, pha, fgr, {**parameters, **drawn}
+
+
+def _soft_shadow(pha, offset, softness):
+    """The alpha, moved and blurred: int64 (H, W) 0..255."""
+    height, width = pha.shape
+    right, down = (int(round(share * height)) for share in offset)
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    cols = np.clip(np.arange(width) - right, 0, width - 1)
+    shadow = pha[rows][:, cols].astype(np.int64)
+    radius = max(1, int(round(softness * height)))
+    for axis in (0, 1, 0, 1):  # twice each way: close to a Gaussian
+        shadow = _box(shadow, radius, axis)
+    return shadow
+
+
+def _box(picture, radius, axis):
+    picture = np.moveaxis(picture, axis, 0)
+    padded = np.pad(picture, ((radius + 1, radius), (0, 0)), mode="edge").cumsum(axis=0)
+    window = 2 * radius + 1
+    return np.moveaxis((padded[window:] - padded[:-window] + window // 2) // window, 0, axis)
+
+
+def _add_noise(picture, drawn, rng):
+    """Sensor noise, variance read^2 + shot^2 * brightness, as near to normal as a sum of eight uniform draws."""
+    brightness = np.arange(256) / 255
+    sigma = np.sqrt(drawn["read_noise"] ** 2 + drawn["shot_noise"] ** 2 * brightness)
+    # A sum of eight bytes has a standard deviation of sqrt(8 * (256^2 - 1) / 12).
+    factor = np.rint(sigma * 65536 / np.sqrt(8 * (256**2 - 1) / 12)).astype(np.int32)
+    draws = np.frombuffer(rng.bytes(picture.size * 8), np.uint8).reshape(*picture.shape, 8)
+    # Twice the mean of the sum is 8 * 255.
+    noise = 2 * draws.sum(axis=-1, dtype=np.int32) - 8 * 255
+    noisy = picture + ((noise * factor[picture] + 65536) >> 17)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def _reference(fgr, pha, background, rng, size):
+    size = size or REFERENCE_SIZE
+    matrix, subject = _random_affine(pha.shape, size, (0.55, 0.9), rng)
+    fgr, pha = _warp(fgr, matrix, size, size), _warp(pha, matrix, size, size)
+    matrix, behind = _random_affine(background.shape[:2], size, (1.0, 1.2), rng)
+    bgr = _warp(background, matrix, size, size)
+    return blend(fgr, pha, bgr), bgr, pha, fgr, {"foreground_affine": subject, "background_affine": behind}
+
+
+def _random_affine(shape, size, scale, rng):
+    """The earlier reproduction's affine transform about the picture's centre: rotation and shear along x within 5
+    degrees, shift within a tenth, scale relative to covering the square. Returns output -> input and what was drawn."""
+    height, width = shape
+    cover = max(size / width, size / height)
+    drawn = {
+        "rotation": _uniform(rng, -5, 5),
+        "shift": [int(round(_uniform(rng, -0.1, 0.1) * cover * side)) for side in (width, height)],
+        "scale": _uniform(rng, *scale),
+        "shear": _uniform(rng, -5, 5),
+    }
+    # Rounded, so that the last digit of another machine's cosine does not matter; plain Python numbers from here on.
+    cos, sin = (round(function(math.radians(drawn["rotation"])), 12) for function in (math.cos, math.sin))
+    tan = round(math.tan(math.radians(drawn["shear"])), 12)
+    # The inverse of scale * rotation * shear along x, as in torchvision's affine().
+    zoom = cover * drawn["scale"]
+    xx, xy, yx, yy = (cos - sin * tan) / zoom, (sin + cos * tan) / zoom, -sin / zoom, cos / zoom
+    # Pixel centres: the middle of the output, moved by the shift, shows the middle of the input.
+    middle_x, middle_y = ((size - 1) / 2 + shift for shift in drawn["shift"])
+    offset_x = (width - 1) / 2 - xx * middle_x - xy * middle_y
+    offset_y = (height - 1) / 2 - yx * middle_x - yy * middle_y
+    return [xx, xy, offset_x, yx, yy, offset_y], drawn
+
+
+def _warp(picture, matrix, width, height, rows_at_once=256):
+    """Affine transform with bilinear point sampling in integers; black outside.
+
+    matrix: (a, b, c, d, e, f), output pixel (x, y) shows the input at (a x + b y + c, d x + e y + f).
+    """
+    a, b, c, d, e, f = (int(round(value * 2**24)) for value in matrix)
+    channels = picture.reshape(*picture.shape[:2], -1)
+    padded = np.zeros((picture.shape[0] + 2, picture.shape[1] + 2, channels.shape[2]), np.int32)
+    padded[1:-1, 1:-1] = channels
+    out = np.empty((height, width, channels.shape[2]), np.uint8)
+    x = np.arange(width, dtype=np.int64)[None]
+    for top in range(0, height, rows_at_once):
+        y = np.arange(top, min(top + rows_at_once, height), dtype=np.int64)[:, None]
+        # Coordinates in 1/256 pixel, one further for the black frame.
+        at_x = np.clip(((a * x + b * y + c + 2**15) >> 16) + 256, 0, (padded.shape[1] - 1) * 256 - 1)
+        at_y = np.clip(((d * x + e * y + f + 2**15) >> 16) + 256, 0, (padded.shape[0] - 1) * 256 - 1)
+        left, up = at_x >> 8, at_y >> 8
+        right, low = (at_x & 255)[..., None].astype(np.int32), (at_y & 255)[..., None].astype(np.int32)
+        above = padded[up, left] * (256 - right) + padded[up, left + 1] * right
+        below = padded[up + 1, left] * (256 - right) + padded[up + 1, left + 1] * right
+        out[top : top + len(y)] = (above * (256 - low) + below * low + 32768) >> 16
+    return out.reshape(height, width, *picture.shape[2:])

@@ -1,0 +1,68 @@
+"""Many pictures on one, in rows and columns with captions."""
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from utils.picture.resize import reduced
+
+GAP, CAPTION = 6, 20  # pixels
+TILE, STRENGTH, LABEL = 960, 4, 28  # of the debug picture: long side of a part, gain of the difference, pixels
+
+
+def contact_sheet(rows, captions, titles=None, height=256):
+    """Lay out pictures.
+
+    Args:
+        rows: list of rows, each a list of uint8 pictures (H, W) or (H, W, 3); None leaves a place empty.
+        captions: one line of text above each row.
+        titles: one word or two above each column, or None.
+        height: every picture is scaled to this many rows.
+
+    Returns:
+        uint8 (H, W, 3), dark text on light grey, before which white alphas can be seen.
+    """
+    scaled = [[None if picture is None else _scale(picture, height) for picture in row] for row in rows]
+    columns = max(len(row) for row in scaled)
+    widths = [
+        max((row[c].width for row in scaled if c < len(row) and row[c] is not None), default=0) for c in range(columns)
+    ]
+    top = CAPTION if titles else 0
+    size = sum(widths) + GAP * (columns + 1), top + len(rows) * (height + CAPTION + GAP) + GAP
+    sheet = Image.new("RGB", size, "lightgrey")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=13)
+    lefts = [GAP + sum(widths[:c]) + GAP * c for c in range(columns)]
+    for left, title in zip(lefts, titles or []):
+        draw.text((left, 3), title, fill="black", font=font)
+    for number, (row, caption) in enumerate(zip(scaled, captions)):
+        y = top + number * (height + CAPTION + GAP)
+        draw.text((GAP, y + 3), caption, fill="black", font=font)
+        for left, picture in zip(lefts, row):
+            if picture is not None:
+                sheet.paste(picture, (left, y + CAPTION))
+    return np.asarray(sheet)
+
+
+def _scale(picture, height):
+    image = Image.fromarray(picture).convert("RGB")
+    width = max(1, round(image.width * height / image.height))
+    return image.resize((width, height), Image.Resampling.LANCZOS)
+
+
+def debug_picture(src, bgr, pha):
+    """Source, background as the network saw it, their difference (four times as strong) and alpha in one picture.
+
+    Args: src, bgr uint8 (H, W, 3); pha uint8 (H, W). Returns uint8 (h, w, 3), each part at most 960 pixels long.
+    """
+    src, bgr, pha = (reduced(x, TILE) for x in (src, bgr, pha))
+    difference = cv2.convertScaleAbs(cv2.absdiff(src, bgr), alpha=STRENGTH)
+    parts = {"source": src, "background": bgr, f"difference x{STRENGTH}": difference, "alpha": np.dstack([pha] * 3)}
+    tiles = [_captioned(*part) for part in parts.items()]
+    return np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])])
+
+
+def _captioned(text, picture):
+    picture = cv2.copyMakeBorder(picture, LABEL, 0, 0, 0, cv2.BORDER_CONSTANT)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    return cv2.putText(picture, text, (6, LABEL - 9), font, 0.55, (255, 255, 255), 1, cv2.LINE_AA)

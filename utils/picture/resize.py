@@ -1,0 +1,55 @@
+"""Pictures brought to another size: the one place where uint8 pictures are reduced, fitted and padded.
+
+Pictures are (H, W) or (H, W, C) arrays; `size` is (height, width). Tensors are resized as the network does it
+(model/resize.py); benchmark sets, whose pixels are the same on every machine, do it by Pillow.
+"""
+
+import cv2
+import numpy as np
+
+
+def fit(picture, size):
+    """Resize to (height, width): by averages over areas where there are fewer pixels then, else cubic."""
+    fewer = size[0] * size[1] < picture.shape[0] * picture.shape[1]
+    return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA if fewer else cv2.INTER_CUBIC)
+
+
+def reduced(picture, long_side):
+    """The picture made at most `long_side` pixels long; the picture itself if it is no longer than that."""
+    longest = max(picture.shape[:2])
+    return picture if longest <= long_side else fit(picture, _scaled(picture.shape, long_side / longest))
+
+
+def glance(picture, long_side):
+    """As `reduced`, at next to no cost: of much larger pictures only some rows are read."""
+    longest = max(picture.shape[:2])
+    if longest <= long_side:
+        return picture
+    return fit(picture[:: max(1, longest // (2 * long_side))], _scaled(picture.shape, long_side / longest))
+
+
+def _scaled(shape, factor):
+    return tuple(max(1, round(n * factor)) for n in shape[:2])
+
+
+def padded(picture, size):
+    """Repeat the last row and column up to (height, width); the picture itself if it has that size."""
+    below, right = size[0] - picture.shape[0], size[1] - picture.shape[1]
+    return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else picture
+
+
+def padded_to_multiples(picture, step):
+    """Repeat the last row and column until height and width are divisible by `step`."""
+    return padded(picture, [-(-n // step) * step for n in picture.shape[:2]])
+
+
+def cover(picture, height, width):
+    """The picture, uint8 (h, w, 3), scaled to cover height x width, its middle: uint8 (height, width, 3)."""
+    own_height, own_width = picture.shape[:2]
+    if (own_height, own_width) == (height, width):
+        return picture
+    scale = max(height / own_height, width / own_width)
+    size = max(height, round(own_height * scale)), max(width, round(own_width * scale))
+    picture = fit(picture, size)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    return np.ascontiguousarray(picture[top : top + height, left : left + width])

@@ -1,0 +1,25 @@
+"""uint8 pictures <-> float32 tensors: the one place where pixels change between 0..255 and 0..1."""
+
+import numpy as np
+import paddle
+
+
+def to_tensor(*pictures):
+    """Turn pictures into tensors.
+
+    Args:
+        pictures: uint8 (H, W, C) or (H, W) arrays.
+
+    Returns:
+        float32 (1, C, H, W), 0..1, of each picture: one tensor for one picture, else a list.
+    """
+    tensors = []
+    for picture in pictures:
+        channels_first = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
+        tensors.append(paddle.to_tensor(np.ascontiguousarray(channels_first)[None]).astype("float32") / 255)
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def to_float(pictures):
+    """Turn a batch from a data loader into numbers: uint8 tensor (b, H, W, C) -> float32 (b, C, H, W), 0..1."""
+    return pictures.transpose([0, 3, 1, 2]).astype("float32") / 255

@@ -1,0 +1,89 @@
+"""What every program of the repository does with errors: one line for the user, an exit code, no traceback."""
+
+import functools
+import os
+import signal
+import sys
+import threading
+import warnings
+from contextlib import contextmanager, nullcontext
+
+from utils.system.errors import UsageError, user_message
+
+__all__ = ["Terminated", "UsageError", "command_line", "short_warnings", "terminable"]
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come, by which launchers and job systems end a program."""
+
+
+INTERRUPTED, TERMINATED = 130, 143  # what a shell reports for a program that Ctrl-C or SIGTERM has ended
+
+
+def command_line(main):
+    """Decorate a program's main(argv=None), which returns its exit code or None.
+
+    An error that the user can mend is printed as one line, `error: …`, and gives exit code 1. Anything else is a
+    mistake of ours and keeps its traceback; so does every error while the variable MATTING_DEBUG is set. Ctrl-C gives
+    exit code 130, SIGTERM 143.
+    """
+
+    @functools.wraps(main)
+    def guarded(argv=None):
+        if hasattr(sys.stdout, "reconfigure"):  # a file's name need not fit the terminal's encoding
+            sys.stdout.reconfigure(errors="backslashreplace")
+        try:
+            interruptible()
+            with nullcontext() if _is_a_rank() else terminable():
+                return main(argv) or 0
+        except KeyboardInterrupt as stop:
+            print("interrupted: what was finished is kept", file=sys.stderr)
+            return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        except BrokenPipeError:  # the reader of our output has gone, as `… | head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except Exception as error:
+            line = user_message(error)
+            if line is None or os.environ.get("MATTING_DEBUG"):
+                raise
+            print(f"error: {line}", file=sys.stderr)
+            return 1
+
+    return guarded
+
+
+def short_warnings():
+    """From here on print each warning as one line, `warning: …`."""
+    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
+
+
+def interruptible():
+    """Let Ctrl-C raise KeyboardInterrupt from now on, see `utils/__init__.py`."""
+    main_thread = threading.current_thread() is threading.main_thread()
+    if main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _is_a_rank():
+    """Whether others wait for this process in Paddle, which hears of no exception: SIGTERM then has to end it at once.
+
+    predict.py's ranks know nothing of one another; it enters `terminable` itself.
+    """
+    return os.environ.get("PADDLE_TRAINERS_NUM", "1") != "1"
+
+
+@contextmanager
+def terminable():
+    """Within the block SIGTERM ends the program as Ctrl-C does: what is being written is completed first."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+
+    def terminate(*_):
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: set by other code than Python's

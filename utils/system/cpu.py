@@ -1,0 +1,78 @@
+"""Processor settings that Paddle reads only once, when it is imported: import this module first.
+
+Intel's MKL, which Paddle's CPU build ships, takes a slow path on other makers' processors unless told otherwise:
+with MKL_DEBUG_CPU_TYPE=5 a matrix product on an AMD processor is about three times as fast, and Intel processors
+ignore the variable. OpenMP's own default for the number of threads counts hyper-threads and ignores limits set on
+the process; processes that Paddle's launcher started share the cores. Its threads spin for a fifth of a second after
+each piece of work, in the way of every other thread; a thousandth is enough. The variables are left alone where the
+user has set them.
+"""
+
+import ctypes
+import os
+import sys
+import warnings
+import zlib  # noqa: F401  Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
+
+from utils.system.ranks import processes_here
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+MADV_DONTNEED = 4  # of Linux's mman.h
+LARGEST_KEPT = 1 << 30  # bytes
+
+
+def cores():
+    """Number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def set_threads(environ=os.environ):
+    """Set OMP_NUM_THREADS to this process's share of the cores; leave the user's own setting alone.
+
+    The launcher hands on OMP_NUM_THREADS=1, which Paddle sets when the launcher imports it: that 1 is nobody's wish.
+    """
+    processes = processes_here(environ)
+    if processes > 1 and environ.get("OMP_NUM_THREADS") == "1":
+        del environ["OMP_NUM_THREADS"]
+    environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
+
+
+def keep_freed_memory():
+    """Let the C library keep freed memory for the next array instead of giving it back to the system each time.
+
+    Feature maps of some megabytes are made and freed for every picture; fetching their pages anew takes the system a
+    sixth of a coarse network's time. What the process occupies at its peak stays about the same. No effect where the
+    C library is not glibc, or where the user has set MALLOC_* variables.
+    """
+    if not sys.platform.startswith("linux") or any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+        library.mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_KEPT - 1)
+
+
+def give_back_file(path):
+    """Give memory back that holds pages of a mapped file (Linux); they are read again from the file when needed."""
+    if not sys.platform.startswith("linux"):
+        return
+    madvise = ctypes.CDLL(None).madvise
+    madvise.argtypes = ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
+        for line in maps:
+            span, access, *_, name = line.rstrip("\n").split(maxsplit=5)
+            if name == os.path.realpath(path) and "w" not in access:  # what was written would be lost
+                start, end = (int(x, 16) for x in span.split("-"))
+                madvise(start, end - start, MADV_DONTNEED)
+
+
+def give_back_memory():
+    """Give freed memory back to the system at once, where the C library can (glibc)."""
+    if sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "malloc_trim"):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+warnings.filterwarnings("ignore", "No ccache found")  # Paddle's, on import: it is about compiling C++ extensions
+os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+os.environ.setdefault("KMP_BLOCKTIME", "1")
+set_threads()

@@ -1,0 +1,155 @@
+"""Batches for training and the fixed samples of a validation."""
+
+import ctypes
+import multiprocessing
+import shutil
+import signal
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from paddle.io import DataLoader, DistributedBatchSampler
+
+from dataset.augmentation import draw_affine, warp, warp_foreground
+from dataset.composite import RECIPES, CompositeDataset, collate
+from dataset.data_path import open_backgrounds, open_foregrounds
+from dataset.sample import SampleDataset
+from utils.evaluation.samples import Sample
+from utils.picture.blend import blend
+from utils.system.cpu import keep_freed_memory
+from utils.system.errors import UsageError
+
+PR_SET_PDEATHSIG = 1  # of prctl(2)
+VALID_SCALE, VALID_BACKGROUND_SCALE = (0.3, 1.0), (1.0, 1.2)  # the original's validation
+
+
+class Batches(DistributedBatchSampler):
+    """Batches of (epoch, step, index), shuffled anew in every epoch, split over the processes of a training.
+
+    `begin(epoch, step)` says where the next iteration starts, so that a resumed training need not read what it has
+    seen. An incomplete last batch is left out.
+    """
+
+    def __init__(self, dataset, batch_size, seed, rank=0, world=1):
+        super().__init__(dataset, batch_size, num_replicas=world, rank=rank, shuffle=True, drop_last=True)
+        self.seed, self.first = seed, 0
+
+    def begin(self, epoch, step=0):
+        self.training_epoch, self.first = epoch, step
+
+    def __iter__(self):
+        self.set_epoch((self.seed * 1_000_003 + self.training_epoch) % 2**32)
+        for step, indices in enumerate(super().__iter__()):
+            if step >= self.first:
+                yield [(self.training_epoch, step, int(index)) for index in indices]
+
+
+def training_batches(args, rank=0, world=1):
+    """Open the training data.
+
+    Args:
+        args: what `utils.training.options.parse_jobs` returns one of.
+        rank, world: this process's number, and how many there are.
+
+    Returns:
+        loader: DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`.
+        batches: Batches, by which it is told where to begin.
+
+    Raises DataError if data is missing and UsageError if there is too little for one batch.
+    """
+    foregrounds = open_foregrounds(args.data_root, args.dataset_name, "train")
+    backgrounds = open_backgrounds(args.data_root, "train")
+    if args.batch_size % world or args.batch_size // world < 2:
+        raise UsageError(
+            f"--batch-size {args.batch_size} must give each of the {world} processes the same number, >= 2"
+        )
+    if len(foregrounds) < args.batch_size:
+        raise UsageError(
+            f"{args.dataset_name} has {len(foregrounds)} foregrounds, too few for a batch of {args.batch_size}"
+        )
+    lowest, highest = args.crop_size
+    recipe = replace(RECIPES[args.model_type], lowest=lowest, canvas=highest)
+    dataset = CompositeDataset(foregrounds, backgrounds, recipe, args.seed)
+    batches = Batches(dataset, args.batch_size // world, args.seed, rank, world)
+    loader = DataLoader(
+        dataset,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=args.num_workers,
+        persistent_workers=args.num_workers > 0,
+        worker_init_fn=prepare_worker,
+        use_shared_memory=shared_memory_suffices(highest, args.batch_size, args.num_workers, world),
+        return_list=True,
+    )
+    return loader, batches
+
+
+def prepare_worker(_=0):
+    """Set up a process that only reads samples: one thread, memory that stays with it, and an end with its parent.
+
+    Getting a picture's memory from the system again, page by page, takes longer than decoding the picture. A reader
+    whose training was killed would wait for ever for its next batch.
+    """
+    cv2.setNumThreads(0)
+    keep_freed_memory()
+    if multiprocessing.parent_process() is not None and sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def close(loader):
+    """End the reader processes of a DataLoader now: left to the garbage collector, they can make Paddle crash."""
+    iterator = getattr(loader, "_iterator", None)
+    if iterator is not None:
+        iterator._try_shutdown_all()
+        loader._iterator = None
+
+
+def shared_memory_suffices(side, batch_size, num_workers, world):
+    """Whether /dev/shm can hold what the readers prepare; containers often have 64 MB, and overfilling it is fatal.
+
+    Args: largest side of a crop in pixels, pictures in a step, readers of each process, processes.
+    """
+    try:
+        free = shutil.disk_usage("/dev/shm").free
+    except OSError:
+        return False
+    sample = 10 * side**2  # src, bgr, fgr and pha in bytes
+    waiting = batch_size * max(num_workers, 1) * 3  # two batches prepared by each reader, one in use
+    return sample * waiting * max(world, 1) < free
+
+
+def validation_samples(data_root, dataset_name, count, size):
+    """The same square composites at every validation: `count` of `size` pixels; raises DataError if data is missing."""
+    foregrounds = open_foregrounds(data_root, dataset_name, "valid")
+    backgrounds = open_backgrounds(data_root, "valid")
+    return FixedComposites(SampleDataset(foregrounds, count), backgrounds, size)
+
+
+class FixedComposites:
+    """Samples for `utils.evaluation.score.evaluate`: the original's validation composites, drawn from the index alone.
+
+    Args:
+        foregrounds: data set of (fgr, pha).
+        backgrounds: data set of bgr.
+        size: side of the square in pixels.
+    """
+
+    def __init__(self, foregrounds, backgrounds, size):
+        self.foregrounds, self.backgrounds, self.size = foregrounds, backgrounds, size
+
+    def __len__(self):
+        return len(self.foregrounds)
+
+    def name(self, index):
+        return f"{index:04d}"
+
+    def __getitem__(self, index):
+        rng, square = np.random.default_rng(index), (self.size, self.size)
+        fgr, pha = self.foregrounds[index]
+        back = self.backgrounds[index % len(self.backgrounds)]
+        matrix = draw_affine(rng, pha.shape, square, self.size, VALID_SCALE)
+        fgr, pha = warp_foreground(fgr, pha, matrix, square)
+        matrix = draw_affine(rng, back.shape[:2], square, self.size, VALID_BACKGROUND_SCALE)
+        bgr = warp(back, matrix, square, cv2.BORDER_REFLECT_101)
+        return Sample(self.name(index), pha, blend(fgr, pha, bgr), bgr, fgr)

@@ -1,0 +1,150 @@
+"""What a training leaves to be read: text lines, JSON lines, VisualDL scalars and pictures."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from paddle import nn
+
+from utils.picture.levels import to_uint8
+from utils.system.files import write_json
+
+
+class RunLog:
+    """Writes into one folder; in a process that is not `active` (not rank 0) it does nothing.
+
+    arguments.json : with which arguments the training was started, or gone on with, last
+    log.txt : every text line, also printed
+    valid.jsonl : one JSON object for each validation
+    vdlrecords.*.log : VisualDL, if the package is installed; look at it with `visualdl --logdir FOLDER`
+    """
+
+    def __init__(self, folder, active=True):
+        self.folder, self.active, self.writer = Path(folder), active, None
+        if not active:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            from visualdl import LogWriter
+        except ImportError:
+            self.line("VisualDL is not installed, so there are no curves to watch: pip install visualdl")
+        else:
+            self.writer = LogWriter(logdir=str(self.folder))
+
+    def arguments(self, values):
+        """Keep a dict of names and values."""
+        if self.active:
+            write_json(self.folder / "arguments.json", {name: _plain(value) for name, value in values.items()})
+
+    def line(self, message):
+        """Print a line of text and keep it."""
+        if self.active:
+            print(message, flush=True)
+            self._append("log.txt", message)
+
+    def json(self, row):
+        """Keep what a validation found, a dict."""
+        if self.active:
+            self._append("valid.jsonl", json.dumps(row))
+
+    def scalars(self, group, values, step):
+        """Keep a point of the curves GROUP/NAME, of a dict of name -> number."""
+        if self.writer:
+            for name, value in values.items():
+                self.writer.add_scalar(tag=f"{group}/{name}", step=step, value=value)
+
+    def picture(self, tag, picture, step):
+        """Keep a picture, uint8 (H, W, 3)."""
+        if self.writer:
+            self.writer.add_image(tag=tag, img=picture, step=step)
+
+    def close(self):
+        if self.writer:
+            self.writer.close()
+
+    def _append(self, name, text):
+        path = self.folder / name
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError as error:  # a full disk does not say which file
+            raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _plain(value):
+    return str(value) if isinstance(value, Path) else value
+
+
+class Meter:
+    """Means over the steps since the last report: loss terms, seconds to read and to compute, samples."""
+
+    def __init__(self):
+        self.clear()
+
+    def clear(self):
+        self.terms, self.steps, self.samples, self.reading, self.started = {}, 0, 0, 0.0, time.perf_counter()
+
+    def add(self, terms, samples, reading):
+        for name, value in terms.items():
+            self.terms[name] = self.terms.get(name, 0.0) + value
+        self.steps, self.samples, self.reading = self.steps + 1, self.samples + samples, self.reading + reading
+
+    def means(self):
+        return {name: value / self.steps for name, value in self.terms.items()}
+
+    def line(self, epoch, epochs, step, steps, rate):
+        """The text line of a training interval."""
+        seconds = time.perf_counter() - self.started
+        means = self.means()
+        terms = " ".join(f"{name} {value:.5f}" for name, value in means.items() if name != "total")
+        left = duration((steps - step) * seconds / self.steps)
+        return (
+            f"epoch {epoch + 1}/{epochs} step {step}/{steps} loss {means['total']:.5f} ({terms}) lr {rate:g} "
+            f"{self.samples / seconds:.2f} samples/s reader {self.reading / self.steps:.3f} s "
+            f"batch {seconds / self.steps:.3f} s ETA {left}"
+        )
+
+
+def duration(seconds):
+    """h:mm:ss"""
+    minutes, seconds = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def progress_bar(total, initial, title, active=True):
+    """tqdm on a terminal, else something that does nothing (a log file should hold lines, not bars)."""
+    if active and sys.stderr.isatty():
+        from tqdm import tqdm
+
+        return tqdm(total=total, initial=initial, desc=title, dynamic_ncols=True)
+    return NoBar()
+
+
+class NoBar:
+    """A progress bar that shows nothing."""
+
+    def update(self, steps=1):
+        pass
+
+    def close(self):
+        pass
+
+
+def picture_rows(pictures, outputs, count=4):
+    """Up to `count` rows src, bgr, true alpha, alpha, error, refined cells: one uint8 (H, W, 3) picture to look at."""
+    src, bgr, true_pha, _ = pictures
+    size = src.shape[2:]
+    err = outputs.get("err_sm", outputs.get("err"))
+    columns = [src, bgr, true_pha, outputs["pha"], err]
+    if "ref_sm" in outputs:
+        columns.append(outputs["ref_sm"])
+    tiles = []
+    for column in columns:
+        column = column[:count].astype("float32")
+        if list(column.shape[2:]) != list(size):
+            column = nn.functional.interpolate(column, size=size, mode="nearest")
+        tiles.append(np.broadcast_to(column.numpy(), (column.shape[0], 3, *size)))
+    rows = np.concatenate(tiles, axis=3)
+    return to_uint8(np.concatenate(list(rows), axis=1))

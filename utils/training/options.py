@@ -1,0 +1,179 @@
+"""Command line of train.py, the published stages, and the checks that can be made before anything starts."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataset.composite import RECIPES
+from dataset.data_path import SOURCES, canonical_name
+from model.matting import BACKBONES
+from model.refiner import MODES
+from utils.system.cpu import cores
+from utils.system.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the published stages: what it trains on, how long, at which rate, and what it starts from."""
+
+    dataset_name: str
+    epochs: int
+    learning_rate: float
+    before: str  # the stage whose best weights it starts from
+
+
+# The schedule of the first Paddle reproduction: refine training from scratch, one learning rate, Adam, batches of two.
+STAGES = {
+    1: Stage("videomatte240k", 1, 1e-4, None),
+    2: Stage("distinctions646", 300, 5e-5, "stage1"),
+    3: Stage("private", 300, 3e-5, "stage2"),
+}
+# Learning rates of each part in the original's training scripts, `--learning-rate paper`.
+PAPER_RATES = {
+    "base": {"backbone": 1e-4, "aspp": 5e-4, "decoder": 5e-4},
+    "refine": {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4},
+}
+BATCH_SIZES = {"base": 8, "refine": 2}
+# What must be the same when a training goes on, or its losses would not be those of an uninterrupted one.
+FIXED = (
+    *("model_type", "model_backbone", "model_refine_kernel_size", "dataset_name", "batch_size", "seed", "crop_size"),
+    *("learning_rate", "laplacian", "clip_grad_norm"),
+)
+
+
+def parser():
+    """The argparse parser of train.py."""
+    parse = argparse.ArgumentParser(prog="train.py", formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parse.add_argument_group("what is trained, on what").add_argument
+    add("--stage", type=int, choices=STAGES, help="take data set, epochs, rate, start and name from the stage table")
+    add("--dataset-name", help=f"one of {', '.join(name for name in SOURCES if name != 'backgrounds')}")
+    add("--valid-dataset-name", help="data set for validation (default: the training data set)")
+    add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
+    add("--model-type", choices=("base", "refine"), default="refine", help="network to train (default refine)")
+    add("--base-epochs", type=int, default=0, metavar="N", help="first train the base network alone for N epochs "
+        "(the paper: 8; default 0: refine from scratch)")  # fmt: skip
+    add("--pretrain", "--model-pretrain-initialization", "--model-last-checkpoint", metavar="FILE",
+        help="weights to start from (.pdparams, .pth, DeepLabV3, an encoder), or an earlier training")  # fmt: skip
+    add("--resume", action="store_true", help="go on from checkpoint/NAME/last if it is there")
+
+    add = parse.add_argument_group("network").add_argument
+    add("--model-backbone", choices=BACKBONES, default="resnet50", help="encoder (default resnet50)")
+    add("--model-backbone-scale", type=float, default=0.25, help="coarse scale, 0..0.5 (default 0.25)")
+    add("--model-refine-mode", choices=MODES, default="sampling", help="which cells are refined (default sampling)")
+    add("--model-refine-sample-pixels", type=int, default=80_000, help="pixels refined in each picture (default 80000)")
+    add("--model-refine-threshold", "--model-refine-thresholding", type=float, default=0.7,
+        help="predicted error above which a cell is refined (default 0.7)")  # fmt: skip
+    add("--model-refine-kernel-size", type=int, choices=(1, 3), default=3, help="the refiner's (default 3)")
+
+    add = parse.add_argument_group("schedule").add_argument
+    add("--epoch-end", "--epoch_end", type=int, help="number of epochs, counted from 0 (default: the stage's)")
+    add("--epoch-start", type=int, default=0, help="number of the first epoch (default 0)")
+    add("--max-steps", type=int, default=0, help="stop after so many steps (default 0: no limit)")
+    add("--batch-size", type=int, help="pictures in a step, over all processes (default 2, base 8)")
+    add("--learning-rate", help="of Adam; a number for all parts or 'paper' for the original's per part (default 1e-4)")
+    add(
+        "--laplacian",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="Laplacian term in the loss (default on)",
+    )
+    add("--clip-grad-norm", type=float, default=0.0, help="largest norm of the gradient (default 0: no clipping)")
+    add("--amp", nargs="?", choices=("auto", "off", "float16", "bfloat16"), const="float16", default="auto",
+        help="mixed precision; auto is float16 on a GPU and off on a CPU (default auto)")  # fmt: skip
+    add("--crop-size", type=int, nargs=2, metavar=("LOW", "HIGH"),
+        help="sides of the random crops, LOW..HIGH-1 pixels (default 1024 2048, base 256 512)")  # fmt: skip
+    add("--seed", type=int, default=0, help="every random number follows from it (default 0)")
+
+    add = parse.add_argument_group("machine").add_argument
+    add("--device", help="cpu, gpu, gpu:1 ... (default: a GPU if there is one)")
+    add(
+        "--num-workers",
+        type=int,
+        default=max(1, min(16, cores() - 1)),
+        help="reader processes of each process (default: cores - 1, at most 16)",
+    )
+
+    add = parse.add_argument_group("what is written").add_argument
+    add("--model-name", help="folder below checkpoint/ and log/ (default: the stage's name)")
+    add("--checkpoint-dir", type=Path, default=Path("checkpoint"), help="(default ./checkpoint)")
+    add("--log-dir", type=Path, default=Path("log"), help="(default ./log)")
+    add("--log-train-loss-interval", type=int, default=10, metavar="STEPS", help="(default 10)")
+    add("--log-train-images-interval", type=int, default=1000, metavar="STEPS", help="(default 1000)")
+    add("--log-valid-interval", type=int, default=2000, metavar="STEPS", help="(default 2000)")
+    add("--checkpoint-interval", type=int, default=2000, metavar="STEPS", help="(default 2000)")
+    add("--valid-samples", type=int, default=50, help="pictures of a validation (default 50)")
+    add("--valid-size", type=int, help="their side in pixels (default: HIGH of --crop-size)")
+    return parse
+
+
+def parse_jobs(argv=None):
+    """Trainings that a command line asks for, complete and checked: one, or the base and then the refine training.
+
+    Returns a list of argparse.Namespace. Raises UsageError.
+    """
+    args = parser().parse_args(argv)
+    stage = STAGES.get(args.stage)
+    if stage:
+        args.dataset_name = args.dataset_name or stage.dataset_name
+        args.epoch_end = stage.epochs if args.epoch_end is None else args.epoch_end
+        args.learning_rate = args.learning_rate or str(stage.learning_rate)
+        args.pretrain = args.pretrain or stage.before
+        args.model_name = args.model_name or f"stage{args.stage}"
+    for name in ("dataset_name", "epoch_end", "model_name"):
+        if getattr(args, name) is None:
+            raise UsageError(f"--{name.replace('_', '-')} is missing: give it, or a --stage, which has one")
+    args.dataset_name = canonical_name(args.dataset_name)
+    args.valid_dataset_name = canonical_name(args.valid_dataset_name or args.dataset_name)
+    args.learning_rate = args.learning_rate or "1e-4"
+    if not args.base_epochs or args.model_type == "base":
+        return [complete(args)]
+    base = argparse.Namespace(**vars(args))
+    base.model_type, base.model_name = "base", f"{args.model_name}-base"
+    base.epoch_start, base.epoch_end, base.batch_size, base.crop_size = 0, args.base_epochs, None, None
+    args.pretrain = base.model_name
+    return [complete(base), complete(args)]
+
+
+def complete(args):
+    """Fill in the defaults that depend on the network's type and check the numbers."""
+    recipe = RECIPES[args.model_type]
+    args.batch_size = BATCH_SIZES[args.model_type] if args.batch_size is None else args.batch_size
+    args.crop_size = args.crop_size or [recipe.lowest, recipe.canvas]
+    args.valid_size = (args.valid_size or args.crop_size[1]) // 4 * 4
+    low, high = args.crop_size
+    checks = [
+        (args.batch_size >= 2, "--batch-size must be at least 2: batch normalisation needs two pictures"),
+        (32 <= low < high, f"--crop-size {low} {high}: LOW must be at least 32 and below HIGH"),
+        (0 < args.model_backbone_scale <= 0.5, "--model-backbone-scale must lie in 0..0.5, 0 excluded"),
+        (args.epoch_start < args.epoch_end, "--epoch-end must lie above --epoch-start"),
+        (args.num_workers >= 0, "--num-workers cannot be negative"),
+        (args.valid_samples >= 1, "--valid-samples must be at least 1"),
+        (args.valid_size >= 64, "--valid-size must be at least 64 pixels"),
+        (args.seed >= 0, "--seed cannot be negative"),
+    ]
+    for name in ("log_train_loss", "log_train_images", "log_valid", "checkpoint"):
+        flag = f"--{name.replace('_', '-')}-interval"
+        checks.append((getattr(args, f"{name}_interval") >= 1, f"{flag} must be at least 1 step"))
+    for holds, message in checks:
+        if not holds:
+            raise UsageError(message)
+    args.rates = part_rates(args.learning_rate, args.model_type)
+    return args
+
+
+def part_rates(learning_rate, model_type):
+    """{part of the network: learning rate}, from the text of --learning-rate and `"base"` or `"refine"`."""
+    if learning_rate == "paper":
+        return PAPER_RATES[model_type]
+    try:
+        rate = float(learning_rate)
+    except ValueError:
+        rate = -1.0
+    if not 0 < rate < 1:
+        raise UsageError(f"--learning-rate {learning_rate}: give a number between 0 and 1, or 'paper'")
+    return dict.fromkeys(PAPER_RATES[model_type], rate)
+
+
+def fixed_arguments(args):
+    """{name: value} of the arguments that a checkpoint is bound to."""
+    return {name: getattr(args, name) for name in FIXED}

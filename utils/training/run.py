@@ -1,0 +1,102 @@
+"""What happens beside the steps of a training: text and curves, validation, checkpoints, damaged files."""
+
+import time
+
+from dataset.data_path import DataError
+from utils.evaluation.score import evaluate, gather
+from utils.training.log import Meter, picture_rows
+from utils.training.options import fixed_arguments
+from utils.training.state import BEST, LAST, save_training
+
+SKIPPED_SHARE = 100  # one damaged file in so many foregrounds is tolerated, and always one
+
+
+class Run:
+    """One training's log, validations and checkpoints; in all processes alike, written by the first.
+
+    Args:
+        args: what `utils.training.options.parse_jobs` returns one of.
+        training: utils.training.state.Training.
+        log: utils.training.log.RunLog.
+        samples: what is validated, see `utils.training.data.validation_samples`.
+        steps: number of the last step.
+        rank, world: this process's number, and how many there are.
+    """
+
+    def __init__(self, args, training, log, samples, steps, rank, world):
+        self.args, self.training, self.progress = args, training, training.progress
+        self.log, self.samples, self.steps, self.rank, self.world = log, samples, steps, rank, world
+        self.meter, self.since_valid, self.validated, self.began = Meter(), Meter(), None, time.perf_counter()
+
+    def after_step(self, values, reading, pictures, outputs):
+        """Log, validate and save where it is time for it.
+
+        Args: the loss terms, floats; seconds waited for the batch; what `forward_loss` was given and what it returned.
+        """
+        args, step, samples = self.args, self.progress.step, len(pictures[0]) * self.world
+        self.meter.add(values, samples, reading)
+        self.since_valid.add(values, samples, reading)
+        if step % args.log_train_loss_interval == 0:
+            highest = max(args.rates.values())
+            self.log.line(self.meter.line(self.progress.epoch, args.epoch_end, step, self.steps, highest))
+            self.log.scalars("train", self.meter.means(), step)
+            self.log.scalars("learning_rate", args.rates, step)
+            self.meter.clear()
+        if step % args.log_train_images_interval == 0:
+            self.log.picture("train/src_bgr_true_pha_err_ref", picture_rows(pictures, outputs), step)
+        if step % args.log_valid_interval == 0:
+            self.validate(self.since_valid.means())
+        if step % args.checkpoint_interval == 0:
+            self.save(LAST)
+
+    def validate(self, train_terms):
+        """Score the fixed samples, log the result and keep the weights if they are the best yet."""
+        began = time.perf_counter()
+        report = evaluate(self.training.model, self.samples, metrics=("sad", "mse"), rank=self.rank, world=self.world)
+        report = gather(report) if self.world > 1 else report
+        for failure in report.failures:
+            self.log.line(f"warning: not validated: {failure['error']}")
+        if not report.rows:
+            raise DataError(f"no validation picture could be scored, the first: {report.failures[0]['error']}")
+        means = {name: value for name, value in report.means.items() if value is not None}
+        progress = self.progress
+        row = {"name": self.args.model_name, "step": progress.step, "epoch": progress.epoch, **means}
+        self.log.json({**row, "failures": len(report.failures), "train_loss": train_terms.get("total"),
+                       "minutes": round((time.perf_counter() - self.began) / 60, 2)})  # fmt: skip
+        shown = " ".join(f"{name} {value:.5f}" for name, value in means.items())
+        self.log.line(f"valid step {progress.step} {shown} ({time.perf_counter() - began:.1f} s)")
+        self.log.scalars("valid", means, progress.step)
+        self.validated = progress.step
+        self.since_valid.clear()
+        if means["sad_all"] < progress.best_sad:
+            progress.best_sad = means["sad_all"]
+            self.save(BEST)
+
+    def save(self, name):
+        """Write a checkpoint, LAST or BEST."""
+        if self.rank == 0:
+            folder = self.args.checkpoint_dir / self.args.model_name
+            save_training(folder / name, self.training, fixed_arguments(self.args))
+
+    def finish(self):
+        """Validate and save what has not been yet, and close the log."""
+        if self.validated != self.progress.step:
+            self.validate(self.since_valid.means() if self.since_valid.steps else {})
+        self.save(LAST)
+        self.log.line(
+            f"{self.args.model_name} is complete: {self.progress.step} steps, best SAD {self.progress.best_sad:.4f}"
+        )
+        self.log.close()
+
+
+def check_skipped(skipped, progress, foregrounds, log):
+    """Warn of damaged files and stop if there are more than 1 % of them (one is always allowed)."""
+    for message in skipped:
+        if message not in progress.skipped:
+            progress.skipped.append(message)
+            log.line(f"warning: skipped {message}")
+    if len(progress.skipped) > max(1, foregrounds // SKIPPED_SHARE):
+        raise DataError(
+            f"{len(progress.skipped)} files could not be read in one epoch of {foregrounds}, the last: {skipped[-1]}; "
+            "run -m tools.check_dataset to find all of them"
+        )

@@ -1,0 +1,171 @@
+"""Checkpoints of a training: one file with everything that it needs to go on as if it had never stopped.
+
+The files are state dicts of NumPy arrays that paddle.load and utils.weights.load.read_state read as weights. Random
+numbers need no place in them: each follows from seed, epoch and step (see `utils.training.step.seed_step`).
+"""
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import paddle
+
+from utils.system.errors import UsageError, WeightsError
+from utils.system.files import atomic_path
+from utils.weights.file import read_tensors
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+LAST, BEST = "last.pdparams", "best.pdparams"
+
+
+@contextmanager
+def alone_in(folder):
+    """Make a training's folder, if it is missing, and hold it for this process until the block ends.
+
+    Two trainings in one folder would replace each other's checkpoints in turn. Nothing is written for it, and nothing
+    is left of it when the process is killed. No effect where the system has no such locks (Windows).
+
+    Raises UsageError if another process holds it, OSError if it cannot be made.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"another training is writing to {folder}: wait until it has ended, or pass another --model-name"
+            ) from None
+        except OSError:  # some network drives know no locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@dataclass
+class Progress:
+    """epoch and batch are those to do next; step counts all batches done; best_sad is the lowest valid SAD yet."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best_sad: float = float("inf")
+    skipped: list = field(default_factory=list)  # messages of the damaged files met in this epoch
+
+    def complete(self, epoch_end, max_steps=0):
+        """Whether nothing is left to do; max_steps 0 is no limit."""
+        return self.epoch >= epoch_end or bool(max_steps) and self.step >= max_steps
+
+
+@dataclass
+class Training:
+    """All that changes while a network is trained: what a checkpoint holds."""
+
+    model: paddle.nn.Layer  # MattingBase or MattingRefine
+    optimizer: paddle.optimizer.Optimizer
+    scaler: paddle.amp.GradScaler
+    progress: Progress
+
+
+def save_training(path, training, arguments):
+    """Write a checkpoint, whole or not at all: after an error, a full disk for one, the former file is still there.
+
+    Args:
+        path: .pdparams file.
+        training: Training.
+        arguments: dict of what the checkpoint is bound to, see utils.training.options.fixed_arguments.
+    """
+    scaler = {name: np.asarray(value).tolist() for name, value in training.scaler.state_dict().items()}
+    content = {
+        "model": arrays(training.model.state_dict()),
+        "optimizer": arrays(optimizer_by_name(training.model, training.optimizer)),
+        "scaler": json.dumps(scaler),
+        "progress": json.dumps(asdict(training.progress)),
+        "arguments": json.dumps(arguments),
+    }
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left_over in path.parent.glob(".*.tmp.pdparams"):  # of a process that was killed while writing
+        left_over.unlink(missing_ok=True)
+    try:
+        with atomic_path(path) as temporary:
+            paddle.save(content, str(temporary))
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"checkpoint {path} could not be written ({reason}); the former one is unchanged") from None
+
+
+def load_training(path, training, arguments):
+    """Put a checkpoint of `save_training` into a Training.
+
+    Raises WeightsError if the file is no such checkpoint, UsageError if it was made with other `arguments`, which
+    change what is learnt.
+    """
+    content = read_tensors(path)
+    if not isinstance(content, dict) or not {"model", "optimizer", "progress", "arguments"} <= content.keys():
+        raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain")
+    former = json.loads(text(content["arguments"]))
+    for name, value in arguments.items():
+        if former[name] != value:
+            raise UsageError(
+                f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {value}: "
+                "resume with the same value, or start anew with another --model-name"
+            )
+    training.model.set_state_dict(content["model"])
+    set_optimizer(training.model, training.optimizer, content["optimizer"])
+    scaler = json.loads(text(content["scaler"]))
+    if scaler:
+        current = training.scaler.state_dict()
+        training.scaler.load_state_dict({**current, **{k: _like(current.get(k), v) for k, v in scaler.items()}})
+    training.progress = Progress(**json.loads(text(content["progress"])))
+
+
+def arrays(state):
+    """A state dict's tensors as NumPy arrays."""
+    return {name: np.asarray(value.numpy() if hasattr(value, "numpy") else value) for name, value in state.items()}
+
+
+def text(value):
+    """A text that paddle.load may have turned into an array."""
+    return str(np.asarray(value).item()) if not isinstance(value, str) else value
+
+
+def _like(current, value):
+    return np.asarray(value, current.dtype) if isinstance(current, np.ndarray) else value
+
+
+def optimizer_by_name(model, optimizer):
+    """The optimizer's state under the model's names: Paddle's own, conv2d_7.w_0, depend on what was built before."""
+    renamed = {}
+    names = sorted(((p.name, name) for name, p in model.named_parameters()), key=lambda pair: -len(pair[0]))
+    for key, value in optimizer.state_dict().items():
+        for own, name in names:
+            if key.startswith(own + "_"):
+                renamed[f"{name}/{key[len(own) + 1 :]}"] = value
+                break
+    return renamed
+
+
+def set_optimizer(model, optimizer, state):
+    """The reverse of `optimizer_by_name`."""
+    own = {name: p.name for name, p in model.named_parameters()}
+    renamed = {}
+    for key, value in state.items():
+        name, _, slot = key.partition("/")
+        if name not in own:
+            raise WeightsError(f"the checkpoint's optimizer knows {name}, which the model does not have")
+        renamed[f"{own[name]}_{slot}"] = paddle.to_tensor(value)
+    if renamed:
+        optimizer.set_state_dict(renamed)

@@ -1,0 +1,145 @@
+"""The steps of a training: build network and optimizer, load what it starts from, compute the loss, update."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from model import MattingBase, MattingRefine
+from utils.system.errors import UsageError, WeightsError
+from utils.training.loss import base_loss, refine_loss
+from utils.training.state import BEST
+from utils.weights.load import load_matching, read_state
+from utils.weights.names import deeplab_to_official, guess_backbone, model_shapes
+
+OUTPUTS = {
+    "base": ("pha", "fgr", "err", "hid"),
+    "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm"),
+}
+
+
+class NonFiniteLoss(UsageError):
+    """The loss became infinite or no number; the message names the terms."""
+
+
+def build_network(args):
+    """MattingBase or MattingRefine as the arguments describe it, initialised from the seed."""
+    paddle.seed(args.seed)
+    if args.model_type == "base":
+        return MattingBase(args.model_backbone)
+    return MattingRefine(
+        args.model_backbone,
+        args.model_backbone_scale,
+        args.model_refine_mode,
+        args.model_refine_sample_pixels,
+        args.model_refine_threshold,
+        args.model_refine_kernel_size,
+    )
+
+
+def load_pretrained(model, pretrain, checkpoint_dir):
+    """Load weights where names and shapes agree.
+
+    Args:
+        model: MattingBase or MattingRefine.
+        pretrain: weight file, or name of an earlier training below `checkpoint_dir`; None for neither.
+
+    Returns:
+        sentence on what was loaded.
+
+    Raises WeightsError if the file cannot be read or nothing in it belongs to the model, UsageError if there is none.
+    """
+    if not pretrain:
+        return "weights: random initialisation"
+    path = Path(pretrain)
+    if not path.is_file():
+        earlier = checkpoint_dir / pretrain / BEST
+        if not earlier.is_file():
+            raise UsageError(f"--pretrain {pretrain}: there is neither a file {path} nor a training {earlier}")
+        path = earlier
+    state = read_state(path)
+    if any(name.startswith("classifier.classifier.") for name in state):
+        state = deeplab_to_official(state)
+    matched, total = load_matching(model, state)
+    if not matched:
+        backbone = guess_backbone(model_shapes(model))
+        raise WeightsError(f"{path} holds no weights of this network: give weights of {backbone}")
+    return f"weights: {matched} of {total} tensors from {path}"
+
+
+def build_optimizer(model, rates, clip_grad_norm=0.0):
+    """Adam with a constant learning rate for each part of the network.
+
+    Args:
+        model: MattingBase or MattingRefine.
+        rates: dict of part (`"backbone"`, `"aspp"`, `"decoder"`, `"refiner"`) -> learning rate.
+        clip_grad_norm: largest norm of the gradient; 0: not clipped.
+    """
+    highest = max(rates.values())
+    groups = []
+    for part, rate in rates.items():
+        trained = [value for value in getattr(model, part).parameters() if not value.stop_gradient]
+        groups.append({"params": trained, "learning_rate": rate / highest})
+    clip = nn.ClipGradByGlobalNorm(clip_grad_norm) if clip_grad_norm else None
+    return paddle.optimizer.Adam(learning_rate=highest, parameters=groups, grad_clip=clip)
+
+
+def precision(amp):
+    """What --amp, `"auto"`, `"off"`, `"float16"` or `"bfloat16"`, comes to on this device: one of the last three."""
+    gpu = paddle.get_device().startswith("gpu")
+    if amp == "auto":
+        return "float16" if gpu else "off"
+    if amp != "off" and not gpu:
+        raise UsageError(f"--amp {amp}: Paddle has mixed precision on GPUs only; leave it out on {paddle.get_device()}")
+    if amp == "bfloat16" and not paddle.amp.is_bfloat16_supported():
+        raise UsageError("--amp bfloat16: this GPU has no bfloat16; use --amp float16")
+    return amp
+
+
+def autocast(dtype):
+    """Context in which a step is computed in what `precision` has returned."""
+    return nullcontext() if dtype == "off" else paddle.amp.auto_cast(level="O1", dtype=dtype)
+
+
+def seed_step(seed, epoch, batch, rank=0):
+    """Seed Paddle's generator (dropout) for one step, so that a resumed training draws what it would have drawn."""
+    paddle.seed(int(np.random.SeedSequence([seed, epoch, batch, rank]).generate_state(1)[0]))
+
+
+def forward_loss(network, kind, pictures, use_laplacian=True):
+    """Run the network and compute its loss.
+
+    Args:
+        network: MattingBase or MattingRefine, possibly wrapped in DataParallel.
+        kind: "base" or "refine".
+        pictures: src, bgr, pha, fgr, float32 (b, c, h, w) in 0..1.
+
+    Returns:
+        dict of named terms with `total`, dict of named outputs.
+    """
+    src, bgr, true_pha, true_fgr = pictures
+    out = dict(zip(OUTPUTS[kind], network(src, bgr)))
+    if kind == "base":
+        terms = base_loss(out["pha"], out["fgr"], out["err"], true_pha, true_fgr, use_laplacian)
+    else:
+        coarse = out["pha_sm"], out["fgr_sm"], out["err_sm"]
+        terms = refine_loss(out["pha"], out["fgr"], *coarse, true_pha, true_fgr, use_laplacian)
+    return terms, out
+
+
+def update(terms, optimizer, scaler, step):
+    """One step of the optimizer; returns the terms as floats. Raises NonFiniteLoss before anything is changed."""
+    values = {name: float(term) for name, term in terms.items()}
+    if not all(np.isfinite(value) for value in values.values()):
+        broken = ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value))
+        raise NonFiniteLoss(
+            f"step {step}: the loss is not finite ({broken}): lower --learning-rate, set --clip-grad-norm, or use "
+            "--amp off; --resume goes on from the last checkpoint"
+        )
+    scaler.scale(terms["total"]).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.clear_grad()
+    return values

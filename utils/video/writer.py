@@ -1,0 +1,275 @@
+"""Write the frames of a clip: ProRes or VP9 with alpha, H.264, or a sequence of pictures.
+
+A video takes its name only when it is complete; its time stamps are those given, its sound is copied from the clip.
+"""
+
+import re
+from contextlib import contextmanager
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from utils.picture.levels import to_uint8
+from utils.picture.resize import padded
+from utils.picture.write import write_picture
+from utils.system.errors import UsageError
+from utils.system.files import atomic_path, write_text
+from utils.video.reader import INSTALL, av_or_none, convert
+from utils.video.sound import av_errors, open_sound
+
+# Quality: an alpha of 8 bits survives H.264 and VP9 at these settings with a PSNR above 40 dB, mostly 50.
+VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
+    "mp4": ("libx264", "yuv420p", None, {"crf": "12", "preset": "veryfast"}),
+    "mov": ("prores_ks", "yuv444p10le", "yuva444p10le", {"profile": "4444", "vendor": "apl0"}),
+    "webm": (
+        "libvpx-vp9",
+        "yuv420p",
+        "yuva420p",
+        {"crf": "12", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "auto-alt-ref": "0"},
+    ),
+}
+PICTURES = {"png": (".png", False), "png16": (".png", True), "tiff": (".tif", False)}
+FORMATS = (*VIDEO, *PICTURES)
+BT709, LIMITED = 1, 1  # FFmpeg's numbers
+TIMES = "timestamps.txt"
+
+
+def check_format(output_format):
+    """Raise UsageError if what this machine has installed cannot write a format, one of FORMATS."""
+    if output_format in PICTURES:
+        return
+    av = av_or_none()
+    if av is None:
+        if output_format != "mp4":
+            raise UsageError(f"--output-format {output_format} needs PyAV: {INSTALL}, or choose png or mp4")
+        return
+    encoder = VIDEO[output_format][0]
+    try:
+        av.codec.Codec(encoder, "w")
+    except ValueError:
+        raise UsageError(
+            f"--output-format {output_format}: the installed PyAV has no encoder {encoder}: "
+            "pip install --force-reinstall --only-binary av av, or choose png"
+        ) from None
+
+
+@contextmanager
+def open_writer(path, output_format, clip, channels, sound=False):
+    """Open an output; leaving the block without an error completes it, an error leaves no video behind.
+
+    Args:
+        path: name of the file; of the folder for a sequence of pictures.
+        output_format: one of FORMATS.
+        clip: the source, see utils.video.reader.open_clip: size, rate, times and sound are its.
+        channels: 1 for alpha and other grey pictures, 3 for RGB, 4 for RGB and alpha.
+        sound: whether the video gets the clip's sound, too.
+
+    Yields:
+        writer with `write(picture, frame)`, picture uint8 (H, W), (H, W, 3) or (H, W, 4), not premultiplied, or (H, W)
+        floats of 0..1; and frame what the clip gave (its time and name count). `writer.notes`: lines worth printing.
+
+    Raises:
+        UsageError: the format cannot hold it or needs something installed. OSError: it cannot be written.
+    """
+    check_format(output_format)
+    if output_format in PICTURES:
+        writer = PictureWriter(path, *PICTURES[output_format])
+        yield writer
+        writer.finish()
+        return
+    if channels == 4 and VIDEO[output_format][2] is None:
+        raise UsageError(f"--output-format {output_format} has no alpha channel: choose mov, webm or png")
+    with atomic_path(path) as temporary:
+        if av_or_none() is None:
+            writer = OpenCVWriter(temporary, clip, sound)
+        else:
+            writer = VideoWriter(temporary, output_format, clip, channels, sound)
+        try:
+            yield writer
+            writer.finish()
+        except av_errors() as error:
+            raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
+        finally:
+            writer.close()
+
+
+class PictureWriter:
+    """One picture a frame, in a folder; of a video's frames also their times. See open_writer.
+
+    Pictures are named as the source's, or by number from 000000. Numbered pictures of an earlier, longer run are
+    deleted at the end, so that the folder holds one clip.
+    """
+
+    def __init__(self, folder, suffix, wide):
+        self.folder, self.suffix, self.wide = folder, suffix, wide
+        self.notes, self.times = [], {}
+
+    def has(self, frame):
+        """Whether a frame's picture is there already, so that it need not be written."""
+        if not self.path(frame).exists():
+            return False
+        self._note(frame)
+        return True
+
+    def path(self, frame):
+        return self.folder / f"{frame.name or format(frame.number, '06d')}{self.suffix}"
+
+    def write(self, picture, frame):
+        path = self.path(frame)
+        self._note(frame)
+        if not self.wide:
+            write_picture(path, to_8_bits(picture))
+            return
+        picture = to_16_bits(picture)
+        if picture.ndim == 2:
+            write_picture(path, picture)
+            return
+        order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+        with atomic_path(path) as temporary:  # Pillow has no 16-bit colours
+            temporary.write_bytes(cv2.imencode(self.suffix, cv2.cvtColor(picture, order))[1])
+
+    def finish(self):
+        if not self.times:
+            return
+        # The format that mkvmerge and ffmpeg's helpers read: milliseconds, one line a frame.
+        lines = "".join(f"{float(self.times[number]) * 1000:.3f}\n" for number in sorted(self.times))
+        write_text(self.folder / TIMES, "# timestamp format v2\n" + lines)
+        for path in self.folder.glob(f"*{self.suffix}"):
+            if re.fullmatch(r"\d{6,}", path.stem) and int(path.stem) > max(self.times):
+                path.unlink()
+
+    def _note(self, frame):
+        if frame.name is None:
+            self.times[frame.number] = frame.time
+
+
+class VideoWriter:
+    """A video file, written by PyAV; see open_writer.
+
+    Attributes:
+        whole: whether the sound after the last frame belongs to it, too: not after an interruption.
+    """
+
+    def __init__(self, path, output_format, clip, channels, sound):
+        encoder, opaque, transparent, options = VIDEO[output_format]
+        self.notes, self.end, self.step, self.whole = [], Fraction(0), 1 / clip.rate, True
+        self.size, self.even, self.sound = None, output_format == "mp4", None
+        # The offset between sound and picture is kept to a tick of the clip, not to a millisecond.
+        exact = {"movie_timescale": str(clip.time_base.denominator)} if output_format in ("mp4", "mov") else {}
+        self.container = av_or_none().open(str(path), "w", options=exact)
+        try:
+            self.stream = self.container.add_stream(encoder, rate=clip.rate, options=options)
+            self.stream.pix_fmt = transparent if channels == 4 else opaque
+            context = self.stream.codec_context
+            self.stream.time_base = context.time_base = clip.time_base
+            context.sample_aspect_ratio = clip.sample_aspect
+            context.thread_type = "AUTO"
+            context.color_range, context.colorspace = LIMITED, BT709
+            context.color_primaries, context.color_trc = BT709, BT709
+            if sound:
+                self.sound = open_sound(clip, self.container, output_format)
+                self.notes += self.sound.notes if self.sound else []
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, picture, frame):
+        picture = to_8_bits(picture)
+        if self.size is None:
+            self.size = even_size(picture) if self.even else picture.shape[:2]
+            self.stream.height, self.stream.width = self.size
+            if self.size != picture.shape[:2]:
+                sides = f"{self.size[1]}x{self.size[0]}"
+                self.notes.append(f"H.264 has even sides only: the video is {sides}, its rim repeated")
+        encoded = video_frame(padded(picture, self.size), self.stream.pix_fmt)
+        time_base = self.stream.codec_context.time_base
+        encoded.pts, encoded.time_base = round(frame.time / time_base), time_base
+        for packet in self.stream.encode(encoded):
+            self.container.mux(packet)
+        self.end = frame.time + self.step
+        if self.sound:
+            self.sound.copy(self.end)
+
+    def finish(self):
+        """Write what is still in the encoders, and the rest of the sound."""
+        if self.size is not None:
+            for packet in self.stream.encode():
+                self.container.mux(packet)
+        if self.sound:
+            self.sound.copy(None if self.whole else self.end)
+            self.sound.finish()
+
+    def close(self):
+        if self.sound:
+            self.sound.close()
+        self.container.close()
+
+
+class OpenCVWriter:
+    """An MPEG-4 video without sound, where PyAV is not installed; see open_writer."""
+
+    def __init__(self, path, clip, sound):
+        self.path, self.rate, self.file = str(path), float(clip.rate), None
+        self.notes = [f"OpenCV writes neither sound nor the frames' own times: {INSTALL} for both"] if sound else []
+
+    def write(self, picture, frame):
+        picture = to_8_bits(picture)
+        if self.file is None:
+            self.size = even_size(picture)
+            self.file = cv2.VideoWriter(self.path, cv2.VideoWriter_fourcc(*"mp4v"), self.rate, self.size[::-1])
+            if not self.file.isOpened():
+                raise UsageError(f"this OpenCV cannot write mp4: {INSTALL}, or --output-format png")
+        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR)
+        self.file.write(padded(picture, self.size))
+
+    def finish(self):
+        pass
+
+    def close(self):
+        if self.file is not None:
+            self.file.release()
+
+
+def even_size(picture):
+    """Height and width, rounded up to even numbers, which halved colours need."""
+    return tuple(side + side % 2 for side in picture.shape[:2])
+
+
+def video_frame(picture, pixel_format):
+    """A picture, uint8 (H, W), (H, W, 3) or (H, W, 4), as a frame for an encoder: BT.709, limited range."""
+    av = av_or_none()
+    height, width = picture.shape[:2]
+    wide = pixel_format.endswith("10le")
+    if picture.ndim == 3:
+        source = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24" if picture.shape[2] == 3 else "rgba")
+        frame = convert(source, pixel_format, BT709)
+        if picture.shape[2] == 4 and wide:  # by ourselves, since FFmpeg's conversion is one level off in places
+            plane(frame, 3)[:] = (np.arange(256) * 1023 / 255 + 0.5).astype(np.uint16)[picture[..., 3]]
+        return frame
+    # Brightness alone: no colour conversion, whose rounding differs from version to version.
+    frame = av.VideoFrame(width, height, pixel_format)
+    unit = 4 if wide else 1
+    levels = np.rint(unit * (16 + np.arange(256) * (219 / 255))).astype(np.uint16 if wide else np.uint8)
+    plane(frame, 0)[:] = levels[picture]
+    plane(frame, 1)[:] = plane(frame, 2)[:] = 128 * unit
+    return frame
+
+
+def plane(frame, index):
+    """A plane of a frame to read or write in place: uint8 (H, W), uint16 where it has 10 or 12 bits."""
+    part = frame.planes[index]
+    dtype = np.dtype("<u2") if frame.format.name.endswith("le") else np.dtype(np.uint8)
+    return np.frombuffer(part, dtype).reshape(part.height, -1)[:, : part.width]
+
+
+def to_8_bits(picture):
+    """uint8 of a picture that may be float, 0..1."""
+    return picture if picture.dtype == np.uint8 else to_uint8(picture)
+
+
+def to_16_bits(picture):
+    """uint16 of a picture that is uint8 or float, 0..1."""
+    if picture.dtype == np.uint8:
+        return picture.astype(np.uint16) * 257
+    return np.rint(np.clip(picture, 0, 1) * 65535).astype(np.uint16)

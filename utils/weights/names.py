@@ -1,0 +1,94 @@
+"""Names of tensors: the original's, Paddle's and DeepLabV3's; which network a state belongs to, and what differs."""
+
+NAMES_SHOWN = 6
+
+
+def official_to_paddle(state):
+    """Rename BatchNorm's statistics from PyTorch to Paddle; names that are Paddle's already stay as they are."""
+    renamed = {}
+    for name, array in state.items():
+        head, dot, tail = name.rpartition(".")
+        if tail != "num_batches_tracked":
+            renamed[head + dot + {"running_mean": "_mean", "running_var": "_variance"}.get(tail, tail)] = array
+    return renamed
+
+
+def deeplab_to_official(state):
+    """Rename a DeepLabV3 state of VainF/DeepLabV3Plus-Pytorch: its ASPP and MobileNet's halves to this network's names.
+
+    The rest keeps its name, and so matches nothing, as in the original's load_pretrained_deeplabv3_state_dict.
+    """
+    prefixes = (
+        ("classifier.classifier.0.", "aspp."),
+        ("backbone.low_level_features.", "backbone.features."),
+        ("backbone.high_level_features.", "backbone.features."),
+    )
+    renamed = {}
+    for name, array in state.items():
+        for old, new in prefixes:
+            if name.startswith(old):
+                name = new + name[len(old) :]
+        renamed[name] = array
+    return renamed
+
+
+def compare_state(state, shapes):
+    """Compare weights with what a model needs.
+
+    Args:
+        state: dict of name -> array, Paddle's names.
+        shapes: dict of name -> tuple, the model's.
+
+    Returns:
+        None if they agree; else the rest of a sentence that begins with the file's name.
+    """
+    missing, unexpected, misshapen = differences(state, shapes)
+    if not (missing or unexpected or misshapen):
+        return None
+    theirs, ours = guess_backbone(state), guess_backbone(shapes)
+    if theirs and ours and theirs != ours:
+        return f"holds {theirs} weights, but the model is {ours}: pass --model-backbone {theirs} or other weights"
+    if missing and not (unexpected or misshapen) and all(name.startswith("refiner.") for name in missing):
+        return "holds base weights without the refiner (MattingBase): give weights of MattingRefine"
+    if unexpected and not (missing or misshapen) and all(name.startswith("refiner.") for name in unexpected):
+        return "holds MattingRefine weights, but the model is MattingBase: give base weights"
+    if not (missing or unexpected) and all(name.startswith("refiner.") for name in misshapen):
+        name = misshapen[0]
+        theirs, ours = state[name].shape[-1], shapes[name][-1]
+        return f"holds a refiner of kernel size {theirs}, but the model has {ours}: set refine_kernel_size={theirs}"
+    parts = []
+    if missing:
+        parts.append(f"lacks {len(missing)} tensors ({_list(missing)})")
+    if unexpected:
+        parts.append(f"has {len(unexpected)} that do not belong here ({_list(unexpected)})")
+    if misshapen:
+        shown = [f"{name} {tuple(state[name].shape)} instead of {tuple(shapes[name])}" for name in misshapen]
+        parts.append(f"has {len(misshapen)} of another shape ({_list(shown)})")
+    return f"does not fit the model: it {' and '.join(parts)}; give weights that were trained for this network"
+
+
+def differences(state, shapes):
+    """Lists of names: (missing in the state, unexpected there, of another shape there). Arguments of compare_state."""
+    missing = [name for name in shapes if name not in state]
+    unexpected = [name for name in state if name not in shapes]
+    misshapen = [name for name in shapes if name in state and tuple(state[name].shape) != tuple(shapes[name])]
+    return missing, unexpected, misshapen
+
+
+def model_shapes(model):
+    """A model's state dict as dict of name -> tuple."""
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+def guess_backbone(names):
+    """Tell "resnet50", "resnet101" or "mobilenetv2" from the names of a state dict; None if they show neither."""
+    if any(name.startswith("backbone.features.") for name in names):
+        return "mobilenetv2"
+    if any(name.startswith("backbone.layer3.") for name in names):
+        return "resnet101" if any(name.startswith("backbone.layer3.6.") for name in names) else "resnet50"
+    return None
+
+
+def _list(names):
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
