@@ -8,9 +8,12 @@ import threading
 import warnings
 from contextlib import contextmanager, nullcontext
 
-from utils.system.errors import UsageError, user_message
+from tqdm import tqdm
 
-__all__ = ["Terminated", "UsageError", "command_line", "short_warnings", "terminable"]
+from utils.system.errors import UsageError, user_message
+from utils.system.words import DETAILS, WARNINGS, say
+
+__all__ = ["Terminated", "UsageError", "command_line", "printer", "short_warnings", "terminable"]
 
 
 class Terminated(KeyboardInterrupt):
@@ -50,6 +53,24 @@ def command_line(main):
             return 1
 
     return guarded
+
+
+def printer(verbose=False):
+    """The `tell` of a program: prints each utils.system.notes.Note as a line, warnings on stderr; details if verbose.
+
+    Lines are written around the bars of tqdm, whichever thread tells.
+    """
+
+    def tell(note):
+        if note.kind in DETAILS and not verbose:
+            return
+        about = f"{note.values['about']}: " if "about" in note.values else ""
+        if note.kind in WARNINGS:
+            tqdm.write(f"warning: {about}{say(note)}", file=sys.stderr)
+        else:
+            tqdm.write(f"{about}{say(note)}")
+
+    return tell
 
 
 def short_warnings():

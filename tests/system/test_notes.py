@@ -1,0 +1,29 @@
+"""Notes are data; a program prints them as sentences."""
+
+import pytest
+
+from utils.system import words
+from utils.system.command_line import printer
+from utils.system.notes import Note
+
+
+def test_notes_are_equal_by_kind_and_values():
+    assert Note("aligned", motion=1.0) == Note("aligned", motion=1.0) != Note("aligned", motion=2.0)
+    assert Note("aligned", motion=1.0).on("a.png") == Note("aligned", motion=1.0, about="a.png")
+    with pytest.raises(AttributeError):
+        Note("aligned").kind = "other"
+
+
+@pytest.mark.parametrize(
+    ("table", "verbose", "out", "err"),
+    [
+        ("DETAILS", False, "", ""),
+        ("DETAILS", True, "a.png: moved by 3.4\n", ""),
+        ("NOTES", False, "a.png: moved by 3.4\n", ""),
+        ("WARNINGS", False, "", "warning: a.png: moved by 3.4\n"),
+    ],
+)
+def test_what_a_program_prints_of_a_note(table, verbose, out, err, monkeypatch, capsys):
+    monkeypatch.setitem(getattr(words, table), "moved", "moved by {motion:.1f}")
+    printer(verbose)(Note("moved", motion=3.41, about="a.png"))
+    assert tuple(capsys.readouterr()) == (out, err)
