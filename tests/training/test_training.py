@@ -19,11 +19,11 @@ from dataset.composite import collate
 from tests.drawn_data import make_data
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError
+from utils.training import state as training_state
 from utils.training.data import Batches, training_batches, validation_samples
 from utils.training.log import RunLog
 from utils.training.options import STAGES, fixed_arguments, parse_jobs
 from utils.training.step import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
-from utils.training import state as training_state
 from utils.weights.load import read_state
 
 ROOT = Path(__file__).resolve().parents[2]
