@@ -8,6 +8,9 @@ All pictures are NCHW tensors in 0..1, pha and err with one channel, fgr with th
 outside of automatic mixed precision, and in Paddle operations only, so that every term has its gradient.
 """
 
+from functools import lru_cache
+
+import cv2
 import numpy as np
 import paddle
 import paddle.nn.functional as F
@@ -75,6 +78,80 @@ def refine_loss(pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm, true_
             terms["pha_laplacian"] = laplacian_l1(pred_pha, true_pha)
             terms["pha_sm_laplacian"] = laplacian_l1(pred_pha_sm, true_pha_sm)
         return with_total(terms)
+
+
+def people_loss(raw_pha, fgr, raw_pha_sm, fgr_sm, raw_err_sm, true_pha, true_fgr, use_laplacian=True):
+    """Loss of the recipe `people`, on values of MattingRefine before they are clamped (see `people.Unclamped`).
+
+    Beside the terms of `refine_loss`: five times the squared error of alpha; its error before clamping, where clamping
+    hides it; and, farther than 8 pixels (4 in the coarse picture) from any edge, the wish that it lies 0.02 beyond 0 or
+    1, so that empty and solid parts come out exactly 0 and 1. The foreground weighs more. The true coarse alpha is
+    averaged, not sampled, and the error map learns the error that the coarse alpha has at its own size.
+
+    Args, all before clamping:
+        raw_pha (b, 1, H, W), fgr (b, 3, H, W); raw_pha_sm, raw_err_sm (b, 1, h, w), fgr_sm (b, 3, h, w).
+        true_pha (b, 1, H, W), true_fgr (b, 3, H, W): 0..1.
+        use_laplacian: add the Laplacian pyramid terms on both alphas.
+
+    Returns:
+        dict of scalar tensors, one a term, and total.
+    """
+    with paddle.amp.auto_cast(enable=False):
+        raw_pha, fgr, raw_pha_sm, fgr_sm, raw_err_sm = map(
+            at_least_float32, (raw_pha, fgr, raw_pha_sm, fgr_sm, raw_err_sm)
+        )
+        true_pha_sm, true_fgr_sm = (averaged_down(true, raw_pha_sm.shape[2:]) for true in (true_pha, true_fgr))
+        terms = {}
+        for at, raw, true, reach in (("", raw_pha, true_pha, 8), ("_sm", raw_pha_sm, true_pha_sm, 4)):
+            pha = raw.clip(0, 1)
+            terms[f"pha{at}_l1"] = F.l1_loss(pha, true)
+            terms[f"pha{at}_sobel_l1"] = F.l1_loss(sobel(pha), sobel(true))
+            if use_laplacian:
+                terms[f"pha{at}_laplacian"] = laplacian_l1(pha, true)
+            terms[f"pha{at}_square"] = 5 * F.mse_loss(pha, true)
+            hidden = beyond_clamping(raw, true)
+            terms[f"pha{at}_raw"] = F.smooth_l1_loss(hidden, paddle.zeros_like(hidden), delta=0.5)
+            terms[f"pha{at}_flat"] = 0.1 * flat_margin(raw, true, reach)
+        for at, colour, true, pha in (("", fgr, true_fgr, true_pha), ("_sm", fgr_sm, true_fgr_sm, true_pha_sm)):
+            difference = (colour.clip(0, 1) - true) * (pha > 0.01).astype(true.dtype)
+            terms[f"fgr{at}"] = 2.5 * difference.abs().mean() + 8 * (difference * difference).mean()
+        wanted = (raw_pha_sm.detach().clip(0, 1) - true_pha_sm).abs()
+        terms["err_mse"] = beyond_clamping(raw_err_sm, wanted).square().mean()
+        return with_total(terms)
+
+
+def beyond_clamping(raw, true):
+    """raw - true without what clamping to 0..1 repairs: above a true 1 and below a true 0."""
+    difference = raw - true
+    low, high = (true > 0.002).astype(raw.dtype), (true < 0.998).astype(raw.dtype)
+    return F.relu(difference) * high - F.relu(-difference) * low
+
+
+def flat_margin(raw, true, reach):
+    """By how much `raw` misses -0.02 and 1.02, at most 0.2, farther than `reach` pixels from all that is not so."""
+    pixels = true.numpy()
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    flat = [
+        paddle.to_tensor(np.stack([1 - cv2.dilate(mask.astype(np.uint8), square) for mask in masks[:, 0]])[:, None])
+        for masks in (pixels > 0.002, pixels < 0.998)
+    ]
+    empty, solid = (mask.astype(raw.dtype) for mask in flat)
+    return (F.relu(raw + 0.02) * empty + F.relu(1.02 - raw) * solid).clip(max=0.2).mean()
+
+
+def averaged_down(x, size):
+    """Reduce (b, c, H, W) to `size` by a triangular window as wide as the step: PyTorch's antialiased bilinear."""
+    rows, columns = (paddle.to_tensor(triangles(n, m)).astype(x.dtype) for n, m in zip(x.shape[2:], size))
+    return paddle.matmul(paddle.matmul(rows, x), columns, transpose_y=True).clip(0, 1)
+
+
+@lru_cache(maxsize=256)
+def triangles(source, size):
+    """(size, source) float64 weights of `averaged_down` along one axis; they sum to 1 for each output."""
+    step = source / size
+    middles = (np.arange(size) + 0.5) * step
+    weights = np.clip(1 - np.abs(np.arange(source) + 0.5 - middles[:, None]) / max(step, 1), 0, None)
+    return weights / weights.sum(1, keepdims=True)
 
 
 def at_least_float32(x):
