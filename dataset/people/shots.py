@@ -85,9 +85,7 @@ def shoot(rng, src, bgr, pha):
     """
     height, width = pha.shape
     blur = _twice(rng, 0.3, lambda: rng.uniform(0.3, 1.1) * (rng.random() < BLUR_CHANCE))
-    level = _twice(
-        rng, 0.15, lambda: math.exp(rng.uniform(math.log(0.002), math.log(0.03))) * (rng.random() < NOISE_CHANCE)
-    )
+    level = _twice(rng, 0.15, lambda: 0.002 * 15 ** rng.random() * (rng.random() < NOISE_CHANCE))
     sharp = _twice(rng, 0.1, lambda: rng.uniform(0.2, 1.0) * (rng.random() < SHARPEN_CHANCE))
     quality = _twice(rng, 0.2, lambda: rng.uniform(35, 96))
     lines = min(height, round(rng.uniform(240, 480))) if rng.random() < VIDEO_CHANCE and height > 300 else 0

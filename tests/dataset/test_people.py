@@ -214,7 +214,7 @@ def test_a_second_shot_that_is_not_moved_equals_the_frame_and_others_are_near_it
     rng, smooth = np.random.default_rng(0), cv2.GaussianBlur(room(96 + 2 * MARGIN, 128 + 2 * MARGIN), (0, 0), 4)
     frame = smooth[MARGIN : MARGIN + 96, MARGIN : MARGIN + 128]
     differences = [np.abs(displaced(rng, smooth, (96, 128)).astype(int) - frame).mean() for _ in range(60)]
-    assert 10 <= sum(d == 0 for d in differences) <= 30 and max(differences) < 25
+    assert 10 <= sum(d == 0 for d in differences) <= 50 and max(differences) < 25
 
 
 def test_shadows_darken_and_an_exposure_keeps_black_and_range():
