@@ -23,6 +23,7 @@ from utils.system.cpu import keep_freed_memory
 from utils.training.data import close, training_batches, validation_samples
 from utils.training.log import RunLog, progress_bar
 from utils.training.options import fixed_arguments, parse_jobs
+from utils.training.people import Average, Unclamped, people_step, rate_at
 from utils.training.run import Run, check_skipped
 from utils.training.state import LAST, Progress, Training, alone_in, load_training
 from utils.training.step import (
@@ -70,20 +71,24 @@ def train(args, held, rank=0, world=1):
     model = build_network(args)
     if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs
         model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    optimizer = build_optimizer(model, args.rates, args.clip_grad_norm)
+    people = args.recipe == "people"
+    optimizer = build_optimizer(model, args.rates, args.clip_grad_norm, args.weight_decay)
     scaler = paddle.amp.GradScaler(enable=dtype == "float16", init_loss_scaling=2.0**15)
-    training = Training(model, optimizer, scaler, Progress(epoch=args.epoch_start))
+    training = Training(model, optimizer, scaler, Progress(epoch=args.epoch_start), Average(model) if people else None)
     if last.is_file():
         load_training(last, training, fixed_arguments(args))
         started_from = f"resumed: {last}"
     else:
         started_from = load_pretrained(model, args.pretrain, args.checkpoint_dir)
+        if people:
+            training.average.set(model.state_dict())
     progress = training.progress
     if progress.complete(args.epoch_end, args.max_steps):
         print(f"{args.model_name} is complete ({progress.step} steps)", flush=True)
         return progress
     # a step that refines no cell at all gives the refiner no gradient
-    network = paddle.DataParallel(model, find_unused_parameters=args.model_type == "refine") if world > 1 else model
+    network = Unclamped(model) if people else model
+    network = paddle.DataParallel(network, find_unused_parameters=args.model_type == "refine") if world > 1 else network
 
     log = RunLog(args.log_dir / args.model_name, active=rank == 0)
     log.arguments(vars(args))
@@ -98,7 +103,7 @@ def train(args, held, rank=0, world=1):
     if progress.step == 0:
         run.validate({})  # what is not trained yet
     bar = progress_bar(steps, progress.step, args.model_name, rank == 0)
-    model.train()
+    model.eval() if people else model.train()
     while not progress.complete(args.epoch_end, args.max_steps):
         batches.begin(progress.epoch, progress.batch)
         reading_since = time.perf_counter()
@@ -108,8 +113,14 @@ def train(args, held, rank=0, world=1):
             seed_step(args.seed, progress.epoch, progress.batch, rank)
             pictures = [to_float(picture) for picture in pictures]
             with autocast(dtype):
-                terms, outputs = forward_loss(network, args.model_type, pictures, args.laplacian)
+                if people:
+                    optimizer.set_lr(max(args.rates.values()) * rate_at(progress.step, steps))
+                    terms, outputs = people_step(network, args, progress, pictures)
+                else:
+                    terms, outputs = forward_loss(network, args.model_type, pictures, args.laplacian)
             values = update(terms, optimizer, scaler, progress.step)
+            if people:
+                training.average.update(progress.step)
             progress.step, progress.batch = progress.step + 1, progress.batch + 1
             run.after_step(values, reading, pictures, outputs)
             bar.update()

@@ -48,6 +48,11 @@ SOURCES = {
         "make it from your own pictures with tools/make_private_data.py",
         PAIRS,
     ),
+    "people": Source(
+        ("people",),
+        "put your own cut-outs there",
+        PAIRS,
+    ),
     "backgrounds": Source(
         ("backgrounds", "background"),
         f"collect photographs without people, several thousand if possible; a small valid set is on {AUTHORS_PAGE}",

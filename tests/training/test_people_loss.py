@@ -1,7 +1,7 @@
 """The loss of the recipe `people` against values and gradients that PyTorch gave for the same formulas.
 
 tests/data/people_loss.npz: inputs `in/*` are multiples of 1/512, kept as int16; the rest was computed in float64,
-without the Laplacian terms, which are those of tests/test_loss.py.
+without the Laplacian terms, which are those of tests/training/test_loss.py.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 import pytest
 
-from utils.loss import averaged_down, flat_margin, people_loss
+from utils.training.loss import averaged_down, flat_margin, people_loss
 
 GOLDEN = np.load(Path(__file__).resolve().parents[1] / "data" / "people_loss.npz")
 PREDICTED = ("raw_pha", "fgr", "raw_pha_sm", "fgr_sm", "raw_err_sm")

@@ -14,6 +14,7 @@ from paddle.io import DataLoader, DistributedBatchSampler
 from dataset.augmentation import draw_affine, warp, warp_foreground
 from dataset.composite import RECIPES, CompositeDataset, collate
 from dataset.data_path import open_backgrounds, open_foregrounds
+from dataset.people import PeopleDataset
 from dataset.sample import SampleDataset
 from utils.evaluation.samples import Sample
 from utils.picture.blend import blend
@@ -69,8 +70,11 @@ def training_batches(args, rank=0, world=1):
             f"{args.dataset_name} has {len(foregrounds)} foregrounds, too few for a batch of {args.batch_size}"
         )
     lowest, highest = args.crop_size
-    recipe = replace(RECIPES[args.model_type], lowest=lowest, canvas=highest)
-    dataset = CompositeDataset(foregrounds, backgrounds, recipe, args.seed)
+    if args.recipe == "people":
+        dataset = PeopleDataset(foregrounds, backgrounds, (lowest, highest), args.seed)
+    else:
+        recipe = replace(RECIPES[args.model_type], lowest=lowest, canvas=highest)
+        dataset = CompositeDataset(foregrounds, backgrounds, recipe, args.seed)
     batches = Batches(dataset, args.batch_size // world, args.seed, rank, world)
     loader = DataLoader(
         dataset,

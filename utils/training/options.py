@@ -10,6 +10,7 @@ from model.matting import BACKBONES
 from model.refiner import MODES
 from utils.system.cpu import cores
 from utils.system.errors import UsageError
+from utils.training.people import PEOPLE
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ BATCH_SIZES = {"base": 8, "refine": 2}
 # What must be the same when a training goes on, or its losses would not be those of an uninterrupted one.
 FIXED = (
     *("model_type", "model_backbone", "model_refine_kernel_size", "dataset_name", "batch_size", "seed", "crop_size"),
-    *("learning_rate", "laplacian", "clip_grad_norm"),
+    *("learning_rate", "laplacian", "clip_grad_norm", "recipe"),
 )
 
 
@@ -46,6 +47,12 @@ def parser():
     parse = argparse.ArgumentParser(prog="train.py", formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parse.add_argument_group("what is trained, on what").add_argument
     add("--stage", type=int, choices=STAGES, help="take data set, epochs, rate, start and name from the stage table")
+    add(
+        "--recipe",
+        choices=("original", "people"),
+        default="original",
+        help="composites, loss and schedule: the original's, or the shipped weights' (default original)",
+    )
     add("--dataset-name", help=f"one of {', '.join(name for name in SOURCES if name != 'backgrounds')}")
     add("--valid-dataset-name", help="data set for validation (default: the training data set)")
     add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
@@ -70,18 +77,21 @@ def parser():
     add("--epoch-start", type=int, default=0, help="number of the first epoch (default 0)")
     add("--max-steps", type=int, default=0, help="stop after so many steps (default 0: no limit)")
     add("--batch-size", type=int, help="pictures in a step, over all processes (default 2, base 8)")
-    add("--learning-rate", help="of Adam; a number for all parts or 'paper' for the original's per part (default 1e-4)")
+    add(
+        "--learning-rate",
+        help="a number for all parts or 'paper' for the original's per part (default 1e-4, people 3e-4)",
+    )
     add(
         "--laplacian",
         action=argparse.BooleanOptionalAction,
         default=True,
         help="Laplacian term in the loss (default on)",
     )
-    add("--clip-grad-norm", type=float, default=0.0, help="largest norm of the gradient (default 0: no clipping)")
+    add("--clip-grad-norm", type=float, help="largest norm of the gradient, 0: not clipped (default 0, people 5)")
     add("--amp", nargs="?", choices=("auto", "off", "float16", "bfloat16"), const="float16", default="auto",
         help="mixed precision; auto is float16 on a GPU and off on a CPU (default auto)")  # fmt: skip
     add("--crop-size", type=int, nargs=2, metavar=("LOW", "HIGH"),
-        help="sides of the random crops, LOW..HIGH-1 pixels (default 1024 2048, base 256 512)")  # fmt: skip
+        help="sides of the crops, LOW..HIGH-1 pixels (default 1024 2048, base 256 512, people 352 545)")  # fmt: skip
     add("--seed", type=int, default=0, help="every random number follows from it (default 0)")
 
     add = parse.add_argument_group("machine").add_argument
@@ -124,7 +134,7 @@ def parse_jobs(argv=None):
             raise UsageError(f"--{name.replace('_', '-')} is missing: give it, or a --stage, which has one")
     args.dataset_name = canonical_name(args.dataset_name)
     args.valid_dataset_name = canonical_name(args.valid_dataset_name or args.dataset_name)
-    args.learning_rate = args.learning_rate or "1e-4"
+    args.learning_rate = args.learning_rate or (PEOPLE.learning_rate if args.recipe == "people" else "1e-4")
     if not args.base_epochs or args.model_type == "base":
         return [complete(args)]
     base = argparse.Namespace(**vars(args))
@@ -136,9 +146,12 @@ def parse_jobs(argv=None):
 
 def complete(args):
     """Fill in the defaults that depend on the network's type and check the numbers."""
-    recipe = RECIPES[args.model_type]
+    recipe, people = RECIPES[args.model_type], args.recipe == "people"
+    if args.clip_grad_norm is None:
+        args.clip_grad_norm = PEOPLE.clip_grad_norm if people else 0.0
+    args.weight_decay = PEOPLE.weight_decay if people else 0.0
     args.batch_size = BATCH_SIZES[args.model_type] if args.batch_size is None else args.batch_size
-    args.crop_size = args.crop_size or [recipe.lowest, recipe.canvas]
+    args.crop_size = args.crop_size or (list(PEOPLE.crop_size) if people else [recipe.lowest, recipe.canvas])
     args.valid_size = (args.valid_size or args.crop_size[1]) // 4 * 4
     low, high = args.crop_size
     checks = [
@@ -150,6 +163,8 @@ def complete(args):
         (args.valid_samples >= 1, "--valid-samples must be at least 1"),
         (args.valid_size >= 64, "--valid-size must be at least 64 pixels"),
         (args.seed >= 0, "--seed cannot be negative"),
+        (not people or args.model_type == "refine", "--recipe people trains the whole network: --model-type refine"),
+        (not people or args.pretrain, "--recipe people goes on from trained weights: name them with --pretrain"),
     ]
     for name in ("log_train_loss", "log_train_images", "log_valid", "checkpoint"):
         flag = f"--{name.replace('_', '-')}-interval"
@@ -157,13 +172,13 @@ def complete(args):
     for holds, message in checks:
         if not holds:
             raise UsageError(message)
-    args.rates = part_rates(args.learning_rate, args.model_type)
+    args.rates = part_rates(args.learning_rate, args.model_type, args.recipe)
     return args
 
 
-def part_rates(learning_rate, model_type):
-    """{part of the network: learning rate}, from the text of --learning-rate and `"base"` or `"refine"`."""
-    if learning_rate == "paper":
+def part_rates(learning_rate, model_type, recipe="original"):
+    """{part of the network: learning rate}, from the text of --learning-rate, `"base"` or `"refine"`, and --recipe."""
+    if learning_rate == "paper" and recipe == "original":
         return PAPER_RATES[model_type]
     try:
         rate = float(learning_rate)
@@ -171,9 +186,11 @@ def part_rates(learning_rate, model_type):
         rate = -1.0
     if not 0 < rate < 1:
         raise UsageError(f"--learning-rate {learning_rate}: give a number between 0 and 1, or 'paper'")
-    return dict.fromkeys(PAPER_RATES[model_type], rate)
+    shares = dict.fromkeys(PAPER_RATES[model_type], 1.0) if recipe == "original" else dict(PEOPLE.shares)
+    return {part: rate * share for part, share in shares.items()}
 
 
 def fixed_arguments(args):
-    """{name: value} of the arguments that a checkpoint is bound to."""
-    return {name: getattr(args, name) for name in FIXED}
+    """{name: value} of the arguments that a checkpoint is bound to; a rate that falls to 0 needs the length, too."""
+    names = (*FIXED, "epoch_start", "epoch_end", "max_steps") if args.recipe == "people" else FIXED
+    return {name: getattr(args, name) for name in names}

@@ -37,10 +37,11 @@ class Run:
         self.meter.add(values, samples, reading)
         self.since_valid.add(values, samples, reading)
         if step % args.log_train_loss_interval == 0:
-            highest = max(args.rates.values())
+            highest = self.training.optimizer.get_lr()
+            rates = {part: rate * highest / max(args.rates.values()) for part, rate in args.rates.items()}
             self.log.line(self.meter.line(self.progress.epoch, args.epoch_end, step, self.steps, highest))
             self.log.scalars("train", self.meter.means(), step)
-            self.log.scalars("learning_rate", args.rates, step)
+            self.log.scalars("learning_rate", rates, step)
             self.meter.clear()
         if step % args.log_train_images_interval == 0:
             self.log.picture("train/src_bgr_true_pha_err_ref", picture_rows(pictures, outputs), step)
@@ -52,7 +53,10 @@ class Run:
     def validate(self, train_terms):
         """Score the fixed samples, log the result and keep the weights if they are the best yet."""
         began = time.perf_counter()
-        report = evaluate(self.training.model, self.samples, metrics=("sad", "mse"), rank=self.rank, world=self.world)
+        with self.training.exported():
+            report = evaluate(
+                self.training.model, self.samples, metrics=("sad", "mse"), rank=self.rank, world=self.world
+            )
         report = gather(report) if self.world > 1 else report
         for failure in report.failures:
             self.log.line(f"warning: not validated: {failure['error']}")

@@ -6,7 +6,7 @@ numbers need no place in them: each follows from seed, epoch and step (see `util
 
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -77,6 +77,11 @@ class Training:
     optimizer: paddle.optimizer.Optimizer
     scaler: paddle.amp.GradScaler
     progress: Progress
+    average: object = None  # utils.training.people.Average, of a recipe that validates and exports one
+
+    def exported(self):
+        """Context in which the model has the weights that are validated and exported."""
+        return self.average.in_place() if self.average else nullcontext()
 
 
 def save_training(path, training, arguments):
@@ -88,8 +93,11 @@ def save_training(path, training, arguments):
         arguments: dict of what the checkpoint is bound to, see utils.training.options.fixed_arguments.
     """
     scaler = {name: np.asarray(value).tolist() for name, value in training.scaler.state_dict().items()}
+    averaged = arrays(training.average.values) if training.average else {}
+    model = arrays(training.model.state_dict())
     content = {
-        "model": arrays(training.model.state_dict()),
+        "model": {**model, **averaged},  # what is read as weights
+        "trained": {name: model[name] for name in averaged},
         "optimizer": arrays(optimizer_by_name(training.model, training.optimizer)),
         "scaler": json.dumps(scaler),
         "progress": json.dumps(asdict(training.progress)),
@@ -116,14 +124,16 @@ def load_training(path, training, arguments):
     content = read_tensors(path)
     if not isinstance(content, dict) or not {"model", "optimizer", "progress", "arguments"} <= content.keys():
         raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain")
-    former = json.loads(text(content["arguments"]))
+    former = {"recipe": "original", **json.loads(text(content["arguments"]))}
     for name, value in arguments.items():
         if former[name] != value:
             raise UsageError(
                 f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {value}: "
                 "resume with the same value, or start anew with another --model-name"
             )
-    training.model.set_state_dict(content["model"])
+    training.model.set_state_dict({**content["model"], **content.get("trained", {})})
+    if training.average:
+        training.average.set(content["model"])
     set_optimizer(training.model, training.optimizer, content["optimizer"])
     scaler = json.loads(text(content["scaler"]))
     if scaler:

@@ -69,13 +69,14 @@ def load_pretrained(model, pretrain, checkpoint_dir):
     return f"weights: {matched} of {total} tensors from {path}"
 
 
-def build_optimizer(model, rates, clip_grad_norm=0.0):
-    """Adam with a constant learning rate for each part of the network.
+def build_optimizer(model, rates, clip_grad_norm=0.0, weight_decay=0.0):
+    """Adam, with weight decay AdamW, with a learning rate for each part of the network.
 
     Args:
         model: MattingBase or MattingRefine.
         rates: dict of part (`"backbone"`, `"aspp"`, `"decoder"`, `"refiner"`) -> learning rate.
         clip_grad_norm: largest norm of the gradient; 0: not clipped.
+        weight_decay: share of each weight, times the rate, that a step takes away.
     """
     highest = max(rates.values())
     groups = []
@@ -83,6 +84,8 @@ def build_optimizer(model, rates, clip_grad_norm=0.0):
         trained = [value for value in getattr(model, part).parameters() if not value.stop_gradient]
         groups.append({"params": trained, "learning_rate": rate / highest})
     clip = nn.ClipGradByGlobalNorm(clip_grad_norm) if clip_grad_norm else None
+    if weight_decay:
+        return paddle.optimizer.AdamW(highest, parameters=groups, weight_decay=weight_decay, grad_clip=clip)
     return paddle.optimizer.Adam(learning_rate=highest, parameters=groups, grad_clip=clip)
 
 

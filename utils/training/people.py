@@ -14,7 +14,7 @@ import paddle
 from paddle import nn
 
 from model.resize import bilinear, nearest, scaled_size
-from utils.loss import people_loss
+from utils.training.loss import people_loss
 
 SCALES, SCALE_CHANCES = (1 / 4, 3 / 8, 1 / 2), (0.1, 0.15, 0.25)  # else any between 1/4 and 1/2
 REFINED = (0.06, 0.22)  # share of the pixels that are refined
@@ -137,17 +137,8 @@ def people_step(network, args, progress, pictures):
     src, bgr, true_pha, true_fgr = pictures
     out = network(src, bgr, *draw_refinement(args.seed, progress.epoch, progress.batch))
     raw = (out[name] for name in ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm"))
-    return people_loss(*raw, true_pha, true_fgr, args.laplacian), out
-
-
-def people_optimizer(model, rates, clip_grad_norm):
-    """AdamW with a rate for each part: see `utils.training.build_optimizer` for the arguments."""
-    highest = max(rates.values())
-    groups = [
-        {"params": getattr(model, part).parameters(), "learning_rate": rate / highest} for part, rate in rates.items()
-    ]
-    clip = nn.ClipGradByGlobalNorm(clip_grad_norm) if clip_grad_norm else None
-    return paddle.optimizer.AdamW(highest, parameters=groups, weight_decay=PEOPLE.weight_decay, grad_clip=clip)
+    shown = {name: value.detach().clip(0, 1) for name, value in out.items()}
+    return people_loss(*raw, true_pha, true_fgr, args.laplacian), shown
 
 
 def rate_at(step, steps):
