@@ -8,7 +8,9 @@ python eval.py --protocol reference                       the arithmetic of the 
 python -m paddle.distributed.launch --nproc_per_node 2 --log_dir output/log eval.py --data-path DATA/set
 """
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import argparse
 import os
@@ -51,9 +53,7 @@ def parse(argv):
     add_network_flags(parser, "--device")
     parser.add_argument("--output", type=Path, help="write means and settings to this .json")
     parser.add_argument("--per-image", type=Path, help="write every picture's numbers to this .csv")
-    parser.add_argument(
-        "--save-worst", type=int, default=0, metavar="N", help="picture of the worst N (default 0: none)"
-    )
+    parser.add_argument("--save-worst", type=int, default=0, metavar="N", help="picture of the worst N (default 0)")
     parser.add_argument(
         "--worst-file",
         type=Path,

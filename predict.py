@@ -8,7 +8,9 @@ python predict.py --src clip.mp4 --bgr background.jpg      a video
 python -m paddle.distributed.launch --nproc_per_node 2 --log_dir output/log predict.py --src photos/ --bgr backgrounds/
 """
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import sys
 from pathlib import Path

@@ -15,6 +15,14 @@ trap 'end 130' INT
 trap 'end 143' TERM
 run() { "$PYTHON" "$@" & child=$!; wait "$child"; }
 
+# The report at the end reads the logs of this training, wherever they are.
+log=log before=
+for option; do
+    case $before in --log-dir) log=$option ;; esac
+    case $option in --log-dir=*) log=${option#*=} ;; esac
+    before=$option
+done
+
 if [ "${1:-}" = lite ]; then
     shift
     data=data/lite
@@ -29,11 +37,11 @@ if [ "${1:-}" = lite ]; then
         run train.py --stage 2 --model-name lite2 --pretrain lite1 $lite --epoch-end 15 --learning-rate 5e-4 "$@"
         run train.py --stage 3 --model-name lite3 --pretrain lite2 $lite --epoch-end 20 --learning-rate 2e-4 "$@"
     }
-    exec "$PYTHON" -m tools.training_report log/lite1 log/lite2 log/lite3
+    exec "$PYTHON" -m tools.training_report "$log/lite1" "$log/lite2" "$log/lite3"
 fi
 
 run -m tools.check_dataset --quick videomatte240k distinctions646 private "$@"
 for stage in 1 2 3; do
     run train.py --stage "$stage" --resume "$@"
 done
-exec "$PYTHON" -m tools.training_report log/stage1 log/stage2 log/stage3
+exec "$PYTHON" -m tools.training_report "$log/stage1" "$log/stage2" "$log/stage3"

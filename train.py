@@ -8,7 +8,9 @@
 `python train.py --help` lists all options. Checkpoints go to checkpoint/NAME, logs to log/NAME.
 """
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import sys
 import time
@@ -90,7 +92,7 @@ def train(args, held, rank=0, world=1):
     network = Unclamped(model) if people else model
     network = paddle.DataParallel(network, find_unused_parameters=args.model_type == "refine") if world > 1 else network
 
-    log = RunLog(args.log_dir / args.model_name, active=rank == 0)
+    log = RunLog(args.log_dir / args.model_name, active=rank == 0, go_on=progress.step > 0)
     log.arguments(vars(args))
     steps = progress.step + (args.epoch_end - progress.epoch) * len(batches) - progress.batch
     steps = min(steps, args.max_steps) if args.max_steps else steps

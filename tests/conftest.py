@@ -5,4 +5,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import utils.system.cpu  # noqa: E402, F401
+from utils.system.cpu import prepare
+
+prepare()

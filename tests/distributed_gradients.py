@@ -10,15 +10,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import utils.system.cpu  # noqa: F401, E402  isort: skip
-import numpy as np  # noqa: E402
-import paddle  # noqa: E402
-import paddle.distributed as dist  # noqa: E402
+from utils.system.cpu import prepare
 
-from utils.picture.tensor import to_float  # noqa: E402
-from utils.training.data import training_batches  # noqa: E402
-from utils.training.options import parse_jobs  # noqa: E402
-from utils.training.step import build_network, forward_loss  # noqa: E402
+prepare()
+
+import numpy as np
+import paddle
+import paddle.distributed as dist
+
+from utils.picture.tensor import to_float
+from utils.training.data import training_batches
+from utils.training.options import parse_jobs
+from utils.training.step import build_network, forward_loss
 
 
 def main(out, arguments):

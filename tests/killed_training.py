@@ -14,9 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import train  # noqa: E402
-import utils.system.cpu  # noqa: F401, E402
-from utils.weights.file import read_tensors  # noqa: E402
+import train
+from utils.weights.file import read_tensors
 
 
 def main(kills, checkpoint, arguments):

@@ -5,10 +5,10 @@ Importing this module skips a test file where Hypothesis is missing.
 
 import pytest
 
-pytest.importorskip("hypothesis", reason="hypothesis (tests/requirements.txt)")
+pytest.importorskip("hypothesis", reason="hypothesis (requirements/tests.txt)")
 
-from hypothesis import HealthCheck, given, settings  # noqa: E402, F401
-from hypothesis import strategies as st  # noqa: E402
+from hypothesis import HealthCheck, given, settings  # noqa: F401
+from hypothesis import strategies as st
 
 settings.register_profile(
     "tests",

@@ -9,11 +9,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import utils.system.cpu  # noqa: F401, E402  isort: skip
-import hashlib  # noqa: E402
+from utils.system.cpu import prepare
 
-from utils.training.data import close, training_batches  # noqa: E402
-from utils.training.options import parse_jobs  # noqa: E402
+prepare()
+
+import hashlib
+
+from utils.training.data import close, training_batches
+from utils.training.options import parse_jobs
 
 if __name__ == "__main__":
     loader, batches = training_batches(parse_jobs(sys.argv[1:])[0])

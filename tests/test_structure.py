@@ -30,7 +30,7 @@ NEVER = {  # room -> rooms that it never imports
     "evaluation": {"prediction", "training", "engine"},
     "training": {"prediction", "engine", "predictor"},
 }
-PACKAGES = {"paddle", "numpy", "cv2", "PIL", "tqdm"}  # of requirements.txt, as they are imported
+PACKAGES = {"paddle", "numpy", "cv2", "PIL", "tqdm", "visualdl"}  # of requirements.txt, as they are imported
 DISTRIBUTIONS = {"paddle": "paddlepaddle", "cv2": "opencv-python-headless", "PIL": "pillow"}
 LONGEST, LONGEST_DOOR = 400, 150
 
@@ -90,6 +90,28 @@ def test_nothing_imports_in_a_circle():
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
+def needs_paddle(name, known):
+    """Whether importing a module imports Paddle."""
+    if name not in known:
+        known[name] = False
+        top = [node for node in TREES[name].body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        ours, others = imported(name, top)
+        packages = {".".join(module.split(".")[:end]) for module in ours for end in range(1, module.count(".") + 1)}
+        ours |= {f"{package}.__init__" for package in packages}
+        known[name] = "paddle" in others or any(needs_paddle(module, known) for module in ours if module in TREES)
+    return known[name]
+
+
+def test_programs_prepare_paddle_before_they_import_it():
+    """Or its remarks come before everything, and its kernels have been loaded with other settings."""
+    known = {}
+    for name, path in MODULES.items():
+        if "__main__" in path.read_text(encoding="utf-8") and needs_paddle(name, known):
+            imports = [node for node in TREES[name].body if isinstance(node, (ast.Import, ast.ImportFrom))]
+            first = next(node for node in imports if imported(name, [node])[0] or "paddle" in ast.unparse(node))
+            assert ast.unparse(first) == "from utils.system.cpu import prepare", f"{name}: {ast.unparse(first)}"
+
+
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 does not list its own modules")
 def test_the_core_imports_nothing_optional():
     """What stands in other files than requirements.txt is imported where it is used."""
@@ -102,6 +124,10 @@ def test_the_core_imports_nothing_optional():
 def test_requirements_are_what_is_imported():
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     required = {re.match(r"[\w-]*", line)[0].lower() for line in lines} - {""}
+    gpu = (ROOT / "requirements" / "gpu.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.replace("-gpu", "") for line in gpu if line[0] not in "#-"] == lines, (
+        "gpu.txt differs in more than Paddle"
+    )
     assert required == {DISTRIBUTIONS.get(package, package) for package in PACKAGES}
     used = {package for name in [*library(), *DOORS] for package in imported(name, ast.walk(TREES[name]))[1]}
     assert used >= PACKAGES

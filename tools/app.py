@@ -1,6 +1,6 @@
 """A web page for background matting: two photographs in, alpha, foreground and cut-out back.
 
-pip install -r requirements.txt -r requirements-app.txt
+pip install -r requirements.txt -r requirements/app.txt
 python -m tools.app                                   http://127.0.0.1:7860, on this machine only
 python -m tools.app --host 0.0.0.0 --port 8080        for the network
 """
@@ -8,7 +8,9 @@ python -m tools.app --host 0.0.0.0 --port 8080        for the network
 import sys
 from pathlib import Path
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import argparse
 import os
@@ -25,6 +27,7 @@ from utils.engine.choice import ENGINES
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line, terminable
+from utils.system.errors import install
 
 LIMITS = ("max_megabytes", "max_megapixels", "max_clip_megabytes", "max_seconds", "keep_minutes", "queue")
 EXAMPLES = [(SAMPLE_SRC, SAMPLE_BGR)]
@@ -55,7 +58,7 @@ def parse(argv):
 def main(argv=None):
     args = parse(argv)
     if find_spec("gradio") is None:
-        raise UsageError("the page needs gradio: pip install -r requirements-app.txt")
+        raise UsageError(f"the page needs gradio: {install('app')}")
     files = Path(tempfile.mkdtemp(prefix="matting-page-")).resolve()
     try:
         with terminable():
@@ -85,7 +88,7 @@ def serve(args, files):
     network = {"weights": args.model_path, "device": args.device}
     clips = find_spec("av") is not None
     if not clips:
-        print("no videos: for these, pip install -r requirements-video.txt")
+        print(f"no videos: for these, {install('video')}")
     page = Page(files, EXAMPLES, limits, network, args.engine, args.queue, clips)
     matting = page.matting("sampling", args.engine)  # wrong weights are reported now, not to the first visitor
     print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)

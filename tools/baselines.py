@@ -8,7 +8,7 @@ Methods:
     difference   |src - bgr|, blurred, its largest channel, through a soft threshold. Without --threshold the one with
                  the least SAD on this very set is searched for and printed: better than anyone could know beforehand
     closed-form  a trimap from that difference, then closed-form matting (Levin et al. 2008) and multi-level foreground
-                 estimation, both from pymatting (pip install pymatting)
+                 estimation, both from pymatting (requirements/tools.txt)
 
 Writes OUTPUT/pha/NAME.png and OUTPUT/fgr/NAME.png.
 """
@@ -25,6 +25,7 @@ from utils.evaluation.metric import sad
 from utils.evaluation.samples import StoredSet
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
+from utils.system.errors import install
 
 THRESHOLDS = (4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64)  # levels of 255
 BLUR = 1.0  # standard deviation in pixels: takes the sensor's noise out of the difference
@@ -115,7 +116,7 @@ def closed_form(threshold):
     try:
         from pymatting import estimate_alpha_cf, estimate_foreground_ml
     except ImportError:
-        raise UsageError("--method closed-form needs pymatting: pip install pymatting") from None
+        raise UsageError(f"--method closed-form needs pymatting: {install('tools')}") from None
 
     def matte(sample):
         trimap = difference_trimap(sample.src, sample.bgr, threshold)

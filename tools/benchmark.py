@@ -9,7 +9,9 @@ python -m tools.benchmark precision --src PAIRS --bgr PAIRS
 python -m tools.benchmark train-step [--original-python PYTHON]
 """
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import argparse
 import statistics

@@ -9,6 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from utils.system.cpu import prepare
+
+prepare()
+
 import numpy as np
 
 from dataset.data_path import SOURCES, DataError, canonical_name, open_backgrounds, open_foregrounds

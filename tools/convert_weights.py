@@ -10,9 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import utils.system.cpu  # noqa: F401  (has to come before paddle)
+from utils.system.cpu import prepare
 
-# isort: split
+prepare()
+
 from dataset.picture import read_rgb
 from model import MattingBase, MattingRefine
 from model.matting import BACKBONES

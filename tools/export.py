@@ -11,7 +11,9 @@ returns. predict.py needs none of this: it exports faster programs by itself.
 import sys
 from pathlib import Path
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import argparse
 import shutil
@@ -31,6 +33,7 @@ from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
 from utils.system.command_line import UsageError, command_line
+from utils.system.errors import install
 from utils.weights.load import DEFAULT_WEIGHTS, load_weights, read_state
 from utils.weights.names import guess_backbone, official_to_paddle
 
@@ -58,7 +61,7 @@ def main(argv=None):
         save_paddle(model, inputs, path, NEEDS_OLD_FORMAT)
         if args.format == "onnx":
             if missing_packages("onnxruntime")[-1:] == ["paddle2onnx"]:
-                raise UsageError("--format onnx needs paddle2onnx: pip install -r requirements-engines.txt")
+                raise UsageError(f"--format onnx needs paddle2onnx: {install('engines')}")
             save_onnx(path)
             if args.storage == "float16":
                 store_as_float16(f"{path}.onnx")

@@ -14,6 +14,10 @@ import json
 import sys
 from pathlib import Path
 
+from utils.system.cpu import prepare
+
+prepare()
+
 from tqdm import tqdm
 
 from dataset.picture import PictureError, find_pictures, read_alpha, read_rgb

@@ -9,7 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 from dataset.picture import PictureError
 from utils.picture.write import write_picture

@@ -18,7 +18,9 @@ import sys
 import time
 from pathlib import Path
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import cv2
 import numpy as np

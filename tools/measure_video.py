@@ -17,7 +17,9 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import cv2
 import numpy as np

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-from utils.system.errors import UsageError
+from utils.system.errors import UsageError, install
 from utils.system.files import atomic_path
 
 
@@ -15,7 +15,7 @@ def figure(path, **options):
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise UsageError("--plot needs matplotlib: pip install matplotlib") from None
+        raise UsageError(f"--plot needs matplotlib: {install('train')}") from None
     drawn = Figure(layout="constrained", **options)
     yield drawn
     with atomic_path(path) as temporary:

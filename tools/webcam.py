@@ -2,7 +2,7 @@
 
 python -m tools.webcam                                        camera 0, in a window
 python -m tools.webcam --target-bgr beach.jpg                 a colour, a picture or a video
-python -m tools.webcam --virtual-camera                       for video calls: pip install -r requirements-webcam.txt
+python -m tools.webcam --virtual-camera                       for video calls: pip install -r requirements/webcam.txt
 python -m tools.webcam --output talk.mp4                      record what is shown
 python -m tools.webcam --source clip.mp4 --no-window --press 0:b 300:q --output frames     without camera and window
 
@@ -14,7 +14,9 @@ pip uninstall -y opencv-python-headless && pip install opencv-python
 import sys
 from pathlib import Path
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import argparse
 import time
@@ -28,6 +30,7 @@ from utils.background.match import EXPOSURE_MODES
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.target import open_target
 from utils.system.command_line import UsageError, command_line, short_warnings
+from utils.system.errors import install
 from utils.video.reader import open_clip
 from utils.video.writer import VIDEO, open_writer
 
@@ -176,7 +179,7 @@ class VirtualCamera:
         try:
             import pyvirtualcam
         except ImportError:
-            raise UsageError("--virtual-camera needs pyvirtualcam: pip install -r requirements-webcam.txt") from None
+            raise UsageError(f"--virtual-camera needs pyvirtualcam: {install('webcam')}") from None
         try:
             self.camera = pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
         except RuntimeError as error:

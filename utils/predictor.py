@@ -8,7 +8,9 @@ matte = matting(read_rgb("photo.jpg"), read_rgb("background.jpg"))
 matte.pha, matte.fgr, matte.com  # uint8, at the photograph's size
 """
 
-from utils.system.cpu import give_back_memory, keep_freed_memory  # isort: skip
+from utils.system.cpu import give_back_memory, keep_freed_memory, prepare
+
+prepare()
 
 import warnings
 from functools import cached_property, partial

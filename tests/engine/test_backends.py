@@ -152,7 +152,7 @@ def test_an_engine_that_differs_from_the_network_is_refused(measure, words):
 
 def test_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(utils.engine.choice, "missing_packages", lambda engine: ["openvino"])
-    with pytest.raises(UsageError, match="openvino not installed.*requirements-engines.txt"):
+    with pytest.raises(UsageError, match="openvino not installed.*requirements/engines.txt"):
         Matting(engine="openvino", device="cpu")(*scene(32, 32))
 
 

@@ -3,7 +3,9 @@
 `python -m tests.parity.measure` prints the maxima.
 """
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import contextlib
 import itertools

@@ -4,7 +4,9 @@ python -m tests.parity.report                   the whole table, a few minutes
 python -m tests.parity.report metric loss       some of its rows
 """
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import argparse
 import itertools

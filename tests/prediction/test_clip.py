@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("av", reason="PyAV (requirements-video.txt)")
+pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
 from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, scene, times_of, write_clip
@@ -316,7 +316,7 @@ def test_without_av_the_way_out_is_named(clip, monkeypatch, capsys):
     matting, folder, code = run(clip)
     assert code == 0 and len(matting.alphas) == COUNT
     assert "OpenCV writes neither sound" in capsys.readouterr().out
-    with pytest.raises(UsageError, match="requirements-video.txt"):
+    with pytest.raises(UsageError, match="requirements/video.txt"):
         run(clip, "--output-format", "webm")
 
 

@@ -44,7 +44,7 @@ def test_video_is_shown_by_time_and_starts_again(tmp_path):
 
 
 def test_video_file(tmp_path):
-    pytest.importorskip("av", reason="PyAV (requirements-video.txt)")
+    pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
     from tests.video_files import RATE, frames, psnr, write_clip
 
     pictures = frames(6)[0]

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-pytest.importorskip("av", reason="PyAV (requirements-video.txt)")
+pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
 from tests.background.test_align import room
 from tools import measure_video

@@ -1,7 +1,5 @@
 """tools/make_lite_data.py, check_dataset.py, make_private_data.py, training_report.py and run.sh."""
 
-import utils.system.cpu  # noqa: F401  isort: skip
-
 import json
 import os
 import subprocess

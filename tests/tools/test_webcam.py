@@ -153,7 +153,7 @@ def test_bad_arguments_are_one_line(arguments, said, capsys):
 def test_virtual_camera_gets_every_frame_or_says_what_to_install(clip, monkeypatch, capsys):
     arguments = ("--source", clip, "--no-window", "--press", "0:b", "1:q", "--virtual-camera")
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
-    assert run(*arguments) == 1 and "requirements-webcam.txt" in capsys.readouterr().err
+    assert run(*arguments) == 1 and "requirements/webcam.txt" in capsys.readouterr().err
     sent = []
 
     class Virtual:

@@ -1,7 +1,5 @@
 """train.py on a tiny data set: it learns, resumes exactly, survives being killed, and stops with a clear message."""
 
-import utils.system.cpu  # noqa: F401  isort: skip
-
 import json
 import os
 import re
@@ -280,12 +278,29 @@ def test_logs_hold_terms_rates_and_validations(root, tmp_path):
     assert (arguments["model_type"], arguments["max_steps"], arguments["data_root"]) == ("refine", 2, str(root))
 
 
+def test_a_new_training_begins_a_new_log_and_keeps_the_former_one(tmp_path):
+    for number in (1, 2, 3):
+        log = RunLog(tmp_path / "stage1")
+        log.json({"training": number})
+        log.close()
+    log = RunLog(tmp_path / "stage1", go_on=True)
+    log.json({"training": "3, gone on with"})
+    log.close()
+    kept = {path.parent.name: path.read_text().splitlines() for path in tmp_path.glob("*/valid.jsonl")}
+    assert kept == {
+        "stage1": ['{"training": 3}', '{"training": "3, gone on with"}'],
+        "stage1.1": ['{"training": 1}'],
+        "stage1.2": ['{"training": 2}'],
+    }
+
+
 def test_curves_and_pictures_are_written_for_visualdl(root, tmp_path):
-    reader = pytest.importorskip("visualdl", reason="visualdl is not installed").LogReader
+    from visualdl import LogReader
+
     arguments = flags(root, tmp_path, "--max-steps", "1", "--log-train-images-interval", "1", kind="refine")
     assert train.main(arguments) == 0
     (path,) = (tmp_path / "log" / "run").glob("vdlrecords.*.log")
-    tags = reader(file_path=str(path)).get_tags()
+    tags = LogReader(file_path=str(path)).get_tags()
     assert {
         "train/total",
         "train/pha_sm_l1",

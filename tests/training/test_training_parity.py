@@ -1,7 +1,5 @@
 """Five steps of Adam on fixed weights and batches end where the PyTorch original's do (tests/parity/training.npz)."""
 
-import utils.system.cpu  # noqa: F401  isort: skip
-
 from pathlib import Path
 
 import numpy as np

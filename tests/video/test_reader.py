@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("av", reason="PyAV (requirements-video.txt)")
+pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
 from dataset.picture import PictureError
 from tests.video_files import RATE, frames, psnr, times_of, turn, write_clip

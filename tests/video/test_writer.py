@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("av", reason="PyAV (requirements-video.txt)")
+pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
 from dataset.picture import read_alpha, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, times_of, write_clip
@@ -186,7 +186,7 @@ def without_av(monkeypatch):
 
 def test_without_av_mp4_and_pictures_still_work(tmp_path, without_av):
     writer = write(tmp_path / "a.mp4", "mp4", ALPHAS, Clip(tmp_path), sound=True)
-    assert "pip install -r requirements-video.txt" in writer.notes[0]
+    assert "pip install -r requirements/video.txt" in writer.notes[0]
     read = [frame.rgb()[: SIZE[0], : SIZE[1]] for frame in open_clip(tmp_path / "a.mp4")]
     assert len(read) == 8 and min(psnr(rgb, np.dstack([pha] * 3)) for rgb, pha in zip(read[:-1], ALPHAS)) > 30
     for output_format in PICTURES:
@@ -197,7 +197,7 @@ def test_without_av_mp4_and_pictures_still_work(tmp_path, without_av):
 
 @pytest.mark.parametrize("output_format", ["mov", "webm"])
 def test_without_av_the_rest_says_what_to_install(without_av, output_format):
-    with pytest.raises(UsageError, match="pip install -r requirements-video.txt"):
+    with pytest.raises(UsageError, match="pip install -r requirements/video.txt"):
         check_format(output_format)
 
 

@@ -145,7 +145,7 @@ def test_sweep_deletes_old_files_and_their_folders_only(tmp_path):
 def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setattr(app, "find_spec", lambda name: None)
     assert app.main([]) == 1
-    assert "pip install -r requirements-app.txt" in capsys.readouterr().err
+    assert "pip install -r requirements/app.txt" in capsys.readouterr().err
 
 
 def test_bad_limits_name_their_flag(capsys):

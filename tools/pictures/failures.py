@@ -8,7 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import cv2
 import numpy as np

@@ -6,7 +6,9 @@ Source, captured background, alpha and the foreground over a new colour: image/r
 import argparse
 import sys
 
-import utils.system.cpu  # noqa: F401  isort: skip
+from utils.system.cpu import prepare
+
+prepare()
 
 import numpy as np
 

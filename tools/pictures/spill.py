@@ -9,6 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from utils.system.cpu import prepare
+
+prepare()
+
 import numpy as np
 
 from dataset.drawn import noisy

@@ -19,11 +19,11 @@ for operator in ("nms", "qnms"):
     library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 sys.modules.setdefault("gdown", types.ModuleType("gdown"))
 
-from BackgroundMattingV2.dataset import augmentation  # noqa: E402
-from BackgroundMattingV2.dataset.images import ImagesDataset  # noqa: E402
-from BackgroundMattingV2.dataset.zip import ZipDataset  # noqa: E402
-from torchvision import transforms  # noqa: E402
-from torchvision.transforms import InterpolationMode  # noqa: E402
+from BackgroundMattingV2.dataset import augmentation
+from BackgroundMattingV2.dataset.images import ImagesDataset
+from BackgroundMattingV2.dataset.zip import ZipDataset
+from torchvision import transforms
+from torchvision.transforms import InterpolationMode
 
 
 def build(foregrounds, backgrounds, kind):

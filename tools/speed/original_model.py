@@ -29,7 +29,7 @@ library.define(
 )
 sys.modules.setdefault("gdown", types.ModuleType("gdown"))
 
-from BackgroundMattingV2.model import MattingRefine  # noqa: E402
+from BackgroundMattingV2.model import MattingRefine
 
 
 def peak_memory():

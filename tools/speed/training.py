@@ -17,7 +17,7 @@ import numpy as np
 
 TOOLS = Path(__file__).resolve().parent
 
-AS_IT_COMES = {"MKL_DEBUG_CPU_TYPE": "", "KMP_BLOCKTIME": "200"}  # in place of what utils.system.cpu sets
+AS_IT_COMES = {"MKL_DEBUG_CPU_TYPE": "", "KMP_BLOCKTIME": "200"}  # in place of what utils.system.cpu.prepare sets
 
 
 def measure_train_step(args):
@@ -62,9 +62,10 @@ def measure_train_step(args):
 
 def work(kind, backbone, batch, size):
     """Run a step for each line that comes in; print its seconds, and those of forward with loss and of backward."""
-    if kind != "plain":
-        from utils.system.cpu import keep_freed_memory
+    from utils.system.cpu import keep_freed_memory, prepare
 
+    prepare()  # leaves AS_IT_COMES alone
+    if kind != "plain":
         keep_freed_memory()
     import paddle
 

@@ -12,6 +12,10 @@ import sys
 import time
 from pathlib import Path
 
+from utils.system.cpu import prepare
+
+prepare()
+
 import numpy as np
 
 from utils.predictor import Matting

@@ -24,7 +24,7 @@ from utils.engine.tiled import TiledMatting
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
-from utils.system.errors import UsageError, WeightsError
+from utils.system.errors import UsageError, WeightsError, install
 from utils.weights.names import guess_backbone
 
 ENGINES = ("auto", "paddle", *FASTEST_FIRST)
@@ -120,7 +120,7 @@ def _open(network, digest, engine, precision):
     """Open a validated entry of the cache. Raises EngineError with the reason."""
     missing = missing_packages(engine)
     if missing:
-        raise EngineError(f"{' and '.join(missing)} not installed, see requirements-engines.txt")
+        raise EngineError(f"{' and '.join(missing)} not installed: {install('engines')}")
 
     def make(folder):
         model = network()

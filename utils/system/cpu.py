@@ -1,24 +1,48 @@
-"""Processor settings that Paddle reads only once, when it is imported: import this module first.
+"""The processor's settings, of which Paddle reads some only once: `prepare` imports it with them."""
 
-Intel's MKL, which Paddle's CPU build ships, takes a slow path on other makers' processors unless told otherwise:
-with MKL_DEBUG_CPU_TYPE=5 a matrix product on an AMD processor is about three times as fast, and Intel processors
-ignore the variable. OpenMP's own default for the number of threads counts hyper-threads and ignores limits set on
-the process; processes that Paddle's launcher started share the cores. Its threads spin for a fifth of a second after
-each piece of work, in the way of every other thread; a thousandth is enough. The variables are left alone where the
-user has set them.
-"""
-
+import builtins
 import ctypes
 import os
 import sys
 import warnings
-import zlib  # noqa: F401  Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
+from importlib import import_module
 
 from utils.system.ranks import processes_here
+
+REMARKS = ("WARNING: OMP_NUM_THREADS set to ", "PLEASE USE OMP_NUM_THREADS WISELY.")  # of Paddle, on our own setting
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 MADV_DONTNEED = 4  # of Linux's mman.h
 LARGEST_KEPT = 1 << 30  # bytes
+
+
+def prepare():
+    """Set what Paddle's kernels read when they are loaded, and import Paddle; every program calls this first.
+
+    Intel's MKL, which Paddle's CPU build ships, takes a slow path on other makers' processors unless told otherwise:
+    with MKL_DEBUG_CPU_TYPE=5 a matrix product on an AMD processor is about three times as fast, and Intel processors
+    ignore the variable. OpenMP's own default for the number of threads counts hyper-threads and ignores limits set on
+    the process; processes that Paddle's launcher started share the cores. Its threads spin for a fifth of a second
+    after each piece of work, in the way of every other thread; a thousandth is enough. The variables are left alone
+    where the user has set them. Paddle's remarks on OMP_NUM_THREADS, and on a compiler's cache that nothing here needs,
+    are left out; whatever else is said meanwhile is passed on.
+    """
+    os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+    os.environ.setdefault("KMP_BLOCKTIME", "1")
+    set_threads()
+    warnings.filterwarnings("ignore", "No ccache found")
+    import_module("zlib")  # Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
+    say = builtins.print
+
+    def say_the_rest(*values, **options):
+        if not (values and str(values[0]).startswith(REMARKS)):
+            say(*values, **options)
+
+    builtins.print = say_the_rest
+    try:
+        import_module("paddle")
+    finally:
+        builtins.print = say
 
 
 def cores():
@@ -70,9 +94,3 @@ def give_back_memory():
     """Give freed memory back to the system at once, where the C library can (glibc)."""
     if sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "malloc_trim"):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-warnings.filterwarnings("ignore", "No ccache found")  # Paddle's, on import: it is about compiling C++ extensions
-os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
-os.environ.setdefault("KMP_BLOCKTIME", "1")
-set_threads()

@@ -11,6 +11,11 @@ class WeightsError(ValueError):
     """A weight file cannot be used; the message is one sentence that names the file, the reason and the remedy."""
 
 
+def install(name):
+    """The command that installs the optional packages of requirements/NAME.txt, for messages that one is missing."""
+    return f"pip install -r requirements/{name}.txt"
+
+
 def user_message(error):
     """The one-line message of an error that the user can mend; None for any other."""
     if isinstance(error, (PictureError, WeightsError, UsageError)):

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -18,20 +19,24 @@ class RunLog:
     arguments.json : with which arguments the training was started, or gone on with, last
     log.txt : every text line, also printed
     valid.jsonl : one JSON object for each validation
-    vdlrecords.*.log : VisualDL, if the package is installed; look at it with `visualdl --logdir FOLDER`
+    vdlrecords.*.log : VisualDL; look at it with `visualdl --logdir FOLDER`
+
+    go_on: whether the training goes on with what the folder tells of. If not, a log of an earlier training is renamed
+    to FOLDER.1 (or the next number that is free), so that no report mixes the two.
     """
 
-    def __init__(self, folder, active=True):
+    def __init__(self, folder, active=True, go_on=False):
         self.folder, self.active, self.writer = Path(folder), active, None
         if not active:
             return
+        from visualdl import LogWriter  # takes half a second
+
+        if not go_on and self.folder.is_dir() and any(self.folder.iterdir()):
+            names = (self.folder.with_name(f"{self.folder.name}.{number}") for number in count(1))
+            former = next(name for name in names if not name.exists())
+            self.folder.rename(former)
         self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            from visualdl import LogWriter
-        except ImportError:
-            self.line("VisualDL is not installed, so there are no curves to watch: pip install visualdl")
-        else:
-            self.writer = LogWriter(logdir=str(self.folder))
+        self.writer = LogWriter(logdir=str(self.folder))
 
     def arguments(self, values):
         """Keep a dict of names and values."""

@@ -6,7 +6,7 @@ clip = open_clip("clip.mp4")
 for frame in clip:
     frame.time, frame.rgb()  # seconds, uint8 (H, W, 3)
 
-PyAV (requirements-video.txt) reads whatever FFmpeg reads; without it OpenCV takes its place, which knows no sound.
+PyAV (requirements/video.txt) reads whatever FFmpeg reads; without it OpenCV takes its place, which knows no sound.
 """
 
 import math
@@ -20,12 +20,13 @@ import numpy as np
 
 from dataset.picture import PictureError, find_pictures, read_rgb
 from utils.picture.resize import fit
+from utils.system.errors import install
 
 CLIP_SUFFIXES = tuple(
     ".mp4 .mov .m4v .mkv .webm .avi .mts .m2ts .ts .mpg .mpeg .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf .vob .y4m .gif "
     ".h264 .264 .hevc .h265".split()
 )
-INSTALL = "pip install -r requirements-video.txt"
+INSTALL = install("video")
 FRAME_RATE = Fraction(30)  # of a folder of pictures, and where a file states none
 HD_HEIGHT = 720  # from here on, a file that does not name its colours means BT.709, as players take it
 BT709, BT601 = 1, 5  # FFmpeg's numbers
@@ -271,7 +272,7 @@ def convert(frame, pixel_format, matrix):
 
     FFmpeg's default is 1.5 levels too dark. PyAV 17 and 18 cut the picture into strips, one a thread, and where their
     seams lie at odd rows some pixels come out wrong, not every time; 17.0 cannot be told otherwise and is excluded in
-    requirements-video.txt; before, there was one thread and no such argument.
+    requirements/video.txt; before, there was one thread and no such argument.
 
     Args:
         frame: av.VideoFrame.
