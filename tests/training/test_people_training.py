@@ -1,7 +1,5 @@
 """train.py --recipe people on a tiny data set: it trains, resumes exactly, and exports the average of its weights."""
 
-import utils.system.cpu  # noqa: F401  isort: skip
-
 from pathlib import Path
 
 import numpy as np
