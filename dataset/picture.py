@@ -1,63 +1,127 @@
-"""Pictures on disk -> uint8 arrays in height, width, channel order. The one place that decodes a picture file."""
+"""Pictures on disk -> uint8 arrays in height, width, channel order. The one place that decodes a picture file.
 
-import io
+photo = read_photo("IMG_0001.HEIC")
+photo.rgb  # uint8 (H, W, 3), sRGB: what the network sees; read_rgb gives it at once
+photo.pixels, photo.profile, photo.dpi  # what the file has: 16 bits, Display P3, 300 dots an inch
+"""
+
 import os
-import warnings
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Optional
 
+import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from .errors import PictureError, one_line
+from .colour import colour_space, converted, levels, linear, to_srgb
+from .decode import FORMATS, RAW_SUFFIXES, read_stored
+from .errors import PictureError
 
-# Told by a file's first bytes. Pillow knows many more, and for some of them it starts other programs.
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
-ORIENTATION_TAG = 0x0112
-# EXIF orientation -> what has to be done to the stored pixels so that the picture stands upright.
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+__all__ = ["FORMATS", "SUFFIXES", "Photo", "PictureError", "find_pictures", "limit_megapixels"]
+__all__ += ["read_alpha", "read_photo", "read_rgb", "read_rgba"]
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jxl", ".exr")
+SUFFIXES += RAW_SUFFIXES
 GREY_TOLERANCE = 4  # largest difference between the channels of a grey picture that was saved as colour JPEG
 
 
-def read_rgb(path):
-    """Read a picture as colour.
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture, upright, and what its numbers mean.
 
-    Grey becomes three equal channels, an alpha channel is dropped (the colours under it stay as they are stored),
-    palettes, CMYK and 16-bit files are converted, and the camera's EXIF orientation is applied.
+    Attributes:
+        pixels: (H, W, 3), RGB: uint8 or uint16 in the numbers of `profile`; or float32, linear light of sRGB's
+            primaries, which may exceed 1, not multiplied by alpha.
+        alpha: uint8 (H, W), the file's own transparency; None if it has none.
+        profile: ICC profile of RGB, bytes; None: sRGB.
+        dpi: dots an inch, horizontal and vertical, or None.
+        exif: date, camera and the like as an EXIF block with orientation 1, bytes, or None.
+        frames: pictures in the file, of which this is the first.
+    """
+
+    pixels: np.ndarray
+    alpha: Optional[np.ndarray] = None
+    profile: Optional[bytes] = None
+    dpi: Optional[tuple] = None
+    exif: Optional[bytes] = None
+    frames: int = 1
+
+    @cached_property
+    def rgb(self):
+        """uint8 (H, W, 3), sRGB: what the network sees."""
+        return converted(levels(self.pixels), self.profile)
+
+    def numbers(self, picture):
+        """A picture, uint8 (H, W, 3) sRGB, in the numbers of `pixels`: same profile and type."""
+        if self.pixels.dtype == np.float32:
+            return linear(picture)
+        picture = converted(picture, self.profile, back=True)
+        return picture.astype(np.uint16) * 257 if self.pixels.dtype == np.uint16 else picture
+
+    def repainted(self, picture):
+        """`pixels` with what a picture, uint8 (H, W, 3) sRGB, changes of `rgb`: what it leaves keeps all its bits."""
+        if self.pixels is self.rgb:
+            return picture
+        whole, dtype = self.pixels.dtype != np.float32, self.pixels.dtype
+        old, new = (self.numbers(x).astype(np.int32 if whole else dtype, copy=False) for x in (self.rgb, picture))
+        new = new - old + self.pixels
+        return new.clip(0, np.iinfo(dtype).max).astype(dtype) if whole else new
+
+
+def read_photo(path, location=False):
+    """Read a picture as colour, with its depth, profile, resolution and camera.
+
+    Grey becomes three equal channels; palettes are converted, and CMYK and grey that have a profile become sRGB. Float
+    pictures (EXR, TIFF) are taken for linear light, camera RAW is developed at the camera's white balance without any
+    brightening, in 16 bits.
+
+    Args:
+        path: file of a suffix in SUFFIXES, though its first bytes decide.
+        location: whether `exif` keeps the place where it was taken.
 
     Returns:
-        uint8 (H, W, 3), RGB, 0..255.
+        Photo.
 
     Raises:
-        PictureError: the file is missing, damaged, of another kind, or has too many pixels.
+        PictureError: the file is missing, damaged, of another kind, needs a package that is not installed, or has more
+            pixels than `limit_megapixels` allows.
     """
-    image = _open(path)
-    if "transparency" in image.info:  # a palette with transparency has to pass through RGBA
-        image = _convert(image, "RGBA", path)
-    return np.array(_convert(image, "RGB", path))
+    stored = read_stored(Path(path), location)
+    values, alpha, profile = stored.values, None, stored.profile
+    space = colour_space(profile) if values.dtype != np.float32 else None
+    if values.ndim == 2 and space == "GRAY":
+        values = np.asarray(to_srgb(Image.fromarray(levels(values)), profile))
+    elif values.ndim == 2:
+        values = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
+    elif values.shape[2] == 4:
+        alpha = levels(values[..., 3], light=False)
+        values = np.ascontiguousarray(values[..., :3])
+    profile = profile if space == "RGB" and stored.values.ndim == 3 else None
+    return Photo(values, alpha, profile, *stored[2:])
+
+
+def read_rgb(path):
+    """Read a picture as colour, uint8 (H, W, 3), sRGB, 0..255: `rgb` of `read_photo`, which raises the same errors.
+
+    An alpha channel is dropped; the colours under it stay as they are stored.
+    """
+    return read_photo(path).rgb
 
 
 def read_rgba(path):
     """Read a picture that has an alpha channel, such as a cut-out.
 
     Returns:
-        uint8 (H, W, 4), RGBA, 0..255, alpha not multiplied into the colours.
+        uint8 (H, W, 4), sRGB and alpha, 0..255, alpha not multiplied into the colours.
 
     Raises:
-        PictureError: as read_rgb, or the file has no alpha channel.
+        PictureError: as read_photo, or the file has no alpha channel.
     """
-    image = _open(path)
-    if not _has_alpha(image):
+    photo = read_photo(path)
+    if photo.alpha is None:
         raise PictureError(f"{path} has no alpha channel: give a PNG that was saved with transparency (RGBA)")
-    return np.array(_convert(image, "RGBA", path))
+    return np.dstack([photo.rgb, photo.alpha])
 
 
 def read_alpha(path):
@@ -67,19 +131,21 @@ def read_alpha(path):
         uint8 (H, W), 0 = background, 255 = foreground; 16-bit files are rounded to 8 bits.
 
     Raises:
-        PictureError: as read_rgb, or the file is coloured or transparent, so that it cannot be a matte.
+        PictureError: as read_photo, or the file is coloured or transparent, so that it cannot be a matte.
     """
-    image = _open(path)
-    if _has_alpha(image):
-        if np.array(_convert(image, "RGBA", path).getchannel("A")).min() < 255:
-            raise PictureError(f"{path} is transparent, not an alpha matte: save its alpha channel as a grey picture")
-        image = _convert(image, "RGBA", path)
-    if image.mode == "L":
-        return np.array(image)
-    rgb = np.array(_convert(image, "RGB", path))
-    if np.ptp(rgb, axis=2).max() > GREY_TOLERANCE:
+    values = levels(read_stored(Path(path)).values, light=False)
+    if values.ndim == 2:
+        return values
+    if values.shape[2] == 4 and values[..., 3].min() < 255:
+        raise PictureError(f"{path} is transparent, not an alpha matte: save its alpha channel as a grey picture")
+    if np.ptp(values[..., :3], axis=2).max() > GREY_TOLERANCE:
         raise PictureError(f"{path} is a colour picture, not an alpha matte: give the grey picture of the alpha")
-    return rgb[..., 1].copy()
+    return values[..., 1].copy()
+
+
+def limit_megapixels(millions):
+    """From here on pictures of more pixels are refused before they are decoded, in the whole process."""
+    Image.MAX_IMAGE_PIXELS = int(millions * 10**6)
 
 
 def find_pictures(folder):
@@ -105,76 +171,3 @@ def find_pictures(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
-
-
-def _open(path):
-    """Decode a file completely; returns an upright Pillow image of mode L, LA, RGB, RGBA or another 8-bit mode."""
-    path = Path(path)
-    if not path.exists():
-        raise PictureError(f"{path} does not exist: check the name")
-    if path.is_dir():
-        raise PictureError(f"{path} is a folder: give a picture file")
-    if not path.is_file():
-        raise PictureError(f"{path} is not an ordinary file: give a picture file")
-    if path.stat().st_size == 0:
-        raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with _File(path) as file, Image.open(file, formats=FORMATS) as image:
-                image.load()
-                upright = UPRIGHT.get(_orientation(image))
-                image = image.transpose(upright) if upright is not None else image.copy()
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        limit = Image.MAX_IMAGE_PIXELS // 10**6
-        raise PictureError(f"{path} claims to have more than {limit} million pixels: give a smaller picture") from None
-    except UnidentifiedImageError:
-        raise PictureError(f"{path} is not a picture that can be read: give a PNG, JPEG, TIFF, BMP or WebP") from None
-    except PermissionError:
-        raise PictureError(f"{path} may not be read: change its permissions") from None
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise nearly anything on damaged data
-        raise PictureError(f"{path} is damaged or cut off ({one_line(error)[:120]}): copy or save it again") from None
-    return _to_8_bit(image, path)
-
-
-class _File(io.BufferedReader):
-    """A file that is never asked for more than it has: Python makes room for all bytes that a damaged length states."""
-
-    def __init__(self, path):
-        super().__init__(io.FileIO(path))
-        self.size = os.fstat(self.fileno()).st_size
-
-    def read(self, count=-1):
-        left = max(self.size - self.tell(), 0)
-        return super().read(left if count is None or count < 0 else min(count, left))
-
-
-def _orientation(image):
-    try:
-        return image.getexif().get(ORIENTATION_TAG)
-    except Exception:  # a broken EXIF block says nothing about the pixels, which are sound
-        return None
-
-
-def _to_8_bit(image, path):
-    """Bring 16-bit grey to 8 bits, rounded (Pillow itself only clips); its decoders have done so for colour."""
-    if not image.mode.startswith("I") and image.mode != "F":
-        return image
-    values = np.asarray(image)
-    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
-        raise PictureError(f"{path} has neither 8 nor 16 bits per channel: save it as an 8-bit or 16-bit picture")
-    return Image.fromarray(((values.astype(np.uint32) + 128) // 257).astype(np.uint8))
-
-
-def _has_alpha(image):
-    return "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
-
-
-def _convert(image, mode, path):
-    try:
-        return image.convert(mode)
-    except (ValueError, OSError) as error:
-        raise PictureError(f"{path} has an unusual colour mode ({one_line(error)[:120]}): save it as RGB") from None

@@ -2,14 +2,9 @@
 
 import hashlib
 import os
-from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from utils.picture.write import write_picture
-from utils.system import files
 from utils.system.files import atomic_path, real_path, sha256_file, write_json, write_text
 
 
@@ -53,82 +48,6 @@ def test_atomic_path_takes_the_longest_name(tmp_path):
     target = tmp_path / ("n" * 251 + ".txt")
     write_text(target, "x")
     assert target.read_text() == "x"
-
-
-@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4)])
-@pytest.mark.parametrize("suffix", [".png", ".PNG", ".tif", ".webp"])
-def test_lossless_formats_keep_every_value(tmp_path, shape, suffix):
-    array = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    if len(shape) == 3 and shape[2] == 4 and suffix == ".webp":
-        array[..., 3] |= 1  # WebP forgets the colours of fully transparent pixels
-    path = tmp_path / ("bild_ä_图" + suffix)
-    write_picture(path, array)
-    with Image.open(path) as image:
-        mode = {2: "L", 3: "RGB", 4: "RGBA"}[2 if array.squeeze().ndim == 2 else shape[2]]
-        read = np.array(image.convert("RGB" if suffix == ".webp" and mode == "L" else mode))
-    if read.ndim == 3 and mode == "L":
-        read = read[..., 1]
-        assert np.abs(read.astype(int) - array.squeeze()).max() <= 1
-    else:
-        np.testing.assert_array_equal(read, array.squeeze())
-    assert os.listdir(tmp_path) == [path.name]
-
-
-def test_16_bit_grey_is_kept(tmp_path):
-    array = np.array([[0, 1, 65535], [256, 257, 40000]], np.uint16)
-    write_picture(tmp_path / "a.png", array)
-    with Image.open(tmp_path / "a.png") as image:
-        np.testing.assert_array_equal(np.array(image), array)
-
-
-def test_views_are_written_as_they_look(tmp_path):
-    array = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)[::-1, :, ::-1]
-    write_picture(tmp_path / "a.png", array)
-    with Image.open(tmp_path / "a.png") as image:
-        np.testing.assert_array_equal(np.array(image), array)
-
-
-@pytest.mark.parametrize(
-    ("name", "array", "words"),
-    [
-        ("a.gif", np.zeros((2, 2), np.uint8), "unknown picture suffix"),
-        ("a", np.zeros((2, 2), np.uint8), "unknown picture suffix"),
-        ("a.png", np.zeros((2, 2), np.float32), "not float32"),
-        ("a.png", np.zeros((2, 2, 3), np.uint16), "not uint16"),
-        ("a.png", np.zeros((3, 2, 2), np.uint8), r"\(3, 2, 2\)"),
-        ("a.png", np.zeros((0, 2), np.uint8), r"\(0, 2\)"),
-        ("a.jpg", np.zeros((2, 2, 4), np.uint8), "transparency"),
-        ("a.jpg", np.zeros((2, 2), np.uint16), "16 bits"),
-    ],
-)
-def test_what_a_file_cannot_hold_is_refused(tmp_path, name, array, words):
-    with pytest.raises(ValueError, match=words):
-        write_picture(tmp_path / name, array)
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_a_failing_encoder_leaves_nothing(tmp_path, monkeypatch, suffix):
-    def fail(path, *_data, **_options):
-        with open(path, "wb") as file:
-            file.write(b"half")
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", fail)
-    monkeypatch.setattr(Image.Image, "save", lambda self, path, **options: fail(path))
-    with pytest.raises(OSError, match="space"):
-        write_picture(tmp_path / f"a{suffix}", np.zeros((2, 2), np.uint8))
-    assert os.listdir(tmp_path) == []
-
-
-@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
-def test_png_without_opencvs_choice_of_filters(tmp_path, monkeypatch, shape):
-    array = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-    for options in (files.FAST_PNG, []):
-        monkeypatch.setattr(files, "FAST_PNG", options)
-        write_picture(tmp_path / "a.png", array)
-        with Image.open(tmp_path / "a.png") as image:
-            np.testing.assert_array_equal(np.array(image), array)
 
 
 def test_real_path_follows_links_of_folders_and_files(tmp_path):

@@ -1,11 +1,18 @@
-"""Write one picture: the suffix decides the format, and no half-written file stays."""
+"""Write one picture: the suffix decides the format, and no half-written file stays.
 
+write_picture("com.png", rgba)                       # uint8 or uint16
+write_picture("com.exr", rgba, like=photo)           # float32, linear light; with the photograph's date and camera
+"""
+
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from utils.system.errors import UsageError
 from utils.system.files import atomic_path
 
 CHANNELS = {3: "RGB", 4: "RGBA"}
@@ -22,18 +29,24 @@ SAVE_OPTIONS = {
     ".tiff": {"compression": "tiff_adobe_deflate"},
     ".bmp": {},
     ".webp": {"lossless": True},
+    ".exr": {},
 }
+DEEP = (".png", ".tif", ".tiff")
+INSTALL = "pip install -r requirements/pictures.txt"
 
 
-def write_picture(path, array):
+def write_picture(path, array, like=None):
     """Write a picture; the suffix decides the format.
 
     Args:
-        path: name ending in .png, .jpg, .jpeg, .tif, .tiff, .bmp or .webp.
-        array: uint8 (H, W) grey, (H, W, 1) grey, (H, W, 3) RGB, (H, W, 4) RGBA; or uint16 (H, W) grey (PNG, TIFF).
+        path: name ending in one of SAVE_OPTIONS.
+        array: (H, W) or (H, W, 1) grey, (H, W, 3) RGB, (H, W, 4) RGBA, not premultiplied: uint8; uint16 (PNG, TIFF); or
+            float32, linear light, for EXR, which gets half floats, premultiplied.
+        like: dataset.picture.Photo whose profile, resolution, date and camera the file gets; None: none.
 
     Raises:
         ValueError: unknown suffix, wrong shape or dtype, or the format cannot hold it (RGBA or uint16 in JPEG).
+        UsageError: what writes the format is not installed.
         OSError: the file cannot be written; nothing is left of it.
     """
     path, array = Path(path), np.asarray(array)
@@ -43,17 +56,81 @@ def write_picture(path, array):
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[..., 0]
     kind = "grey" if array.ndim == 2 else CHANNELS.get(array.shape[2]) if array.ndim == 3 else None
-    wide = array.dtype == np.uint16 and kind == "grey"
-    if kind is None or array.size == 0 or not (array.dtype == np.uint8 or wide):
+    if kind is None or array.size == 0 or array.dtype not in (np.uint8, np.uint16, np.float32):
         raise ValueError(
-            f"{path}: a picture is uint8 (H, W[, 3 or 4]) or uint16 (H, W), not {array.dtype} {array.shape}"
+            f"{path}: a picture is uint8, uint16 or float32 (H, W[, 3 or 4]), not {array.dtype} {array.shape}"
         )
-    if (wide and suffix not in (".png", ".tif", ".tiff")) or (kind == "RGBA" and suffix in (".jpg", ".jpeg", ".bmp")):
+    wide = array.dtype == np.uint16
+    if (array.dtype == np.float32) != (suffix == ".exr"):
+        raise ValueError(f"{path}: {array.dtype} does not go into {suffix}: float32 is for .exr, and .exr for float32")
+    if (wide and suffix not in DEEP) or (kind == "RGBA" and suffix in (".jpg", ".jpeg", ".bmp")):
         raise ValueError(f"{path}: {suffix} cannot hold {'16 bits' if wide else 'transparency'}, use .png")
+    facts = {"icc_profile": like.profile, "dpi": like.dpi, "exif": like.exif} if like else {}
+    facts = {name: fact for name, fact in facts.items() if fact and not (kind == "grey" and name == "icc_profile")}
     array = np.ascontiguousarray(array)
     with atomic_path(path) as temporary:
-        if suffix == ".png" and len(FAST_PNG) > 4:
+        if suffix == ".exr":
+            _write_exr(temporary, array, kind)
+        elif suffix == ".png" and (wide or len(FAST_PNG) > 4):
             array = cv2.cvtColor(array, TO_OPENCV[kind]) if kind in TO_OPENCV else array
-            temporary.write_bytes(cv2.imencode(".png", array, FAST_PNG)[1])
+            temporary.write_bytes(_with_facts(cv2.imencode(".png", array, FAST_PNG)[1].tobytes(), **facts))
+        elif wide and kind != "grey":
+            _write_wide_tiff(temporary, array, **facts)
         else:
-            Image.fromarray(array).save(temporary, **SAVE_OPTIONS[suffix])
+            if suffix in DEEP[1:] and "exif" in facts:
+                facts["exif"] = _texts(facts["exif"])
+            Image.fromarray(array).save(temporary, **SAVE_OPTIONS[suffix], **facts)
+
+
+def _with_facts(png, icc_profile=None, dpi=None, exif=None):
+    """A PNG file's bytes with chunks added behind its header (the first 33 bytes)."""
+    chunks = []
+    if icc_profile:
+        chunks.append(b"iCCPICC profile\0\0" + zlib.compress(icc_profile))
+    if dpi:
+        chunks.append(b"pHYs" + struct.pack(">IIB", *(round(x / 0.0254) for x in dpi), 1))  # dots a metre
+    if exif:
+        chunks.append(b"eXIf" + exif.removeprefix(b"Exif\0\0"))
+    packed = (struct.pack(">I", len(x) - 4) + x + struct.pack(">I", zlib.crc32(x)) for x in chunks)
+    return png[:33] + b"".join(packed) + png[33:] if chunks else png
+
+
+def _texts(exif):
+    """What a TIFF's own tags can hold of an EXIF block, Pillow's Exif: maker, model, date and the like."""
+    tags, texts = Image.Exif(), Image.Exif()
+    tags.load(exif or b"")
+    texts.update({tag: text for tag, text in tags.items() if isinstance(text, str)})
+    return texts
+
+
+def _write_wide_tiff(path, array, icc_profile=None, dpi=None, exif=None):
+    try:
+        import tifffile
+    except ImportError:
+        raise UsageError(f"colours of 16 bits in TIFF need tifffile: {INSTALL}, or choose png16") from None
+    tifffile.imwrite(
+        path,
+        array,
+        photometric="rgb",
+        extrasamples=["unassalpha"] if array.shape[2] == 4 else None,
+        compression="zlib",
+        iccprofile=icc_profile,
+        resolution=dpi,
+        resolutionunit="INCH" if dpi else None,
+        metadata=None,
+        software=False,
+        extratags=[(tag, "s", 0, text, True) for tag, text in _texts(exif).items()],
+    )
+
+
+def _write_exr(path, array, kind):
+    """Half floats, multiplied by alpha, as compositors expect it."""
+    try:
+        import OpenEXR
+    except ImportError:
+        raise UsageError(f"EXR pictures need OpenEXR: {INSTALL}") from None
+    if kind == "RGBA":
+        array = np.dstack([array[..., :3] * array[..., 3:], array[..., 3]])
+    array = array.clip(-65504, 65504).astype(np.float16)  # the largest half float
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {"Y" if kind == "grey" else kind: array}).write(str(path))

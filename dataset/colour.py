@@ -1,0 +1,85 @@
+"""What a picture's numbers mean: ICC profiles, linear light, and the sRGB that the network sees.
+
+The formulas of sRGB and linear light are those of IEC 61966-2-1.
+"""
+
+import io
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image, ImageCms
+
+GRID = 9  # steps of each colour at which a profile is compared with sRGB
+SRGB = ImageCms.createProfile("sRGB")
+BLACK_POINT = 0x2000  # black becomes black: Little CMS's cmsFLAGS_BLACKPOINTCOMPENSATION
+
+
+def colour_space(profile):
+    """Colour space of an ICC profile, bytes: `"RGB"`, `"GRAY"`, `"CMYK"` …; None if there is none, or it is broken."""
+    try:
+        return _opened(profile).profile.xcolor_space.strip() if profile else None
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+
+def to_srgb(image, profile):
+    """A Pillow image of mode L, RGB or CMYK, whose numbers a profile describes, as one of mode RGB in sRGB.
+
+    Raises PyCMSError if the profile is of another colour space than the image.
+    """
+    return ImageCms.applyTransform(image, _transform(profile, image.mode, False))
+
+
+def converted(pixels, profile, back=False):
+    """uint8 (H, W, 3) in the numbers of an RGB profile -> sRGB; `back`: from sRGB to the profile's numbers.
+
+    The array itself where the profile is None or, to one level, sRGB.
+    """
+    if profile is None or _is_srgb(profile):
+        return pixels
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.asarray(ImageCms.applyTransform(image, _transform(profile, "RGB", back)))
+
+
+def levels(values, light=True):
+    """uint8 of uint8 or uint16, rounded, or of float, which is linear light or, `light` False, a share of 0..1."""
+    if values.dtype == np.float32:
+        values = encoded(values) if light else np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+    return values if values.dtype == np.uint8 else ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def linear(values):
+    """sRGB, uint8 or uint16 of any shape, as float32 linear light, 0..1."""
+    return _curve(values.dtype.name)[values]
+
+
+def encoded(light):
+    """Linear light, float of any shape, as uint16 sRGB; what lies outside of 0..1 is clipped."""
+    light = np.clip(np.nan_to_num(light), 0, 1)
+    values = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.power(light, 1 / 2.4, dtype=np.float32) - 0.055)
+    return np.rint(values * np.float32(65535)).astype(np.uint16)
+
+
+@lru_cache(maxsize=2)
+def _curve(dtype):
+    top = np.iinfo(dtype).max
+    values = np.arange(top + 1) / top
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _opened(profile):
+    return ImageCms.ImageCmsProfile(io.BytesIO(profile))
+
+
+@lru_cache(maxsize=8)  # pictures of one camera follow one another
+def _is_srgb(profile):
+    steps = np.linspace(0, 255, GRID).astype(np.uint8)
+    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(GRID, -1, 3)
+    same = np.asarray(to_srgb(Image.fromarray(cube), profile)).astype(int)
+    return np.abs(same - cube).max() <= 1
+
+
+@lru_cache(maxsize=8)
+def _transform(profile, mode, back):
+    ends = (SRGB, _opened(profile)) if back else (_opened(profile), SRGB)
+    return ImageCms.buildTransform(*ends, mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, BLACK_POINT)
