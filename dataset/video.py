@@ -16,19 +16,14 @@ class VideoDataset(Dataset):
     Args:
         path: video file that OpenCV can read.
         mode: "RGB" -> uint8 (H, W, 3); "L" -> uint8 (H, W), the green channel (alpha videos are grey).
-        transform: called with each array, its result is the item.
 
-    A slice gives the list of its frames. `width`, `height` and `frame_rate` are attributes. The length is what the
-    container states; where a frame cannot be decoded, PictureError names the file and the frame.
+    The length is what the container states; where a frame cannot be decoded, PictureError names the file and the frame.
     """
 
-    def __init__(self, path, mode="RGB", transform=None):
+    def __init__(self, path, mode="RGB"):
         super().__init__()
-        self.path, self.mode, self.transform = Path(path), mode, transform
+        self.path, self.mode = Path(path), mode
         capture = self._open()
-        self.width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
-        self.height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.frame_rate = capture.get(cv2.CAP_PROP_FPS)
         self.frame_count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         capture.release()
         self._capture, self._next = None, 0  # opened at the first frame: each worker process needs its own
@@ -44,9 +39,6 @@ class VideoDataset(Dataset):
         return self.frame_count
 
     def __getitem__(self, index):
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        index = index + len(self) if index < 0 else index
         if not 0 <= index < len(self):
             raise IndexError(f"frame {index} of {self.path}, which has {len(self)}")
         if self._capture is None:
@@ -58,20 +50,13 @@ class VideoDataset(Dataset):
         if not decoded:
             self.close()
             raise PictureError(f"{self.path}: frame {index} cannot be decoded: re-encode or download the video again")
-        picture = frame[..., 1].copy() if self.mode == "L" else cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-        return self.transform(picture) if self.transform else picture
+        return frame[..., 1].copy() if self.mode == "L" else cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
     def close(self):
         """Close the file; it is opened again when the next frame is read."""
         if self._capture is not None:
             self._capture.release()
             self._capture = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.close()
 
     def __getstate__(self):  # an open capture cannot be sent to another process
         return {**self.__dict__, "_capture": None, "_next": 0}
