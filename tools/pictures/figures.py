@@ -1,0 +1,122 @@
+"""Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures {readme,spill,failures}
+
+readme    the sample pair: source, captured background, alpha, the foreground over a new colour
+spill     the sample's subject, photographed before a green screen, before another background with and without the
+          screen's light on its rim; printed is how far the rim is from the subject's true colours
+failures  where the shipped weights fail: a fine pattern whose empty shot is 1.5 pixels aside; a small, dark, strongly
+          compressed frame before a wall like the clothes. Printed is alpha's mean absolute error
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from utils.system.cpu import prepare
+
+prepare()
+
+import cv2
+import numpy as np
+
+from dataset.drawn import noisy
+from utils.evaluation.demonstration import cut_out
+from utils.picture.blend import blend, over
+from utils.picture.contact_sheet import contact_sheet
+from utils.picture.resize import fit
+from utils.picture.sample_pair import IMAGES, read_sample_pair
+from utils.picture.write import write_picture
+from utils.prediction.target import open_target
+from utils.predictor import Matting
+from utils.system.command_line import command_line
+
+COLOUR = np.uint8([70, 150, 90])  # behind the README's subject
+SCREEN, TARGET = "#20b040", "#e8e4dc"
+SUIT = (214, 84, 52)  # RGB, the subject's clothes
+NOISE = 3.0  # levels of 255
+DETAIL = (slice(50, 210), slice(170, 383))  # rows and columns around the hair
+
+
+@command_line
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("figure", choices=FIGURES, help="which one")
+    parser.add_argument("--output", type=Path, help="picture to write, .jpg or .png (default: where it belongs)")
+    args = parser.parse_args(argv)
+    draw, path = FIGURES[args.figure]
+    path = args.output or path
+    write_picture(path, draw(Matting(), np.random.default_rng(0)))
+    print(path)
+
+
+def draw_readme(matting, _):
+    """Rows of pictures, uint8 (H, W, 3), as every draw_* gives them."""
+    src, bgr = read_sample_pair()
+    matte = matting(src, bgr)
+    titles = ("source", "captured background", "alpha", "foreground over a new colour")
+    return contact_sheet([[src, bgr, matte.pha, blend(matte.fgr, matte.pha, COLOUR)]], [""], titles, height=270)
+
+
+def draw_spill(matting, rng):
+    fgr, pha = cut_out()
+    screen, target = (open_target(colour).frame(0, *pha.shape) for colour in (SCREEN, TARGET))
+    src, bgr = (noisy(picture, rng, 2.0) for picture in (blend(fgr, pha, screen), screen))
+    matte = matting(src, bgr)
+    composites = {
+        "the photograph's colours": blend(src, matte.pha, target),
+        "the network's foreground": blend(matte.fgr, matte.pha, target),
+        "--target-bgr": over(matte.fgr, matte.pha, target),
+    }
+    rim = (matte.pha > 13) & (matte.pha < 242)
+    wanted = blend(fgr, matte.pha, target)[rim].astype(int)
+    for name, picture in composites.items():
+        print(f"{name}: {np.abs(picture[rim] - wanted).mean():.1f} levels of 255 from the true colours")
+    titles = ["photograph", "the photograph's colours", "--target-bgr"]
+    pictures = [src, *(composites[title] for title in titles[1:])]
+    return contact_sheet([pictures, [picture[DETAIL] for picture in pictures]], ["", "detail"], titles, height=300)
+
+
+def draw_failures(matting, rng):
+    fgr, pha = cut_out()
+    rows, labels = [], []
+    for label, (src, bgr) in cases(fgr, pha, rng).items():
+        true = fit(pha, src.shape[:2])
+        matte = matting(src, bgr)
+        labels.append(f"{label}: error {np.abs(matte.pha.astype(int) - true).mean() / 255:.4f}")
+        print(labels[-1])
+        rows.append([src, bgr, true, matte.pha])
+    return contact_sheet(rows, labels, ("photograph", "background", "true alpha", "alpha"), height=270)
+
+
+def cases(fgr, pha, rng):
+    """Pairs by name: {label: (src, bgr)}, uint8 (H, W, 3)."""
+    height, width = pha.shape
+    ramp = np.linspace(-12, 12, width)[None, :, None] + np.linspace(10, -10, height)[:, None, None]
+    wall = np.clip(np.float32(SUIT) + ramp, 0, 255).astype(np.uint8)
+    y, x = np.mgrid[:height, :width]
+    stripes = np.where(((x + y // 2) // 5 + (y // 40)) % 2 == 0, 235, 30).astype(np.uint8)
+    pattern = np.dstack([stripes] * 3)
+    aside = cv2.warpAffine(
+        pattern, np.float32([[1, 0, 1.5], [0, 1, 0.5]]), (width, height), borderMode=cv2.BORDER_REFLECT
+    )
+    small = [compressed(picture, rng) for picture in (blend(fgr, pha, wall // 2 + 40), wall // 2 + 40)]
+    return {
+        "fine pattern, 1.5 pixels aside": (noisy(blend(fgr, pha, pattern), rng, NOISE), noisy(aside, rng, NOISE)),
+        "small, dark, compressed": tuple(small),
+    }
+
+
+def compressed(picture, rng):
+    """A third of the size, less than half as bright, JPEG quality 35."""
+    dark = noisy(fit(picture, tuple(side // 3 for side in picture.shape[:2])) * 0.45, rng, NOISE)
+    return cv2.imdecode(cv2.imencode(".jpg", dark, [cv2.IMWRITE_JPEG_QUALITY, 35])[1], cv2.IMREAD_COLOR)
+
+
+FIGURES = {
+    "readme": (draw_readme, IMAGES / "readme_sample.jpg"),
+    "spill": (draw_spill, IMAGES / "green_spill.jpg"),
+    "failures": (draw_failures, IMAGES.parent / "model" / "weights" / "failures.jpg"),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
