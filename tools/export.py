@@ -24,7 +24,6 @@ import paddle
 from paddle.static import InputSpec
 
 from dataset.errors import one_line
-from model import MattingBase, MattingRefine
 from model.matting import BACKBONES
 from model.refiner import MODES
 from utils.engine.backends import NEEDS_OLD_FORMAT, missing_packages, open_program
@@ -34,8 +33,7 @@ from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
 from utils.system.command_line import UsageError, command_line
 from utils.system.errors import install
-from utils.weights.load import DEFAULT_WEIGHTS, load_weights, read_state
-from utils.weights.names import guess_backbone, official_to_paddle
+from utils.weights.load import DEFAULT_WEIGHTS, open_weights
 
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
 SIZES = ((288, 512), (180, 300))  # validated where the graph takes any size
@@ -104,21 +102,11 @@ def parse(argv):
 
 
 def build_model(args):
-    state = read_state(args.model_path)
-    backbone = args.model_backbone or guess_backbone(state) or "mobilenetv2"
-    if args.model_type == "base":
-        model = MattingBase(backbone)
-        state = {name: value for name, value in state.items() if not name.startswith("refiner.")}
-    else:
-        kernel = official_to_paddle(state).get("refiner.conv1.weight", np.empty((0, 3))).shape[-1]
-        options = args.backbone_scale, args.refine_mode, args.refine_sample_pixels, args.refine_threshold, kernel
-        try:
-            model = MattingRefine(backbone, *options)
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-    load_weights(model, args.model_path, state)
-    model.eval()
-    return model
+    options = {}
+    if args.model_type == "refine":
+        names = ("backbone_scale", "refine_mode", "refine_sample_pixels", "refine_threshold")
+        options = {name: getattr(args, name) for name in names}
+    return open_weights(args.model_path).build(args.model_backbone, args.model_type, **options)
 
 
 def validate(args, model, engine, path):

@@ -20,7 +20,6 @@ import numpy as np
 import paddle
 
 from dataset.errors import PictureError, one_line
-from model import MattingRefine
 from model.matting import MAX_BACKBONE_SCALE
 from model.refiner import MODES
 from utils.engine.choice import check_engine, known_backbone, open_engine, wants_programs
@@ -30,8 +29,7 @@ from utils.picture.resize import fit, padded_to_multiples
 from utils.picture.tensor import to_tensor
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import sha256_file
-from utils.weights.load import DEFAULT_WEIGHTS, load_weights, read_state, weights_digest
-from utils.weights.names import guess_backbone
+from utils.weights.load import DEFAULT_WEIGHTS, open_weights, weights_digest
 
 MULTIPLE = 4  # the network's heights and widths
 _pad = partial(padded_to_multiples, step=MULTIPLE)
@@ -145,25 +143,17 @@ class Matting:
         return self.refine_mode in MODES
 
     def _load(self):
-        state = read_state(self.weights)
+        weights = open_weights(self.weights)
         if self._digest and sha256_file(self.weights) != self._digest:
             raise WeightsError(f"{self.weights} was replaced while it was in use: start again")
-        self.backbone = self.backbone or guess_backbone(state) or "mobilenetv2"
-        kernel = state.get("refiner.conv1.weight", np.empty((0, 0, 3))).shape[-1]
-        try:
-            model = MattingRefine(
-                self.backbone,
-                self.backbone_scale or 0.25,
-                self.refine_mode,
-                self.refine_sample_pixels or 0,
-                self.refine_threshold,
-                1 if kernel == 1 else 3,
-            )
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-        load_weights(model, self.weights, state)
-        model.eval()
-        return model
+        self.backbone = self.backbone or weights.backbone or "mobilenetv2"
+        return weights.build(
+            self.backbone,
+            backbone_scale=self.backbone_scale or 0.25,
+            refine_mode=self.refine_mode,
+            refine_sample_pixels=self.refine_sample_pixels or 0,
+            refine_threshold=self.refine_threshold,
+        )
 
     @property
     def model(self):

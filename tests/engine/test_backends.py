@@ -273,8 +273,7 @@ def unread(path):
 def test_kept_programs_are_used_without_reading_the_weights(quick_build, monkeypatch):
     src, bgr = scene(64, 64)
     before = Matting(engine="inference", device="cpu")(src, bgr)
-    monkeypatch.setattr(utils.predictor, "read_state", unread)
-    monkeypatch.setattr(utils.predictor, "MattingRefine", unread)
+    monkeypatch.setattr(utils.predictor, "open_weights", unread)
     mine = Matting(engine="inference", device="cpu")
     assert np.array_equal(mine(src, bgr).pha, before.pha)
     assert mine.backbone == "mobilenetv2" and mine.engine == "inference"

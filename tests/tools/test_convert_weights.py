@@ -6,10 +6,16 @@ import numpy as np
 import paddle
 import pytest
 
+from dataset.picture import read_rgb, read_rgba
 from model import MattingBase, MattingRefine
 from tests.torch_file import text, torch_zip, write_torch
 from tools.convert_weights import main
+from utils.picture.resize import fit
+from utils.picture.sample_pair import read_sample_pair
+from utils.picture.write import write_picture
+from utils.predictor import Matting
 from utils.system.files import sha256_file
+from utils.weights.load import DEFAULT_WEIGHTS, read_state
 from utils.weights.names import model_shapes
 
 
@@ -48,14 +54,15 @@ def test_conversion_is_exact_and_prints_both_checksums(tmp_path, capsys, refine_
     ("flags", "model", "tensors"),
     [
         (["--model-type", "base"], lambda: MattingBase("mobilenetv2"), 302),
-        (["--model-refine-kernel-size", "1"], lambda: MattingRefine("mobilenetv2", refine_kernel_size=1), 319),
-        (["--model-type", "base", "--model-backbone", "resnet50"], lambda: MattingBase("resnet50"), 312),
+        ([], lambda: MattingRefine("mobilenetv2", refine_kernel_size=1), 319),
+        (["--model-type", "base"], lambda: MattingBase("resnet50"), 312),
     ],
 )
 def test_other_models_are_converted(tmp_path, capsys, flags, model, tensors):
     source = write_torch(tmp_path / "a.pth", torch_state(model()))
     assert main([str(source), "--output", str(tmp_path / "a.pdparams"), "--dtype", "float16", *flags]) == 0
-    assert f"converted {tensors} tensors" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"converted {tensors} of" in printed and "num_batches_tracked have no counterpart in Paddle" in printed
     assert (tmp_path / "a.pdparams").stat().st_size < 0.6 * source.stat().st_size
 
 
@@ -91,6 +98,34 @@ def test_a_wrong_backbone_is_named(tmp_path, capsys, refine_state):
     source = write_torch(tmp_path / "a.pth", refine_state)
     errors = failed(capsys, [source, "--output", tmp_path / "a.pdparams", "--model-backbone", "resnet50"], tmp_path)
     assert "holds mobilenetv2 weights, but the model is resnet50: pass --model-backbone mobilenetv2" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_the_next_command_is_printed_and_works(tmp_path, capsys):
+    """The pair's cut-out lies beside the weights; predict.py makes the same with the flags that were printed."""
+    source, output = write_torch(tmp_path / "a.pth", people_in_torch()), tmp_path / "b.pdparams"
+    pair = [str(tmp_path / "src.png"), str(tmp_path / "bgr.png")]
+    for path, picture in zip(pair, read_sample_pair()):
+        write_picture(path, fit(picture, (270, 480)))
+    assert main([str(source), "--output", str(output), "--check", *pair]) == 0
+    printed = capsys.readouterr().out
+    assert "converted 319 of 382 tensors (mobilenetv2, refine); 63 num_batches_tracked have no counterpart" in printed
+    assert f"written: {output}; try: python predict.py --model-path {output} --src SRC --bgr BGR" in printed
+    cut_out = read_rgba(tmp_path / "b_com.png")
+    expected = Matting(weights=output, engine="paddle")(*map(read_rgb, pair))
+    np.testing.assert_array_equal(cut_out, expected.com)
+    assert f"see {tmp_path / 'b_com.png'}" in printed and 0.1 < (cut_out[..., 3] > 128).mean() < 0.6
+
+
+def people_in_torch():
+    """The shipped weights as PyTorch would have saved them."""
+    state = {}
+    for name, array in read_state(DEFAULT_WEIGHTS).items():
+        name = name.replace("._mean", ".running_mean").replace("._variance", ".running_var")
+        state[name] = array
+        if name.endswith("running_var"):
+            state[name.replace("running_var", "num_batches_tracked")] = np.int64(1)
+    return state
 
 
 def test_a_malicious_checkpoint_is_not_run(tmp_path, capsys):
@@ -137,7 +172,9 @@ def test_deeplab_keeps_all_but_the_first_layer_and_the_decoder(tmp_path, capsys,
 
 def test_deeplab_without_a_match_is_an_error(tmp_path, capsys):
     source = write_torch(tmp_path / "a.pth", {"encoder.weight": np.zeros(1, np.float32)})
-    assert "no DeepLabV3" in failed(capsys, [source, "--output", tmp_path / "a.pdparams", "--deeplab"], tmp_path)
+    assert "holds no weights of this network" in failed(
+        capsys, [source, "--output", tmp_path / "a.pdparams", "--deeplab"], tmp_path
+    )
 
 
 def test_wrong_flags_and_files_are_one_line(tmp_path, capsys, refine_state):
@@ -145,7 +182,9 @@ def test_wrong_flags_and_files_are_one_line(tmp_path, capsys, refine_state):
     assert "has to end in .pdparams" in failed(capsys, [source, "--output", tmp_path / "a.pth2"], tmp_path)
     same = tmp_path / "a.pdparams"
     same.write_bytes(source.read_bytes())
-    assert "is the checkpoint itself" in failed(capsys, [same, "--output", same], tmp_path)
+    assert "is an input and would be overwritten: pass another --output" in failed(
+        capsys, [same, "--output", same], tmp_path
+    )
     arguments = [source, "--output", tmp_path / "b.pdparams", "--deeplab", "--check", "a.png", "b.png"]
     assert "--check needs" in failed(capsys, arguments, tmp_path)
     assert "does not exist" in failed(capsys, [tmp_path / "no.pth", "--output", tmp_path / "b.pdparams"], tmp_path)

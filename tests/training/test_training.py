@@ -14,6 +14,7 @@ import pytest
 
 import train
 from dataset.composite import collate
+from model import MattingBase
 from tests.drawn_data import make_data
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError
@@ -22,7 +23,8 @@ from utils.training.data import Batches, training_batches, validation_samples
 from utils.training.log import RunLog
 from utils.training.options import STAGES, fixed_arguments, parse_jobs
 from utils.training.step import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
-from utils.weights.load import read_state
+from utils.weights.file import read_tensors
+from utils.weights.load import read_state, save_weights
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -131,6 +133,33 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(root, tmp_path, c
     assert code == 1 and "last.pdparams" in message and "unchanged" in message
     assert checkpoint(tmp_path).read_bytes() == before
     assert len(list(checkpoint(tmp_path).parent.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "words"),
+    [
+        ("model", "decoder.bn1._variance", -1, "negative variances in decoder.bn1._variance"),
+        ("model", "decoder.conv1.weight", np.nan, "undefined numbers in decoder.conv1.weight"),
+        ("optimizer", "decoder.conv1.weight/moment1_0", np.inf, "undefined numbers in decoder.conv1.weight/moment1_0"),
+        ("optimizer", "decoder.conv1.weight/moment2_0", -1, "negative variances in decoder.conv1.weight/moment2_0"),
+    ],
+)
+def test_a_checkpoint_with_numbers_that_no_training_has_is_refused(root, tmp_path, capsys, part, name, value, words):
+    assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 0
+    content = read_tensors(checkpoint(tmp_path))
+    content[part][name] = np.full_like(content[part][name], value)
+    paddle.save(content, str(checkpoint(tmp_path)))
+    assert train.main(flags(root, tmp_path, "--resume")) == 1
+    errors = capsys.readouterr().err
+    assert f"{checkpoint(tmp_path)} holds" in errors and words in errors and "Traceback" not in errors
+
+
+def test_the_weights_of_another_backbone_are_named_in_one_short_line(root, tmp_path, capsys):
+    save_weights(MattingBase("resnet50"), tmp_path / "a.pdparams")
+    assert train.main(flags(root, tmp_path, "--pretrain", str(tmp_path / "a.pdparams"))) == 1
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert "holds resnet50 weights, but the model is mobilenetv2: pass --model-backbone resnet50" in line
+    assert len(line.replace(str(tmp_path), "")) <= 120
 
 
 def test_weights_alone_are_no_checkpoint(root, tmp_path, capsys):

@@ -16,8 +16,17 @@ import pytest
 
 from model import MattingBase, MattingRefine
 from tests.torch_file import ORDERED_DICT, number, numbers, state_pickle, tensor, text, torch_zip, write_torch
+from utils.system.errors import UsageError
 from utils.weights import load as checkpoint
-from utils.weights.load import DEFAULT_WEIGHTS, WeightsError, load_matching, load_weights, read_state, save_weights
+from utils.weights.load import (
+    DEFAULT_WEIGHTS,
+    WeightsError,
+    load_matching,
+    load_weights,
+    open_weights,
+    read_state,
+    save_weights,
+)
 from utils.weights.names import deeplab_to_official, official_to_paddle
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
@@ -423,17 +432,75 @@ def test_a_checkpoint_of_another_model_is_named(tmp_path, refine, official):
     load_weights(MattingBase("mobilenetv2"), write_torch(path, without(official, "refiner.")))
 
 
-def test_load_matching_copies_what_fits_and_counts_it(official):
+def test_load_matching_copies_what_fits_and_counts_it(tmp_path, official):
     model = MattingRefine("mobilenetv2")
     before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
     state = without(official, "refiner.")
     state["backbone.features.0.0.weight"] = np.zeros((32, 3, 3, 3), np.float32)
-    assert load_matching(model, state) == (319 - 17 - 1, 319)
+    path = write_torch(tmp_path / "a.pth", state)
+    assert load_matching(model, path) == (319 - 17 - 1, 319)
     after = {name: value.numpy() for name, value in model.state_dict().items()}
     np.testing.assert_array_equal(after["decoder.conv4.bias"], official["decoder.conv4.bias"])
     np.testing.assert_array_equal(after["aspp.convs.0.1._mean"], official["aspp.convs.0.1.running_mean"])
     for kept in ("refiner.conv1.weight", "backbone.features.0.0.weight"):
         np.testing.assert_array_equal(after[kept], before[kept])
+
+
+WRONG = {  # tensor, its values, and what is said of them
+    "integers": ("decoder.conv4.bias", np.zeros(37, np.int64), "int64 numbers instead of floats in decoder.conv4.bias"),
+    "truth values": ("decoder.conv4.bias", np.zeros(37, bool), "bool numbers instead of floats in decoder.conv4.bias"),
+    "undefined": ("decoder.conv4.bias", np.full(37, np.nan, np.float32), "undefined numbers in decoder.conv4.bias"),
+    "infinite": ("refiner.conv4.bias", np.float32([0, -np.inf, 0, 0]), "infinite or undefined numbers in refiner"),
+    "too large": ("refiner.conv4.bias", np.full(4, 1e300), "infinite or undefined numbers in refiner.conv4.bias"),
+    "negative": ("refiner.bn1._variance", -np.ones(24, np.float32), "negative variances in refiner.bn1._variance"),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_numbers_that_no_network_has_are_refused_by_every_loader(tmp_path, refine, official, kind):
+    name, values, words = WRONG[kind]
+    path = tmp_path / "a.pdparams"
+    path.write_bytes(pickle.dumps({**official_to_paddle(official), name: values}, 4))
+    before = {name: value.numpy().copy() for name, value in refine.state_dict().items()}
+    for load in (
+        lambda path: load_weights(refine, path),
+        lambda path: load_matching(refine, path),
+        lambda path: open_weights(path).build(),
+    ):
+        refused(path, words, load)
+    for name, value in refine.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), before[name])
+
+
+def test_names_out_of_a_file_do_not_reach_the_terminal_as_they_are(tmp_path, refine, official):
+    """A tensor's name could clear the screen, turn the writing or fill it."""
+    names = ["a\x1b[2Jb", "x\u202ey", "z" * 10_000]
+    path = write_torch(tmp_path / "a.pth", {**official, **{name: np.zeros(1, np.float32) for name in names}})
+    message = refused(path, "3 that do not belong here", lambda path: load_weights(refine, path))
+    assert message.isprintable() and r"a\x1b[2Jb" in message and r"x\u202ey" in message
+    path.write_bytes(torch_zip(b"\x80\x02c\x1b[2J\n\xe2\x80\xae\n.", {}))
+    assert refused(path, "asks to run or load").isprintable()
+
+
+@pytest.mark.parametrize("backbone", ["mobilenetv2", "resnet50"])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_a_network_is_built_of_what_the_file_says(tmp_path, backbone, kernel):
+    made = MattingRefine(backbone, refine_kernel_size=kernel)
+    path = tmp_path / "a.pdparams"
+    save_weights(made, path)
+    weights = open_weights(path)
+    model = weights.build(refine_mode="thresholding", refine_threshold=0.2)
+    assert weights.backbone == backbone and not model.training
+    assert model.refiner.mode == "thresholding" and model.refiner.threshold == 0.2
+    for name, value in model.state_dict().items():
+        np.testing.assert_array_equal(value.numpy(), made.state_dict()[name].numpy())
+    base = weights.build(model_type="base")
+    assert isinstance(base, MattingBase) and not isinstance(base, MattingRefine)
+    with pytest.raises(UsageError, match="backbone_scale"):
+        weights.build(backbone_scale=0.7)
+    other = "resnet101"
+    refused(path, f"holds {backbone} weights, but the model is {other}", lambda _: weights.build(other))
+    refused(path, f"holds {backbone} weights", lambda path: load_matching(MattingBase(other), path))
 
 
 def test_deeplab_names():

@@ -24,7 +24,7 @@ from utils.engine.programs import CoarseProgram, TileProgram
 from utils.engine.tiled import TILE_CELLS, TiledMatting
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.picture.tensor import to_tensor
-from utils.weights.load import DEFAULT_WEIGHTS, load_weights, save_weights
+from utils.weights.load import DEFAULT_WEIGHTS, open_weights, save_weights
 
 TOOLS = Path(__file__).resolve().parent
 SIZES = {
@@ -152,10 +152,8 @@ def prepare_weights(backbone, path, archive):
     minus background: so the refined cells lie along contours, as they do with trained weights.
     """
     paddle.seed(0)
-    model = MattingRefine(backbone)
-    if backbone == "mobilenetv2":
-        load_weights(model, DEFAULT_WEIGHTS)
-    else:
+    model = open_weights(DEFAULT_WEIGHTS).build() if backbone == "mobilenetv2" else MattingRefine(backbone)
+    if backbone != "mobilenetv2":
         last = model.decoder.conv4
         weight, bias = last.weight.numpy(), last.bias.numpy()
         weight[4], bias[4] = 0, -0.3

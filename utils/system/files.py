@@ -54,13 +54,13 @@ def real_path(path, known=None):
     return os.path.join(known[folder], name)
 
 
-def refuse_to_overwrite(inputs, outputs):
+def refuse_to_overwrite(inputs, outputs, flag="--output-dir"):
     """Raise UsageError if one of the paths to write is one of the inputs (None: no file), whatever links lead there."""
     known = {}
     inputs = {real_path(path, known) for path in inputs if path}
     for path in outputs:
         if real_path(path, known) in inputs:
-            raise UsageError(f"{path} is an input and would be overwritten: pass --output-dir")
+            raise UsageError(f"{path} is an input and would be overwritten: pass {flag}")
 
 
 def write_text(path, text):

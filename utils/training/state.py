@@ -16,6 +16,8 @@ import paddle
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import atomic_path
 from utils.weights.file import read_tensors
+from utils.weights.load import Weights, arrays_of
+from utils.weights.names import wrong_numbers
 
 try:
     import fcntl
@@ -122,24 +124,33 @@ def load_training(path, training, arguments):
     change what is learnt.
     """
     content = read_tensors(path)
-    if not isinstance(content, dict) or not {"model", "optimizer", "progress", "arguments"} <= content.keys():
-        raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain")
-    former = {"recipe": "original", **json.loads(text(content["arguments"]))}
-    for name, value in arguments.items():
-        if former[name] != value:
-            raise UsageError(
-                f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {value}: "
-                "resume with the same value, or start anew with another --model-name"
-            )
-    training.model.set_state_dict({**content["model"], **content.get("trained", {})})
+    try:
+        exported, moments = arrays_of(content["model"]), arrays_of(content["optimizer"])
+        trained = {**exported, **arrays_of(content.get("trained", {}))}
+        former, scaler = json.loads(text(content["arguments"])), json.loads(text(content["scaler"]))
+        former = {"recipe": "original", **former}
+        progress = Progress(**json.loads(text(content["progress"])))
+        differing = [name for name, value in arguments.items() if former[name] != value]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain") from None
+    if differing:
+        name = differing[0]
+        raise UsageError(
+            f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {arguments[name]}: "
+            "resume with the same value, or start anew with another --model-name"
+        )
+    problem = wrong_numbers(moments)
+    if problem:
+        raise WeightsError(f"{path} {problem}")
+    for state in (exported, trained):
+        Weights(path, state).load(training.model)
     if training.average:
-        training.average.set(content["model"])
-    set_optimizer(training.model, training.optimizer, content["optimizer"])
-    scaler = json.loads(text(content["scaler"]))
+        training.average.set(exported)
+    set_optimizer(training.model, training.optimizer, moments)
     if scaler:
         current = training.scaler.state_dict()
         training.scaler.load_state_dict({**current, **{k: _like(current.get(k), v) for k, v in scaler.items()}})
-    training.progress = Progress(**json.loads(text(content["progress"])))
+    training.progress = progress
 
 
 def arrays(state):

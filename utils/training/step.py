@@ -8,11 +8,10 @@ import paddle
 from paddle import nn
 
 from model import MattingBase, MattingRefine
-from utils.system.errors import UsageError, WeightsError
+from utils.system.errors import UsageError
 from utils.training.loss import base_loss, refine_loss
 from utils.training.state import BEST
-from utils.weights.load import load_matching, read_state
-from utils.weights.names import deeplab_to_official, guess_backbone, model_shapes
+from utils.weights.load import load_matching
 
 OUTPUTS = {
     "base": ("pha", "fgr", "err", "hid"),
@@ -49,7 +48,7 @@ def load_pretrained(model, pretrain, checkpoint_dir):
     Returns:
         sentence on what was loaded.
 
-    Raises WeightsError if the file cannot be read or nothing in it belongs to the model, UsageError if there is none.
+    Raises WeightsError as load_matching, UsageError if there is neither.
     """
     if not pretrain:
         return "weights: random initialisation"
@@ -59,13 +58,7 @@ def load_pretrained(model, pretrain, checkpoint_dir):
         if not earlier.is_file():
             raise UsageError(f"--pretrain {pretrain}: there is neither a file {path} nor a training {earlier}")
         path = earlier
-    state = read_state(path)
-    if any(name.startswith("classifier.classifier.") for name in state):
-        state = deeplab_to_official(state)
-    matched, total = load_matching(model, state)
-    if not matched:
-        backbone = guess_backbone(model_shapes(model))
-        raise WeightsError(f"{path} holds no weights of this network: give weights of {backbone}")
+    matched, total = load_matching(model, path)
     return f"weights: {matched} of {total} tensors from {path}"
 
 

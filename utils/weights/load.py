@@ -9,10 +9,19 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from utils.system.errors import WeightsError
+from model import MattingBase, MattingRefine
+from utils.system.errors import UsageError, WeightsError
 from utils.system.files import atomic_path, sha256_file
 from utils.weights.file import check_file, read_tensors
-from utils.weights.names import _list, compare_state, model_shapes, official_to_paddle
+from utils.weights.names import (
+    compare_state,
+    deeplab_to_official,
+    guess_backbone,
+    model_shapes,
+    official_to_paddle,
+    other_backbone,
+    wrong_numbers,
+)
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[2] / "model" / "weights"
 DEFAULT_WEIGHTS = WEIGHTS_FOLDER / "mobilenetv2_people.pdparams"
@@ -40,7 +49,7 @@ def read_state(path):
     for key in NESTED:
         if isinstance(value, dict) and isinstance(value.get(key), dict):
             value = value[key]
-    state = _tensors(value) if isinstance(value, dict) else {}
+    state = arrays_of(value) if isinstance(value, dict) else {}
     if not state:
         raise WeightsError(f"{path} holds no tensors: give the file that holds the model's state dict")
     if all(name.startswith("module.") for name in state):
@@ -64,42 +73,129 @@ def weights_digest(path):
     return digest
 
 
-def load_weights(model, path, state=None):
-    """Load a file into a model, strictly: every tensor of the model, no other, all of the right shape.
+class Weights:
+    """What a weight file holds, and the network that it is of.
+
+    Attributes:
+        path: the file.
+        state: dict of name -> array as of `read_state`, with this network's names; DeepLabV3's are renamed, too.
+        backbone: "mobilenetv2", "resnet50" or "resnet101" as the names tell; None if they tell none.
+        counters: number of PyTorch's num_batches_tracked in the file, which have no counterpart here.
+    """
+
+    def __init__(self, path, state):
+        self.path, self.state = path, official_to_paddle(deeplab_to_official(state))
+        self.backbone = guess_backbone(self.state)
+        self.counters = len(state) - len(self.state)
+
+    def network(self, backbone=None, model_type="refine", **options):
+        """The network that `build` loads the tensors into, with random numbers; arguments as of `build`."""
+        backbone = backbone or self.backbone or "mobilenetv2"
+        kernel = self.state.get("refiner.conv1.weight", np.empty(3)).shape[-1:]
+        try:
+            if model_type == "base":
+                return MattingBase(backbone)
+            return MattingRefine(backbone, refine_kernel_size=1 if kernel == (1,) else 3, **options)
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+    def build(self, backbone=None, model_type="refine", **options):
+        """A network with these weights, in evaluation mode.
+
+        Args:
+            backbone: name of the encoder; None: the one that the file is of.
+            model_type: "refine", or "base" for the coarse network alone, of either kind of file.
+            options: arguments of MattingRefine; the refiner's kernel size follows from the file.
+
+        Returns:
+            MattingRefine or MattingBase.
+
+        Raises:
+            WeightsError: as `load`.
+            UsageError: an option is out of range.
+        """
+        model = self.network(backbone, model_type, **options)
+        weights = self if model_type == "refine" else self.without_refiner()
+        weights.load(model)
+        model.eval()
+        return model
+
+    def without_refiner(self):
+        """The coarse network's share: Weights of MattingBase."""
+        return Weights(self.path, {name: x for name, x in self.state.items() if not name.startswith("refiner.")})
+
+    def load(self, model):
+        """Load all into a model, strictly: every tensor of the model, no other, all of the right shape.
+
+        Raises:
+            WeightsError: the weights are not this model's, or no weights at all (integers, infinite numbers, negative
+                variances); the model is then unchanged.
+        """
+        problem = compare_state(self.state, model_shapes(model)) or wrong_numbers(self.state)
+        if problem:
+            raise WeightsError(f"{self.path} {problem}")
+        model.set_state_dict(self.state)
+
+    def matching(self, shapes):
+        """The tensors whose name and shape a model has.
+
+        Args:
+            shapes: dict of name -> tuple, the model's.
+
+        Raises:
+            WeightsError: there is none, or they are of another backbone, or their numbers are wrong as in `load`.
+        """
+        ours = guess_backbone(shapes)
+        matched = {name: x for name, x in self.state.items() if tuple(shapes.get(name, ("none",))) == x.shape}
+        problem = other_backbone(self.state, shapes) or wrong_numbers(matched)
+        if problem or not matched:
+            nothing = f"holds no weights of this network: give weights of {ours}"
+            raise WeightsError(f"{self.path} {problem or nothing}")
+        return matched
+
+
+def open_weights(path):
+    """Read a weight file and tell what it is of: `open_weights(path).build()` is the network, ready for use.
+
+    Returns:
+        Weights.
+
+    Raises:
+        WeightsError: as `read_state`.
+    """
+    return Weights(path, read_state(path))
+
+
+def load_weights(model, path):
+    """Load a file into a model, strictly.
 
     Args:
         model: MattingBase or MattingRefine.
         path: .pth or .pdparams file, see read_state.
-        state: what read_state(path) gave, where the caller has read it already.
 
     Raises:
-        WeightsError: as read_state, or the weights are not this model's; the model is then unchanged.
+        WeightsError: as `read_state` and `Weights.load`; the model is then unchanged.
     """
-    state = official_to_paddle(read_state(path) if state is None else state)
-    problem = compare_state(state, model_shapes(model))
-    if problem:
-        raise WeightsError(f"{path} {problem}")
-    broken = [name for name, array in state.items() if not np.isfinite(array).all()]
-    if broken:
-        raise WeightsError(f"{path} holds infinite or undefined numbers in {_list(broken)}: give an earlier checkpoint")
-    model.set_state_dict(state)
+    open_weights(path).load(model)
 
 
-def load_matching(model, state):
+def load_matching(model, path):
     """Copy the tensors whose name and shape agree; the model keeps its own for the rest.
 
     Args:
         model: MattingBase or MattingRefine.
-        state: dict of name -> array, names of PyTorch or Paddle.
+        path: .pth or .pdparams file, see read_state; of DeepLabV3, too.
 
     Returns:
         (matched, total): number of the model's tensors that were copied, and that it has.
+
+    Raises:
+        WeightsError: as `read_state` and `Weights.matching`; the model is then unchanged.
     """
-    target = model.state_dict()
-    state = official_to_paddle(state)
-    matched = {name: state[name] for name in target if name in state and list(state[name].shape) == target[name].shape}
-    model.set_state_dict({**target, **matched})
-    return len(matched), len(target)
+    shapes = model_shapes(model)
+    matched = open_weights(path).matching(shapes)
+    model.set_state_dict({**model.state_dict(), **matched})
+    return len(matched), len(shapes)
 
 
 def save_weights(model_or_state, path, dtype="float32"):
@@ -130,13 +226,14 @@ def save_weights(model_or_state, path, dtype="float32"):
         paddle.save(arrays, str(temporary))
 
 
-def _tensors(value):
-    """The arrays among a dict's values, in this machine's byte order."""
+def arrays_of(value):
+    """The arrays among a dict's values, in this machine's byte order, floating-point numbers as float32."""
     state = {}
     for name, item in value.items():
         if isinstance(item, np.ndarray):
             dtype = np.float32 if item.dtype.kind == "f" else item.dtype.newbyteorder("=")
-            state[str(name)] = np.ascontiguousarray(item, dtype).reshape(item.shape)
+            with np.errstate(over="ignore"):  # what float32 cannot hold is found as infinite
+                state[str(name)] = np.ascontiguousarray(item, dtype).reshape(item.shape)
     return state
 
 

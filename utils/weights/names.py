@@ -1,6 +1,10 @@
 """Names of tensors: the original's, Paddle's and DeepLabV3's; which network a state belongs to, and what differs."""
 
-NAMES_SHOWN = 6
+import numpy as np
+
+from dataset.errors import printable
+
+NAMES_SHOWN, NAME_SHOWN = 6, 120
 
 
 def official_to_paddle(state):
@@ -45,9 +49,9 @@ def compare_state(state, shapes):
     missing, unexpected, misshapen = differences(state, shapes)
     if not (missing or unexpected or misshapen):
         return None
-    theirs, ours = guess_backbone(state), guess_backbone(shapes)
-    if theirs and ours and theirs != ours:
-        return f"holds {theirs} weights, but the model is {ours}: pass --model-backbone {theirs} or other weights"
+    other = other_backbone(state, shapes)
+    if other:
+        return other
     if missing and not (unexpected or misshapen) and all(name.startswith("refiner.") for name in missing):
         return "holds base weights without the refiner (MattingBase): give weights of MattingRefine"
     if unexpected and not (missing or misshapen) and all(name.startswith("refiner.") for name in unexpected):
@@ -58,13 +62,44 @@ def compare_state(state, shapes):
         return f"holds a refiner of kernel size {theirs}, but the model has {ours}: set refine_kernel_size={theirs}"
     parts = []
     if missing:
-        parts.append(f"lacks {len(missing)} tensors ({_list(missing)})")
+        parts.append(f"lacks {len(missing)} tensors ({listed(missing)})")
     if unexpected:
-        parts.append(f"has {len(unexpected)} that do not belong here ({_list(unexpected)})")
+        parts.append(f"has {len(unexpected)} that do not belong here ({listed(unexpected)})")
     if misshapen:
         shown = [f"{name} {tuple(state[name].shape)} instead of {tuple(shapes[name])}" for name in misshapen]
-        parts.append(f"has {len(misshapen)} of another shape ({_list(shown)})")
+        parts.append(f"has {len(misshapen)} of another shape ({listed(shown)})")
     return f"does not fit the model: it {' and '.join(parts)}; give weights that were trained for this network"
+
+
+def other_backbone(state, shapes):
+    """As compare_state, of the backbones alone."""
+    theirs, ours = guess_backbone(state), guess_backbone(shapes)
+    if theirs and ours and theirs != ours:
+        return f"holds {theirs} weights, but the model is {ours}: pass --model-backbone {theirs} or other weights"
+    return None
+
+
+def wrong_numbers(state):
+    """Tell which arrays of a state dict no network could have made.
+
+    Args:
+        state: dict of name -> array, Paddle's names, of a network or of its optimizer.
+
+    Returns:
+        None if all are finite floats, and variances not negative; else the rest of a sentence that begins with the
+        file's name.
+    """
+    whole = [name for name, array in state.items() if array.dtype.kind != "f"]
+    if whole:
+        return f"holds {state[whole[0]].dtype} numbers instead of floats in {listed(whole)}: save them as float32"
+    infinite = [name for name, array in state.items() if not np.isfinite(array).all()]
+    if infinite:
+        return f"holds infinite or undefined numbers in {listed(infinite)}: give an earlier checkpoint"
+    squares = [name for name in state if name.endswith("_variance") or "/moment2" in name]
+    negative = [name for name in squares if state[name].min(initial=0) < 0]
+    if negative:
+        return f"holds negative variances in {listed(negative)}: give an earlier checkpoint"
+    return None
 
 
 def differences(state, shapes):
@@ -89,6 +124,7 @@ def guess_backbone(names):
     return None
 
 
-def _list(names):
-    more = len(names) - NAMES_SHOWN
-    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+def listed(names):
+    """The first of some names from a file, as a message may show them, and how many more there are."""
+    shown = ", ".join(printable(name)[:NAME_SHOWN] for name in names[:NAMES_SHOWN])
+    return shown + (f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else "")
