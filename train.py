@@ -18,12 +18,13 @@ from contextlib import ExitStack
 
 import paddle
 import paddle.distributed as dist
+from tqdm import tqdm
 
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError, command_line
 from utils.system.cpu import keep_freed_memory
 from utils.training.data import close, training_batches, validation_samples
-from utils.training.log import RunLog, progress_bar
+from utils.training.log import RunLog
 from utils.training.options import fixed_arguments, parse_jobs
 from utils.training.people import Average, Unclamped, people_step, rate_at
 from utils.training.run import Run, check_skipped
@@ -104,7 +105,8 @@ def train(args, held, rank=0, world=1):
     run = Run(args, training, log, samples, steps, rank, world)
     if progress.step == 0:
         run.validate({})  # what is not trained yet
-    bar = progress_bar(steps, progress.step, args.model_name, rank == 0)
+    hidden = None if rank == 0 else True  # None: shown on a terminal only, a log file holds lines
+    bar = tqdm(total=steps, initial=progress.step, desc=args.model_name, dynamic_ncols=True, disable=hidden)
     model.eval() if people else model.train()
     while not progress.complete(args.epoch_end, args.max_steps):
         batches.begin(progress.epoch, progress.batch)

@@ -167,7 +167,6 @@ MUTATIONS = [
             ("iterations=10", "iterations=9"),
             ("(pha < high))", "(pha <= high))"),
             ("pha >= 0.5", "pha > 0.5"),
-            ("(pha >= high)", "(pha > high)"),
             ("iterations) >= 1", "iterations) >= 0.99"),
         ],
     }.items()

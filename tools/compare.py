@@ -14,12 +14,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dataset.picture import PictureError
-from utils.evaluation.predictions import PredictionFolder
-from utils.evaluation.report import markdown_table
-from utils.evaluation.samples import StoredSet
+from utils.evaluation.report import markdown_table, side_by_side
+from utils.evaluation.samples import PredictionFolder, StoredSet
 from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate
-from utils.picture.contact_sheet import contact_sheet
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import write_text
@@ -34,10 +31,10 @@ def main(argv=None):
         raise UsageError("two --pred have one name: give each its own")
     reports = {}
     for name, method in methods.items():
-        with tqdm(total=len(samples), unit="image", desc=name, disable=None) as bar:
-            reports[name] = evaluate(
-                method, samples, args.metrics, args.region, num_workers=args.num_workers, on_row=bar.update
-            )
+        indices = tqdm(range(len(samples)), unit="image", desc=name, disable=None)
+        reports[name] = evaluate(
+            method, samples, args.metrics, args.region, indices=indices, num_workers=args.num_workers
+        )
         for failure in reports[name].failures:
             print(f"{name}: {failure['name']} failed: {failure['error']}", file=sys.stderr)
     text = markdown_table(reports)
@@ -45,8 +42,8 @@ def main(argv=None):
     if args.output:
         write_text(args.output, text)
     if args.figure:
-        rows = next(iter(reports.values())).rows
-        write_picture(args.figure, figure(samples, methods, reports, args.names or choose(rows, args.pictures)))
+        names = args.names or choose(next(iter(reports.values())), args.pictures)
+        write_picture(args.figure, side_by_side(samples, methods, reports, names))
     return 1 if any(report.failures for report in reports.values()) else 0
 
 
@@ -78,35 +75,13 @@ def named_folder(text):
     return name, Path(folder)
 
 
-def choose(rows, count):
+def choose(report, count):
     """Names of the worst half by the first column, then of others spread evenly down to the best."""
-    column = list(rows[0])[2] if rows else None
-    ranked = [row["name"] for row in sorted(rows, key=lambda row: row[column], reverse=True)]
+    ranked = report.worst(len(report.rows))
     count = min(count, len(ranked))
     worst = (count + 1) // 2
     rest, others = ranked[worst:], count - worst
     return ranked[:worst] + [rest[len(rest) * (step + 1) // others - 1] for step in range(others)]
-
-
-def figure(samples, methods, reports, names):
-    """One row a sample: src, bgr, true alpha, then every method's alpha, with its first metric in the caption."""
-    place = {samples.name(index): index for index in range(len(samples))}
-    rows, captions = [], []
-    for name in names:
-        if name not in place:
-            raise UsageError(f"--names: the set has no sample {name}")
-        sample = samples[place[name]]
-        alphas, scores = [], []
-        for method, predictor in methods.items():
-            try:
-                alphas.append(predictor(sample)[0])
-            except PictureError:
-                alphas.append(None)
-            column = reports[method].columns[0]
-            scores += [f"{method} {row[column]:.2f}" for row in reports[method].rows if row["name"] == name]
-        rows.append([sample.src, sample.bgr, sample.pha, *alphas])
-        captions.append(f"{name}   {reports[method].columns[0].replace('_', ' ')}: {', '.join(scores)}")
-    return contact_sheet(rows, captions, ["src", "bgr", "truth", *methods])
 
 
 if __name__ == "__main__":

@@ -7,13 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 import eval as door
+import predict
 from dataset.picture import read_alpha, read_rgb
+from tools import compare
 from utils.evaluation import metric
 from utils.evaluation.composites import Composites
+from utils.evaluation.demonstration import DemonstrationSet
 from utils.evaluation.trimap import make_trimap
 from utils.picture.write import write_picture
 
@@ -68,7 +72,7 @@ def test_predictions_on_disk_give_the_metrics_of_the_files(people, capsys):
     pairs = [(read_alpha(people / f"pred/{n}.png"), read_alpha(people / f"set/pha/{n}.png")) for n in "abcd"]
     expected = np.mean([metric.sad(pred, true) for pred, true in pairs])
     assert written["means"]["sad_all"] == pytest.approx(expected)
-    assert written["scored"] == 4 and written["failed"] == [] and written["units"]["grad"] == "thousands"
+    assert written["scored"] == 4 and written["failed"] == [] and written["units"]["grad"] == "1000"
     with open(rows, newline="") as file:
         read = list(csv.DictReader(file))
     assert [row["name"] for row in read] == list("abcd")
@@ -114,8 +118,30 @@ def test_composites_on_the_way_equal_the_stored_set(people, capsys):
     arguments = ["--metrics", "sad", "--per-image"]
     assert door.main(["--data-path", f"{people}/set", *arguments, f"{people}/stored.csv"]) == 0
     foregrounds = ["--data-path", f"{people}/people", "--backgrounds", f"{people}/rooms"]
-    assert door.main([*foregrounds, *arguments, f"{people}/made.csv", "--num-workers", "0", "--batch-size", "3"]) == 0
+    assert door.main([*foregrounds, *arguments, f"{people}/made.csv", "--num-workers", "0"]) == 0
     assert (people / "stored.csv").read_text() == (people / "made.csv").read_text()
+
+
+@pytest.mark.parametrize("mode", ["auto", "off"])
+def test_the_score_is_that_of_the_files_that_predict_writes(tmp_path, capsys, mode):
+    """Of a small picture, which is enlarged, whose background was photographed from aside and brighter."""
+    sample = DemonstrationSet()[DemonstrationSet().names.index("drawn_1")]
+    aside = cv2.add(np.roll(sample.bgr, 5, axis=1), np.full_like(sample.bgr, 25))
+    for part, picture in (("src", sample.src), ("bgr", aside), ("pha", sample.pha)):
+        write_picture(tmp_path / "set" / part / "drawn.png", picture)
+    same = ["--engine", "paddle", "--align", mode, "--match-exposure", mode]
+    pair = ["--src", f"{tmp_path}/set/src", "--bgr", f"{tmp_path}/set/bgr", "--output-types", "pha"]
+    assert predict.main([*pair, "--output-dir", f"{tmp_path}/written", *same]) == 0
+    written = ["--data", f"{tmp_path}/set", "--pred", f"files={tmp_path}/written", "--metrics", "sad"]
+    assert compare.main([*written, "--output", f"{tmp_path}/table.md"]) == 0
+    capsys.readouterr()
+    arguments = ["--data-path", f"{tmp_path}/set", "--metrics", "sad", "--output", f"{tmp_path}/report.json", *same]
+    assert door.main(arguments) == 0
+    assert f"engine paddle; align {mode}, match exposure {mode}" in capsys.readouterr().out
+    means = json.loads((tmp_path / "report.json").read_text())["means"]
+    row = (tmp_path / "table.md").read_text().splitlines()[-1]
+    assert row == f"| files | 1 | {means['sad_all']:.3f} | {means['sad_unknown']:.3f} |"
+    assert (means["sad_all"] < 2) == (mode == "auto")  # so that the corrections are seen to matter
 
 
 @pytest.mark.parametrize(
@@ -125,7 +151,7 @@ def test_composites_on_the_way_equal_the_stored_set(people, capsys):
         (["--data-path", "set", "--pred", "nowhere"], "nowhere"),
         (["--data-path", "people"], "--backgrounds"),
         (["--pred", "pred"], "--data-path"),
-        (["--batch-size", "0"], "--batch-size"),
+        (["--num-workers", "-1"], "--num-workers"),
         (["--height", "70"], "--height"),
         (["--protocol", "reference", "--metrics", "grad"], "reference"),
         (["--data-path", "set", "--model-path", "nowhere.pdparams"], "nowhere.pdparams"),

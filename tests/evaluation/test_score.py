@@ -4,17 +4,16 @@ import threading
 import tracemalloc
 
 import numpy as np
-import paddle
 import pytest
 
 from dataset.picture import PictureError
 from utils.evaluation import metric
-from utils.evaluation.predictions import PredictionFolder
-from utils.evaluation.report import csv_text, markdown_table, text_table, worst_sheet
-from utils.evaluation.samples import Sample, StoredSet
+from utils.evaluation.report import csv_text, markdown_table, side_by_side, text_table
+from utils.evaluation.samples import PredictionFolder, Sample, StoredSet
 from utils.evaluation.score import evaluate, ordered_map
 from utils.evaluation.trimap import make_trimap
 from utils.picture.write import write_picture
+from utils.system.errors import UsageError
 
 
 class Samples:
@@ -102,13 +101,12 @@ def test_the_reference_protocol_is_the_predecessors_arithmetic_on_floats():
 
 def test_the_split_over_processes_and_threads_changes_nothing():
     samples = Samples(7, broken=(3,))
-    whole = evaluate(darker, samples, keep_worst=3)
-    assert len(whole.rows) == 6 and len(whole.worst) == 3
+    whole = evaluate(darker, samples)
+    assert len(whole.rows) == 6
     for workers in (1, 4):
-        other = evaluate(darker, samples, keep_worst=3, num_workers=workers)
+        other = evaluate(darker, samples, num_workers=workers)
         assert (other.rows, other.failures, other.means) == (whole.rows, whole.failures, whole.means)
-        assert [entry["name"] for entry in other.worst] == [entry["name"] for entry in whole.worst]
-    parts = [evaluate(darker, samples, rank=rank, world=2) for rank in (0, 1)]
+    parts = [evaluate(darker, samples, indices=range(rank, 7, 2)) for rank in (0, 1)]
     assert [len(part.rows) for part in parts] == [4, 2]
     joined = sorted(parts[0].rows + parts[1].rows, key=lambda row: row["index"])
     assert joined == whole.rows
@@ -152,50 +150,21 @@ def test_without_a_foreground_its_metric_is_left_out_of_the_mean():
     assert report.means["fgr_mse_all"] == report.rows[1]["fgr_mse_all"] > 0
 
 
-class Network(paddle.nn.Layer):
-    """Alpha from one channel of src, in a way that shows what it was called with."""
-
-    def __init__(self):
-        super().__init__()
-        self.norm = paddle.nn.BatchNorm2D(3)
-        self.shapes, self.modes = [], []
-
-    def forward(self, src, bgr):
-        self.shapes.append(tuple(src.shape))
-        self.modes.append(self.training)
-        return self.norm(src)[:, :1].clip(0, 1), bgr, None
-
-
-def test_a_network_is_scored_in_evaluation_mode_and_batches_change_nothing():
-    network, samples = Network(), Samples(7)
-    network.train()
-    single = evaluate(network, samples)
-    assert network.training and set(network.modes) == {False}
-    pha = samples[2].src[..., 0] / np.float32(255)
-    expected = metric.sad(np.rint(pha / np.sqrt(1 + 1e-5) * 255).astype(np.uint8), samples[2].pha)
-    assert single.rows[2]["sad_all"] == pytest.approx(expected, rel=1e-3)
-    assert single.rows[2]["fgr_mse_all"] == metric.fgr_mse(samples[2].bgr, samples[2].fgr, samples[2].pha)
-    network.shapes.clear()
-    batched = evaluate(network, samples, batch_size=4, num_workers=2)
-    assert batched.rows == single.rows
-    # Only neighbours of one size share a batch.
-    assert network.shapes == [(2, 3, 48, 64), (2, 3, 52, 40), (2, 3, 48, 64), (1, 3, 52, 40)]
-
-
-def test_the_worst_are_kept_with_thumbnails():
+def test_the_worst_are_shown_with_truth_and_prediction():
     samples = Samples(6)
-    report = evaluate(darker, samples, keep_worst=2)
+    report = evaluate(darker, samples)
     ranked = sorted(report.rows, key=lambda row: -row["sad_all"])
-    assert [entry["name"] for entry in report.worst] == [row["name"] for row in ranked[:2]]
-    np.testing.assert_array_equal(report.worst[0]["true"], samples[report.worst[0]["index"]].pha)
-    sheet = worst_sheet(report)
+    assert report.worst(2) == [row["name"] for row in ranked[:2]] and report.worst(0) == []
+    sheet = side_by_side(samples, {"ours": darker}, {"ours": report}, report.worst(2))
     assert sheet.ndim == 3 and sheet.shape[0] > 2 * 256 and sheet.dtype == np.uint8
+    with pytest.raises(UsageError, match="no sample nobody"):
+        side_by_side(samples, {"ours": darker}, {"ours": report}, ["nobody"])
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures():
     def peak(count):
         tracemalloc.start()
-        evaluate(darker, Samples(count, sizes=((200, 200),)), metrics=("sad",), num_workers=2, keep_worst=2)
+        evaluate(darker, Samples(count, sizes=((200, 200),)), metrics=("sad",), num_workers=2)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
@@ -268,6 +237,8 @@ def test_tables_have_a_number_for_every_column(stored):
     assert lines[0] == "index,name,sad_all,mse_all,sad_unknown,mse_unknown" and len(lines) == 3
     assert float(lines[1].split(",")[2]) == report.rows[0]["sad_all"]
     table = markdown_table({"ours": report})
+    assert "| method | images | sad all, 1000 px | mse all, 1/1000 |" in table
     assert f"| ours | 2 | {report.means['sad_all']:.3f} | {report.means['mse_all']:.3f} |" in table
-    first = text_table(report).splitlines()[1].split()
+    heads, units, first, _ = (line.split() for line in text_table(report).splitlines())
+    assert heads == ["region", "sad", "mse"] and units == ["1000", "px", "1/1000"]
     assert first == ["all", f"{report.means['sad_all']:.3f}", f"{report.means['mse_all']:.3f}"]

@@ -35,11 +35,6 @@ def test_the_papers_rule_closes_gaps_narrower_than_the_dilations():
     assert columns(make_trimap(pha, iterations=5), 128) == [40, 41, 42, 55, 56]
 
 
-def test_the_wide_rule_reaches_ten_pixels_to_either_side():
-    assert columns(make_trimap(edge(), rule="wide"), 128) == list(range(30, 53))
-    assert columns(make_trimap(edge(), rule="wide", iterations=2), 128) == list(range(38, 45))
-
-
 def test_the_reference_rule_counts_every_value_that_is_not_pure():
     pha = edge()
     assert columns(make_trimap(pha, rule="reference"), 128) == list(range(30, 53))
@@ -48,7 +43,6 @@ def test_the_reference_rule_counts_every_value_that_is_not_pure():
     pha[:, 15] = 255
     pha[:, 60] = 1  # far below the other rules' threshold
     assert columns(make_trimap(pha, rule="reference"), 128) == list(range(30, 53)) + list(range(53, 71))
-    assert columns(make_trimap(pha, rule="wide"), 128) == list(range(30, 53))
 
 
 def test_the_kernel_is_a_cross():
@@ -73,8 +67,6 @@ def test_an_alpha_on_a_limit_is_no_longer_soft():
     half = np.full((3, 4), 0.5, np.float32)
     assert (make_trimap(half, iterations=0, high=0.5) == 255).all()
     assert (make_trimap(half, iterations=0, low=0.5) == 255).all()
-    assert (make_trimap(half, rule="wide", iterations=0, high=0.5) == 255).all()
-    assert (make_trimap(half, rule="wide", iterations=0, low=0.5) == 0).all()
 
 
 def test_the_frame_is_no_edge():
@@ -97,7 +89,7 @@ def test_bytes_and_floats_agree_and_stay_unchanged(rule):
 
 
 def test_wrong_inputs_are_refused():
-    with pytest.raises(ValueError, match="choose one of paper, wide, reference"):
+    with pytest.raises(ValueError, match="choose one of paper, reference"):
         make_trimap(edge(), rule="other")
     with pytest.raises(ValueError, match=r"\(H, W\)"):
         make_trimap(np.zeros((4, 4, 3), np.uint8))

@@ -17,7 +17,6 @@ from model.resize import _bilinear_weights, bilinear, nearest, scaled_size
 from tests.properties import given, pictures, seeds, settings, sides, st
 from utils.background.checks import match_size, scene_warnings
 from utils.engine.presets import ENLARGED_BELOW, enlargement, preset
-from utils.evaluation.sized_network import SizedNetwork
 from utils.picture.blend import over, without_spill
 from utils.picture.contact_sheet import contact_sheet, debug_picture
 from utils.picture.levels import to_uint8
@@ -98,16 +97,6 @@ def test_presets_suit_any_size(height, width):
     factor = enlargement(height, width)
     assert factor == enlargement(width, height) and 1 <= factor <= 4
     assert factor == 1 if max(height, width) >= ENLARGED_BELOW else max(height, width) * factor <= 960 + 1e-9
-
-
-@given(height=st.integers(1, 70), width=st.integers(1, 70), batch=st.integers(1, 2), seed=seeds)
-def test_batches_of_any_size_are_padded_and_cut(mattings, height, width, batch, seed):
-    layer = SizedNetwork(mattings[1])
-    rng = np.random.default_rng(seed)
-    src, bgr = (paddle.to_tensor(rng.random((batch, 3, height, width), np.float32)) for _ in range(2))
-    pha, fgr = layer(src, bgr)
-    np.testing.assert_array_equal(pha.numpy(), src.numpy()[:, :1])
-    np.testing.assert_array_equal(fgr.numpy(), bgr.numpy())
 
 
 @given(shapes, shapes, seeds)

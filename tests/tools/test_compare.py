@@ -7,6 +7,7 @@ from dataset.picture import read_alpha, read_rgb
 from tools import baselines, compare
 from utils.evaluation.metric import sad
 from utils.evaluation.samples import StoredSet
+from utils.evaluation.score import Report
 from utils.picture.write import write_picture
 
 
@@ -85,9 +86,10 @@ def test_the_table_has_one_row_a_method_and_the_figure_all_side_by_side(benchmar
 
 def test_the_figure_shows_the_worst_first_and_then_down_to_the_best():
     rows = [{"index": i, "name": f"n{i}", "sad_all": value} for i, value in enumerate((3, 9, 1, 7, 5, 8, 2, 4))]
-    assert compare.choose(rows, 4) == ["n1", "n5", "n7", "n2"]
-    assert compare.choose(rows, 1) == ["n1"]
-    assert len(compare.choose(rows, 99)) == 8
+    report = Report(["sad_all"], rows)
+    assert compare.choose(report, 4) == ["n1", "n5", "n7", "n2"]
+    assert compare.choose(report, 1) == ["n1"]
+    assert len(compare.choose(report, 99)) == 8
 
 
 def test_a_missing_prediction_is_named_and_the_table_still_made(benchmark, capsys):

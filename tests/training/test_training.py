@@ -16,12 +16,14 @@ import train
 from dataset.composite import collate
 from model import MattingBase
 from tests.drawn_data import make_data
+from utils.evaluation.samples import Sample
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError
 from utils.training import state as training_state
 from utils.training.data import Batches, training_batches, validation_samples
 from utils.training.log import RunLog
 from utils.training.options import STAGES, fixed_arguments, parse_jobs
+from utils.training.run import evaluation_mode
 from utils.training.step import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
 from utils.weights.file import read_tensors
 from utils.weights.load import read_state, save_weights
@@ -467,3 +469,30 @@ def test_the_loss_scaling_of_mixed_precision_is_kept(root, tmp_path):
     assert loaded.progress == progress
     assert fresh.state == {"scale": np.float32([4096.0]), "incr_count": 17, "use_dynamic_loss_scaling": True}
     assert fresh.state["scale"].dtype == np.float32
+
+
+# ---------------------------------------------------------------------------------------------------------- validation
+class Network(paddle.nn.Layer):
+    """Alpha from one channel of src, the foreground is the background; `modes` shows how it was called."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.modes = paddle.nn.BatchNorm2D(3), []
+
+    def forward(self, src, bgr):
+        self.modes.append(self.training)
+        return self.norm(src)[:, :1].clip(0, 1), bgr, None
+
+
+def test_a_network_is_validated_in_evaluation_mode_without_gradients():
+    rng, network = np.random.default_rng(0), Network()
+    src, bgr = rng.integers(0, 256, (2, 12, 9, 3), np.uint8)
+    with evaluation_mode(network) as predict:
+        pha, fgr = predict(Sample("one", src[..., 0], src, bgr))
+        assert not paddle.is_grad_enabled()
+    assert network.modes == [False] and network.training
+    np.testing.assert_allclose(pha, src[..., 0] / np.float32(255) / np.sqrt(1 + 1e-5), atol=1e-6)
+    np.testing.assert_allclose(fgr, bgr / np.float32(255), atol=1e-7)
+    with pytest.raises(ZeroDivisionError), evaluation_mode(network):
+        raise ZeroDivisionError
+    assert network.training

@@ -13,6 +13,7 @@ Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 import hashlib
 import math
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 from PIL import Image
@@ -41,7 +42,7 @@ CAPTURE = {
 }
 
 
-def check_height(height):
+def check_height(height: Optional[int]) -> None:
     """Raise UsageError for a height of composites that is no multiple of 4; None is none."""
     if height is not None and (height < 4 or height % 4):
         raise UsageError(f"--height {height} is no multiple of 4: give one, e.g. {max(4, height // 4 * 4)}")
@@ -66,7 +67,14 @@ class Composites:
             None meaning 2048.
     """
 
-    def __init__(self, foregrounds, backgrounds, protocol="paper-like", seed=0, height=None):
+    def __init__(
+        self,
+        foregrounds: Path,
+        backgrounds: Path,
+        protocol: str = "paper-like",
+        seed: int = 0,
+        height: Optional[int] = None,
+    ):
         if protocol not in PROTOCOLS:
             raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
         check_height(height)
@@ -81,13 +89,13 @@ class Composites:
         if protocol != "reference":  # there, background i belongs to foreground i, counted round
             self.order = np.random.RandomState(seed).permutation(len(self.backgrounds))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.foregrounds)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         return self.names[index]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Sample:
         name, place = self.names[index], int(self.order[index % len(self.order)])
         fgr, pha = self.foregrounds[index]
         background = self.backgrounds[place]
@@ -102,7 +110,7 @@ class Composites:
         return Sample(name, pha, src, bgr, fgr, make_trimap(pha), {**sources, **parameters})
 
 
-def pixels_sha256(picture):
+def pixels_sha256(picture: np.ndarray) -> str:
     """sha256 of a uint8 picture's shape and pixels, whatever file format it is packed in."""
     head = "x".join(str(side) for side in picture.shape)
     return hashlib.sha256(head.encode() + b":" + np.ascontiguousarray(picture).tobytes()).hexdigest()
@@ -159,7 +167,9 @@ def _paper_like(fgr, pha, background, rng, height):
     return blend(fgr, pha, bgr), bgr, pha, fgr, parameters
 
 
-def capture(fgr, pha, background, rng, height=None):
+def capture(
+    fgr: np.ndarray, pha: np.ndarray, background: np.ndarray, rng: np.random.RandomState, height: Optional[int] = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
     """Make a sample as two photographs of one scene, which differ by what CAPTURE says.
 
     The subject's shadow falls on the scene of src only; the camera of bgr stands a part of a pixel aside and exposes

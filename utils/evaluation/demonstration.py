@@ -20,18 +20,18 @@ class DemonstrationSet:
     drawn figures exact. Names: sample, cutout_1 .., drawn_1 ..
     """
 
-    def __init__(self, seed=0):
+    def __init__(self, seed: int = 0):
         self.seed = seed
         self.names = ["sample"]
         self.names += [f"cutout_{i + 1}" for i in range(CUTOUTS)] + [f"drawn_{i + 1}" for i in range(FIGURES)]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.names)
 
-    def name(self, index):
+    def name(self, index: int) -> str:
         return self.names[index]
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> Sample:
         name = self.names[index]
         if index == 0:
             pha, (src, bgr) = read_alpha(SAMPLE_PHA), read_sample_pair()
@@ -46,7 +46,7 @@ class DemonstrationSet:
         return Sample(name, pha, src, bgr, fgr, make_trimap(pha), parameters)
 
 
-def cut_out():
+def cut_out() -> tuple[np.ndarray, np.ndarray]:
     """The sample's subject: fgr and pha. Where pha is not full, fgr goes on from where it is."""
     pha, src = read_alpha(SAMPLE_PHA), read_rgb(SAMPLE_SRC)
     left = max(0, np.flatnonzero(pha.any(axis=0))[0] - MARGIN)

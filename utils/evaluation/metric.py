@@ -16,6 +16,8 @@ changed. Wrong shapes, kinds or values raise ValueError.
 """
 
 import math
+from collections.abc import Iterable
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -29,7 +31,7 @@ _CONNECTIVITY_STEPS = 10
 _CONNECTIVITY_TOLERANCE = np.float32(0.15)
 
 
-def sad(pred, true, trimap=None):
+def sad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
     """Sum of absolute differences: sum |pred - true| / 1000, in thousands of full pixels.
 
     Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
@@ -38,7 +40,7 @@ def sad(pred, true, trimap=None):
     return float(np.abs(_difference(pred, true))[_region(pred, trimap)].sum()) / 1000
 
 
-def mse(pred, true, trimap=None):
+def mse(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
     """Mean squared error: mean (pred - true)^2 * 1000, in thousandths; 0 if the trimap has no unknown pixel.
 
     Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
@@ -47,7 +49,7 @@ def mse(pred, true, trimap=None):
     return _mean(np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000
 
 
-def mad(pred, true, trimap=None):
+def mad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
     """Mean absolute difference: mean |pred - true| * 1000, in thousandths; 0 if the trimap has no unknown pixel.
 
     Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
@@ -56,7 +58,7 @@ def mad(pred, true, trimap=None):
     return _mean(np.abs(_difference(pred, true))[_region(pred, trimap)]) * 1000
 
 
-def grad(pred, true, trimap=None):
+def grad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
     """Gradient error: sum (|grad pred| - |grad true|)^2 / 1000, in thousands.
 
     Each alpha is first stretched by its own minimum and maximum to 0..1 (a constant one has gradient 0), then filtered
@@ -70,7 +72,7 @@ def grad(pred, true, trimap=None):
     return float(error[_region(pred, trimap)].sum()) / 1000
 
 
-def conn(pred, true, trimap=None):
+def conn(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
     """Connectivity error: sum |phi(pred) - phi(true)| / 1000, in thousands of full pixels.
 
     phi tells how well a pixel hangs together with the largest 4-connected region where both alphas are opaque: with l
@@ -102,7 +104,9 @@ def conn(pred, true, trimap=None):
     return float(error[region].sum(dtype=np.float64)) / 1000
 
 
-def fgr_mse(pred_fgr, true_fgr, true_pha, trimap=None):
+def fgr_mse(
+    pred_fgr: np.ndarray, true_fgr: np.ndarray, true_pha: np.ndarray, trimap: Optional[np.ndarray] = None
+) -> float:
     """Foreground error: mean (pred_fgr - true_fgr)^2 * 1000 with both black where the true alpha is 0, in thousandths.
 
     The mean goes over the three channels and all pixels of the region, also those that were made black.
@@ -121,7 +125,7 @@ def fgr_mse(pred_fgr, true_fgr, true_pha, trimap=None):
     return _mean(error[_region(true_pha, trimap)]) * 1000
 
 
-def dtssd(preds, trues):
+def dtssd(preds: Iterable[np.ndarray], trues: Iterable[np.ndarray]) -> float:
     """Flicker of a sequence: mean over neighbouring frames of sqrt(mean (d pred - d true)^2) * 100, in hundredths.
 
     d is the change of a pixel from one frame to the next.
@@ -151,7 +155,7 @@ def dtssd(preds, trues):
     return total / count * 100
 
 
-def reference_sad(pred, true, trimap):
+def reference_sad(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> float:
     """SAD as the earlier Paddle reproduction printed it: 2 * sum |pred - true| / 1000 over the unknown pixels.
 
     The factor 2 is its default `scale`, meant for batches of two and left in at batch 1. Use with
@@ -160,7 +164,7 @@ def reference_sad(pred, true, trimap):
     return 2 * sad(pred, true, trimap)
 
 
-def reference_mse(pred, true, trimap):
+def reference_mse(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> float:
     """MSE as the earlier Paddle reproduction printed it: 2 * sum (pred - true)^2 / (count + 1) * 1000.
 
     count is the number of unknown pixels; the factor 2 is the same as in `reference_sad`. Args otherwise as `mse`.

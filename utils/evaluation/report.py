@@ -2,48 +2,48 @@
 
 import csv
 import io
+from collections.abc import Sequence
 
-from utils.evaluation.score import METRICS, REGIONS
+import numpy as np
+
+from dataset.picture import PictureError
+from utils.evaluation.samples import Samples
+from utils.evaluation.score import METRICS, REGIONS, Predict, Report
 from utils.picture.contact_sheet import contact_sheet
+from utils.system.errors import UsageError
 
-UNITS = {
-    "sad": "thousands of full pixels",
-    "mse": "thousandths",
-    "grad": "thousands",
-    "conn": "thousands of full pixels",
-    "fgr_mse": "thousandths",
-    "mad": "thousandths",
-}
+UNITS = {"sad": "1000 px", "mse": "1/1000", "grad": "1000", "conn": "1000 px", "fgr_mse": "1/1000", "mad": "1/1000"}
 
 
-def metrics_of(report):
+def metrics_of(report: Report) -> list[str]:
     """Names of the metrics in a report, in the order of METRICS."""
-    return [name for name in METRICS if any(column in report.columns for column in (f"{name}_all", f"{name}_unknown"))]
+    return [name for name in METRICS if any(column.rpartition("_")[0] == name for column in report.columns)]
 
 
-def text_table(report):
+def text_table(report: Report) -> str:
     """The means, one line a region, one column a metric, three digits; `-` where no picture has the metric."""
     means, metrics = report.means, metrics_of(report)
-    lines = [f"{'region':8}" + "".join(f"{name:>12}" for name in metrics)]
+    rows = [["region", *metrics], ["", *(UNITS[name] for name in metrics)]]
     for region in REGIONS:
         if any(column.endswith(f"_{region}") for column in report.columns):
-            values = (means.get(f"{name}_{region}") for name in metrics)
-            lines.append(f"{region:8}" + "".join(f"{'-' if value is None else f'{value:.3f}':>12}" for value in values))
-    return "\n".join(lines)
+            rows.append([region, *(_digits(means.get(f"{name}_{region}")) for name in metrics)])
+    return "\n".join(f"{first:8}" + "".join(f"{cell:>12}" for cell in cells) for first, *cells in rows)
 
 
-def markdown_table(reports):
+def markdown_table(reports: dict[str, Report]) -> str:
     """Means of several reports with the same columns, {method: report}: one row a method, three digits."""
-    columns = next(iter(reports.values())).columns
-    lines = ["| method | images | " + " | ".join(column.replace("_", " ") for column in columns) + " |"]
-    lines.append("|" + "---|" * (len(columns) + 2))
-    for name, report in reports.items():
-        values = ["-" if value is None else f"{value:.3f}" for value in report.means.values()]
-        lines.append(f"| {name} | {len(report.rows)} | " + " | ".join(values) + " |")
-    return "\n".join(lines) + "\n"
+    columns = [column.rpartition("_") for column in next(iter(reports.values())).columns]
+    heads = [f"{name} {region}, {UNITS[name]}" for name, _, region in columns]
+    rows = [["method", "images", *heads], ["---"] * (len(heads) + 2)]
+    rows += [[name, str(len(r.rows)), *map(_digits, r.means.values())] for name, r in reports.items()]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def csv_text(report):
+def _digits(value):
+    return "-" if value is None else f"{value:.3f}"
+
+
+def csv_text(report: Report) -> str:
     """Every picture's numbers: index, name, then one column a metric and region."""
     text = io.StringIO()
     writer = csv.DictWriter(text, ["index", "name", *report.columns], lineterminator="\n")
@@ -52,15 +52,38 @@ def csv_text(report):
     return text.getvalue()
 
 
-def as_dict(report, **settings):
+def as_dict(report: Report, **settings) -> dict:
     """What goes into a .json: the settings, how many were scored, which failed and why, means and their units."""
     units = {name: UNITS[name] for name in metrics_of(report)}
     return {**settings, "scored": len(report.rows), "failed": report.failures, "means": report.means, "units": units}
 
 
-def worst_sheet(report):
-    """The report's worst pictures with truth and prediction: uint8 (H, W, 3)."""
-    rows = [[entry["src"], entry["true"], entry["pred"]] for entry in report.worst]
-    column = report.columns[0].replace("_", " ")
-    captions = [f"{entry['name']}   {column} {entry['value']:.3f}" for entry in report.worst]
-    return contact_sheet(rows, captions, ["src", "truth", "prediction"])
+def side_by_side(
+    samples: Samples, methods: dict[str, Predict], reports: dict[str, Report], names: Sequence[str]
+) -> np.ndarray:
+    """Some samples as a picture, one row each: src, bgr, true alpha, every method's alpha; its first metric above.
+
+    Args: the samples; {method: what predicts} and {method: its Report}; which samples, by name.
+    Returns uint8 (H, W, 3). Raises UsageError for a name that the set does not have.
+    """
+    place = {samples.name(index): index for index in range(len(samples))}
+    column = next(iter(reports.values())).columns[0]
+    rows, captions = [], []
+    for name in names:
+        if name not in place:
+            raise UsageError(f"--names: the set has no sample {name}")
+        sample = samples[place[name]]
+        rows.append([sample.src, sample.bgr, sample.pha, *(_alpha(predict, sample) for predict in methods.values())])
+        scores = [
+            f"{method} {row[column]:.2f}" for method in methods for row in reports[method].rows if row["name"] == name
+        ]
+        captions.append(f"{name}   {column.replace('_', ' ')}: {', '.join(scores)}")
+    return contact_sheet(rows, captions, ["src", "bgr", "truth", *methods])
+
+
+def _alpha(predict, sample):
+    try:
+        pha = predict(sample)[0]
+    except PictureError:
+        return None
+    return pha if pha.dtype == np.uint8 else np.rint(pha * 255).astype(np.uint8)

@@ -1,21 +1,28 @@
 """Scoring of predictions against a set of samples, picture by picture: for eval.py, training and tools/compare.py."""
 
-import heapq
 import math
 from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
 
 import numpy as np
 
 from dataset.errors import one_line
 from utils.evaluation import metric
-from utils.evaluation.predictions import PICTURE_FAILURES, _predict
+from utils.evaluation.samples import Sample, Samples
 from utils.evaluation.trimap import make_trimap
+from utils.picture.levels import to_levels
 
 METRICS = ("sad", "mse", "grad", "conn", "fgr_mse", "mad")
 DEFAULT_METRICS = ("sad", "mse", "grad", "conn", "fgr_mse")
 REGIONS = ("all", "unknown")
+# What one picture may fail with; anything else is a mistake in the program and ends it.
+PICTURE_FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
+
+# Of one Sample: pha (H, W) and fgr (H, W, 3) or None, uint8 or floating 0..1.
+Predict = Callable[[Sample], tuple[np.ndarray, Optional[np.ndarray]]]
 
 
 @dataclass
@@ -26,55 +33,50 @@ class Report:
         where the sample or the prediction has no foreground.
     columns: METRIC_REGION, e.g. sad_unknown.
     failures: one dict per picture that could not be scored: index, name, error.
-    worst: up to keep_worst dicts of the pictures with the largest first column: index, name, value, and thumbnails
-        src, true, pred (uint8).
     """
 
-    columns: list
-    rows: list = field(default_factory=list)
-    failures: list = field(default_factory=list)
-    worst: list = field(default_factory=list)
+    columns: list[str]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
 
     @property
-    def means(self):
+    def means(self) -> dict[str, Optional[float]]:
         """Mean of each column over the rows that have it, exact whatever the order; None if no row has it."""
-        means = {}
+        means: dict[str, Optional[float]] = {}
         for column in self.columns:
             values = [row[column] for row in self.rows if row[column] is not None]
             means[column] = math.fsum(values) / len(values) if values else None
         return means
 
+    def worst(self, count: int) -> list[str]:
+        """Names of the `count` pictures with the largest first column, the worst first."""
+        rated = [row for row in self.rows if row[self.columns[0]] is not None]
+        return [row["name"] for row in sorted(rated, key=lambda row: -row[self.columns[0]])[:count]]
+
 
 def evaluate(
-    predictor,
-    samples,
-    metrics=DEFAULT_METRICS,
-    regions=REGIONS,
-    protocol="paper",
-    batch_size=1,
-    num_workers=0,
-    rank=0,
-    world=1,
-    keep_worst=0,
-    on_row=None,
-):
+    predict: Predict,
+    samples: Samples,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    regions: Sequence[str] = REGIONS,
+    protocol: str = "paper",
+    indices: Optional[Iterable[int]] = None,
+    num_workers: int = 0,
+) -> Report:
     """Score predictions on samples; memory does not grow with the number of pictures.
 
     Args:
-        predictor: a callable that takes one Sample and returns (pha, fgr), pha (H, W) and fgr (H, W, 3) uint8 or
-            floating 0..1, fgr may be None; or a network, a paddle.nn.Layer called as model(src, bgr) with NCHW float32
-            0..1 whose first two results are pha and fgr. A network is put into evaluation mode and back afterwards.
+        predict: takes one Sample and returns (pha, fgr), pha (H, W) and fgr (H, W, 3) uint8 or floating 0..1, fgr may
+            be None. It is called in this thread, one sample after the other.
         samples: has len(), samples[i] -> utils.evaluation.samples.Sample, and samples.name(i).
         metrics: names of METRICS, the functions of utils.evaluation.metric.
         regions: "unknown" (the sample's trimap, or else the paper's rule) and/or "all" (whole picture).
         protocol: "paper": predictions are rounded to 8 bits, as if they had been written to PNG, and scored by the
             original scripts' formulas. "reference": the arithmetic of the earlier Paddle reproduction, `sad` and `mse`
             over its own unknown band, predictions unrounded.
-        batch_size: pictures that a network gets at once; only neighbours of equal size share a batch.
-        num_workers: threads that read pictures ahead and score them beside the network.
-        rank, world: score only every world-th sample, beginning with rank; see `gather`.
-        keep_worst: how many of the worst pictures to keep thumbnails of.
-        on_row: called without arguments after each picture, e.g. to move a progress bar.
+        indices: which samples to score, by default all; a progress bar round a range shows how far it is. Several
+            processes take a share each, see `gather`.
+        num_workers: threads that read pictures ahead and score them beside the prediction.
 
     Returns:
         Report. A picture that cannot be read, predicted or scored is named in its failures, and the rest goes on.
@@ -82,38 +84,68 @@ def evaluate(
     Raises:
         ValueError: unknown metric, region or protocol.
     """
-    columns = column_names(metrics, regions, protocol)
-    report = Report(columns)
-    score = _Scorer(metrics, regions, protocol, with_thumbnails=keep_worst > 0)
-    indices = range(rank, len(samples), world)
+    report = Report(column_names(metrics, regions, protocol))
 
     def load(index):
-        try:
-            return index, samples[index], None
-        except PICTURE_FAILURES as error:
-            return index, None, error
+        return index, _attempt(samples.__getitem__, index)
 
-    heap = []
-    loaded = ordered_map(load, indices, num_workers)
-    predicted = _predict(predictor, loaded, batch_size)
-    for index, row, thumbnails, error in ordered_map(score, predicted, num_workers):
-        if error is None:
-            report.rows.append({"index": index, "name": samples.name(index), **row})
-            value = row[columns[0]]
-            if keep_worst and value is not None:
-                # -index: of equals the first is kept, whatever the split over processes.
-                heapq.heappush(heap, (value, -index, {"index": index, "name": samples.name(index), **thumbnails}))
-                if len(heap) > keep_worst:
-                    heapq.heappop(heap)
+    def predicted():
+        for index, sample in ordered_map(load, range(len(samples)) if indices is None else indices, num_workers):
+            yield index, sample, sample if isinstance(sample, Exception) else _attempt(predict, sample)
+
+    def score(item):
+        index, sample, prediction = item
+        if isinstance(prediction, Exception):
+            return index, prediction
+        return index, _attempt(_numbers, report.columns, protocol, sample, *prediction)
+
+    for index, numbers in ordered_map(score, predicted(), num_workers):
+        row = {"index": index, "name": samples.name(index)}
+        if isinstance(numbers, Exception):
+            report.failures.append({**row, "error": one_line(numbers)})
         else:
-            report.failures.append({"index": index, "name": samples.name(index), "error": one_line(error)})
-        if on_row:
-            on_row()
-    report.worst = [{**entry, "value": value} for value, _, entry in sorted(heap, key=lambda item: item[:2])[::-1]]
+            report.rows.append({**row, **numbers})
     return report
 
 
-def column_names(metrics, regions, protocol="paper"):
+def _attempt(function, *values):
+    """What the function returns, or the error that one picture may fail with."""
+    try:
+        return function(*values)
+    except PICTURE_FAILURES as error:
+        return error
+
+
+def _numbers(columns, protocol, sample, pha, fgr):
+    """One row of a report: column -> number."""
+    if protocol == "reference":
+        trimap = make_trimap(sample.pha, rule="reference")
+        functions = {"sad_unknown": metric.reference_sad, "mse_unknown": metric.reference_mse}
+        return {column: functions[column](pha, sample.pha, trimap) for column in columns}
+    pha, fgr = _to_bytes(pha), None if fgr is None else _to_bytes(fgr)
+    unknown = sample.trimap
+    if unknown is None and any(column.endswith("_unknown") for column in columns):
+        unknown = make_trimap(sample.pha)
+    numbers = {}
+    for column in columns:
+        name, _, region = column.rpartition("_")
+        trimap = unknown if region == "unknown" else None
+        if name != "fgr_mse":
+            numbers[column] = getattr(metric, name)(pha, sample.pha, trimap)
+        elif fgr is None or sample.fgr is None:
+            numbers[column] = None
+        else:
+            numbers[column] = metric.fgr_mse(fgr, sample.fgr, sample.pha, trimap)
+    return numbers
+
+
+def _to_bytes(picture):
+    if picture.dtype != np.uint8 and not np.isfinite(picture).all():
+        raise ValueError("the prediction has values that are no numbers (NaN or infinity)")
+    return picture if picture.dtype == np.uint8 else to_levels(picture)
+
+
+def column_names(metrics: Sequence[str], regions: Sequence[str], protocol: str = "paper") -> list[str]:
     """Columns of a report: METRIC_REGION; raises ValueError for what does not exist."""
     for name, allowed in ((metrics, METRICS), (regions, REGIONS), ([protocol], ("paper", "reference"))):
         for value in name:
@@ -127,94 +159,28 @@ def column_names(metrics, regions, protocol="paper"):
     return [f"{name}_{region}" for region in regions for name in metrics]
 
 
-def gather(report, keep_worst=0):
+def gather(report: Report) -> Report:
     """Join the reports of all processes of paddle.distributed; the same as one process's. Each process gets it."""
     import paddle.distributed as dist
 
-    reports = []
+    reports: list[Report] = []
     dist.all_gather_object(reports, report)
     joint = Report(report.columns)
     joint.rows = sorted((row for part in reports for row in part.rows), key=lambda row: row["index"])
     joint.failures = sorted((row for part in reports for row in part.failures), key=lambda row: row["index"])
-    worst = sorted((row for part in reports for row in part.worst), key=lambda row: (-row["value"], row["index"]))
-    joint.worst = worst[:keep_worst]
     return joint
 
 
-def ordered_map(function, items, workers):
+def ordered_map(function: Callable, items: Iterable, workers: int) -> Iterator:
     """map() in threads, results in order, at most workers + 1 results ahead; plain map() with no workers."""
     if not workers:
         yield from map(function, items)
         return
     with ThreadPoolExecutor(workers) as pool:
-        waiting = deque()
+        waiting: deque = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-class _Scorer:
-    """Turns (index, sample, prediction, error) into (index, row, thumbnails, error)."""
-
-    def __init__(self, metrics, regions, protocol, with_thumbnails):
-        self.metrics, self.regions, self.protocol = metrics, regions, protocol
-        self.with_thumbnails = with_thumbnails
-
-    def __call__(self, item):
-        index, sample, prediction, error = item
-        if error is not None:
-            return index, None, None, error
-        try:
-            pha, fgr = prediction
-            row = self.reference_row(sample, pha) if self.protocol == "reference" else self.row(sample, pha, fgr)
-        except PICTURE_FAILURES as error:
-            return index, None, None, error
-        pictures = {"src": sample.src, "true": sample.pha, "pred": _to_bytes(pha)} if self.with_thumbnails else {}
-        return index, row, {name: thumbnail(picture) for name, picture in pictures.items()}, None
-
-    def row(self, sample, pha, fgr):
-        pha = _to_bytes(pha)
-        fgr = None if fgr is None else _to_bytes(fgr)
-        row = {}
-        for region in self.regions:
-            trimap = None
-            if region == "unknown":
-                trimap = make_trimap(sample.pha) if sample.trimap is None else sample.trimap
-            for name in self.metrics:
-                if name != "fgr_mse":
-                    value = getattr(metric, name)(pha, sample.pha, trimap)
-                elif fgr is None or sample.fgr is None:
-                    value = None
-                else:
-                    value = metric.fgr_mse(fgr, sample.fgr, sample.pha, trimap)
-                row[f"{name}_{region}"] = value
-        return row
-
-    def reference_row(self, sample, pha):
-        trimap = make_trimap(sample.pha, rule="reference")
-        functions = {"sad": metric.reference_sad, "mse": metric.reference_mse}
-        chosen = [name for name in self.metrics if name in functions]
-        return {f"{name}_unknown": functions[name](pha, sample.pha, trimap) for name in chosen}
-
-
-def _to_bytes(picture):
-    if picture.dtype == np.uint8:
-        return picture
-    if not np.isfinite(picture).all():
-        raise ValueError("the prediction has values that are no numbers (NaN or infinity)")
-    from utils.picture.levels import to_levels
-
-    return to_levels(picture)
-
-
-def thumbnail(picture, height=320):
-    """A picture (H, W[, 3]) uint8 scaled down to at most `height` rows; None stays None."""
-    if picture is None or picture.shape[0] <= height:
-        return picture
-    from PIL import Image
-
-    size = max(1, round(picture.shape[1] * height / picture.shape[0])), height
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))

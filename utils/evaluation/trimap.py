@@ -5,24 +5,24 @@ import numpy as np
 
 from utils.evaluation.metric import UNKNOWN
 
-RULES = ("paper", "wide", "reference")
+RULES = ("paper", "reference")
 # The "3 x 3 circular kernel": a disc of radius 1 is a cross.
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 
-def make_trimap(pha, rule="paper", low=0.06, high=0.96, iterations=10):
+def make_trimap(
+    pha: np.ndarray, rule: str = "paper", low: float = 0.06, high: float = 0.96, iterations: int = 10
+) -> np.ndarray:
     """Trimap of a true alpha: 0 background, 128 unknown, 255 foreground.
 
     Rules, every dilation and erosion with a 3 x 3 cross, repeated `iterations` times:
         paper      unknown = closing (dilations, then erosions) of the pixels with low < pha < high.
-        wide       unknown = dilations of pha > low without erosions of pha >= high.
         reference  the earlier Paddle reproduction's: unknown where the grey alpha, eroded, is below 1 and, dilated,
                    is above 0; `low` and `high` play no part.
 
-    "paper" and "wide" are two readings of one sentence in the supplement of Background Matting V2 (threshold the
-    alpha at 0.06 and 0.96, then 10 dilations followed by 10 erosions with a 3 x 3 circular kernel); this repository
-    uses the literal one, "paper". Its band holds little more than the soft pixels; "wide" and "reference" are at
-    least 2 * iterations pixels wide along every edge.
+    "paper" is the literal reading of one sentence in the supplement of Background Matting V2 (threshold the alpha at
+    0.06 and 0.96, then 10 dilations followed by 10 erosions with a 3 x 3 circular kernel). Its band holds little more
+    than the soft pixels; that of "reference" is at least 2 * iterations pixels wide along every edge.
 
     Args:
         pha: alpha (H, W), uint8 0..255 or floating 0..1; it is not changed.
@@ -43,14 +43,10 @@ def make_trimap(pha, rule="paper", low=0.06, high=0.96, iterations=10):
         band = _erode(_dilate(((pha > low) & (pha < high)).astype(np.uint8), iterations), iterations)
         known = np.where(pha >= 0.5, 255, 0)
         return np.where(band > 0, UNKNOWN, known).astype(np.uint8)
-    if rule == "wide":
-        possible = _dilate((pha > low).astype(np.uint8), iterations)
-        certain = _erode((pha >= high).astype(np.uint8), iterations)
-    elif rule == "reference":
-        possible = _dilate(pha.astype(np.float32), iterations) > 0
-        certain = _erode(pha.astype(np.float32), iterations) >= 1
-    else:
+    if rule != "reference":
         raise ValueError(f"unknown trimap rule {rule!r}: choose one of {', '.join(RULES)}")
+    possible = _dilate(pha.astype(np.float32), iterations) > 0
+    certain = _erode(pha.astype(np.float32), iterations) >= 1
     return np.where(certain, 255, np.where(possible, UNKNOWN, 0)).astype(np.uint8)
 
 

@@ -1,7 +1,6 @@
 """What a training leaves to be read: text lines, JSON lines, VisualDL scalars and pictures."""
 
 import json
-import sys
 import time
 from itertools import count
 from pathlib import Path
@@ -116,25 +115,6 @@ def duration(seconds):
     """h:mm:ss"""
     minutes, seconds = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
-
-
-def progress_bar(total, initial, title, active=True):
-    """tqdm on a terminal, else something that does nothing (a log file should hold lines, not bars)."""
-    if active and sys.stderr.isatty():
-        from tqdm import tqdm
-
-        return tqdm(total=total, initial=initial, desc=title, dynamic_ncols=True)
-    return NoBar()
-
-
-class NoBar:
-    """A progress bar that shows nothing."""
-
-    def update(self, steps=1):
-        pass
-
-    def close(self):
-        pass
 
 
 def picture_rows(pictures, outputs, count=4):

@@ -1,9 +1,13 @@
 """What happens beside the steps of a training: text and curves, validation, checkpoints, damaged files."""
 
 import time
+from contextlib import contextmanager
+
+import paddle
 
 from dataset.data_path import DataError
 from utils.evaluation.score import evaluate, gather
+from utils.picture.tensor import to_tensor
 from utils.training.log import Meter, picture_rows
 from utils.training.options import fixed_arguments
 from utils.training.state import BEST, LAST, save_training
@@ -53,10 +57,9 @@ class Run:
     def validate(self, train_terms):
         """Score the fixed samples, log the result and keep the weights if they are the best yet."""
         began = time.perf_counter()
-        with self.training.exported():
-            report = evaluate(
-                self.training.model, self.samples, metrics=("sad", "mse"), rank=self.rank, world=self.world
-            )
+        share = range(self.rank, len(self.samples), self.world)
+        with self.training.exported(), evaluation_mode(self.training.model) as predict:
+            report = evaluate(predict, self.samples, metrics=("sad", "mse"), indices=share)
         report = gather(report) if self.world > 1 else report
         for failure in report.failures:
             self.log.line(f"warning: not validated: {failure['error']}")
@@ -91,6 +94,27 @@ class Run:
             f"{self.args.model_name} is complete: {self.progress.step} steps, best SAD {self.progress.best_sad:.4f}"
         )
         self.log.close()
+
+
+@contextmanager
+def evaluation_mode(model):
+    """Within the block the network is in evaluation mode; gives it as a function Sample -> (pha, fgr), floats 0..1.
+
+    model: called as model(src, bgr), its first two results are pha and fgr.
+    """
+    training = model.training
+
+    def predict(sample):
+        pha, fgr = (result[0].numpy() for result in model(*to_tensor(sample.src, sample.bgr))[:2])
+        return pha[0], fgr.transpose(1, 2, 0)
+
+    model.eval()
+    try:
+        with paddle.no_grad():
+            yield predict
+    finally:
+        if training:
+            model.train()
 
 
 def check_skipped(skipped, progress, foregrounds, log):

@@ -1,0 +1,50 @@
+"""Which samples eval.py scores: a stored set, composites made on the way, or the demonstration set."""
+
+from pathlib import Path
+from typing import Optional
+
+from dataset.data_path import DataError, data_folder
+from utils.evaluation.composites import Composites
+from utils.evaluation.demonstration import DemonstrationSet
+from utils.evaluation.samples import Samples, StoredSet
+from utils.system.errors import UsageError
+
+
+def choose_samples(
+    data_path: Optional[Path],
+    backgrounds: Optional[Path],
+    data_root: Path,
+    predicted: bool,
+    protocol: str,
+    seed: int,
+    height: Optional[int],
+) -> tuple[Samples, str]:
+    """The samples to score, and a line or more that tell what they are.
+
+    Args:
+        data_path: a set with `src`, `bgr` and `pha`, or foregrounds; None: PhotoMatte85 below `data_root`, or else the
+            demonstration set.
+        backgrounds: for foregrounds; None: those below `data_root`.
+        predicted: whether predictions are on disk, so that a set needs no more than `pha`.
+        protocol: `"reference"` composes by the earlier reproduction's protocol, anything else as in the paper.
+        seed, height: of composites, see utils.evaluation.composites.
+
+    Raises UsageError or PictureError for what is missing.
+    """
+    if data_path and (predicted or (data_path / "src").is_dir()):
+        return StoredSet(data_path, needs=("pha",) if predicted else ("src", "bgr", "pha")), str(data_path)
+    if predicted:
+        raise UsageError("--pred needs --data-path with the set that it belongs to")
+    protocol = "reference" if protocol == "reference" else "paper-like"
+    try:
+        foregrounds = data_path or data_folder(data_root, "photomatte85", "valid")
+        backgrounds = backgrounds or data_folder(data_root, "backgrounds", "valid")
+    except DataError as error:
+        if data_path:
+            raise UsageError(f"--backgrounds is needed for foregrounds: {error}") from None
+        return DemonstrationSet(seed), (
+            f"{error}.\nA small set is scored instead; its numbers show that everything runs, and nothing else.\n"
+            "DEMONSTRATION SET: the sample pair, its subject in 4 drawn scenes, 4 drawn figures"
+        )
+    samples = Composites(foregrounds, backgrounds, protocol, seed, height)
+    return samples, f"{foregrounds} over {backgrounds}, {protocol}, seed {seed}"
