@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def csv_text(report: Report) -> str:
     return text.getvalue()
 
 
-def as_dict(report: Report, **settings) -> dict:
+def as_dict(report: Report, **settings: Any) -> dict[str, Any]:
     """What goes into a .json: the settings, how many were scored, which failed and why, means and their units."""
     units = {name: UNITS[name] for name in metrics_of(report)}
     return {**settings, "scored": len(report.rows), "failed": report.failures, "means": report.means, "units": units}
