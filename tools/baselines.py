@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from utils.evaluation.metric import sad
 from utils.evaluation.samples import StoredSet
+from utils.picture.levels import to_levels
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.errors import install
@@ -37,35 +38,24 @@ BAND = 1 / 64  # of the height: how far a trimap's unknown band reaches to eithe
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="benchmark set with src and bgr, pha for the search")
-    parser.add_argument(
-        "--method", choices=("everything", "difference", "closed-form"), required=True, help="see above"
-    )
+    parser.add_argument("--method", choices=METHODS, required=True, help="see above")
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--threshold", type=float, help="levels of 255; default: the best on this set")
     args = parser.parse_args(argv)
     if args.threshold is not None and not 0 < args.threshold < 255:
         raise UsageError(f"--threshold {args.threshold} is not between 0 and 255")
+    if args.method == "closed-form":
+        import_pymatting()  # what is missing is said before a threshold is searched for
     samples = StoredSet(args.data)
-    if args.method == "everything":
-        matte = everything
-    else:
-        threshold = args.threshold or best_threshold(samples)
-        if args.method == "difference":
-            matte = lambda sample: difference_matte(sample.src, sample.bgr, threshold)  # noqa: E731
-        else:
-            matte = closed_form(threshold)
+    threshold = args.threshold or (None if args.method == "everything" else best_threshold(samples))
+    matte = METHODS[args.method]
     for index in tqdm(range(len(samples)), unit="image", disable=None):
         sample = samples[index]
-        pha = matte(sample)
-        pha, fgr = pha if isinstance(pha, tuple) else (pha, sample.src)
+        pha, fgr = matte(sample.src, sample.bgr, threshold)
         write_picture(args.output / "pha" / f"{sample.name}.png", pha)
         write_picture(args.output / "fgr" / f"{sample.name}.png", fgr)
     print(f"{len(samples)} alphas in {args.output / 'pha'}")
     return 0
-
-
-def everything(sample):
-    return np.full(sample.src.shape[:2], 255, np.uint8)
 
 
 def difference(src, bgr):
@@ -111,22 +101,28 @@ def difference_trimap(src, bgr, threshold):
     return np.where(cv2.erode(mask, disc) > 0, 255, np.where(cv2.dilate(mask, disc) > 0, 128, 0)).astype(np.uint8)
 
 
-def closed_form(threshold):
-    """Returns a function Sample -> (pha, fgr)."""
+def closed_form(src, bgr, threshold):
+    """Alpha uint8 (H, W) and foreground uint8 (H, W, 3) by pymatting."""
+    pymatting = import_pymatting()
+    trimap, picture = difference_trimap(src, bgr, threshold) / 255, src / 255
+    # Without a certain foreground and background there is nothing to solve from.
+    alpha = pymatting.estimate_alpha_cf(picture, trimap) if {0, 1} <= set(np.unique(trimap).tolist()) else trimap
+    return to_levels(alpha), to_levels(pymatting.estimate_foreground_ml(picture, alpha))
+
+
+def import_pymatting():
     try:
-        from pymatting import estimate_alpha_cf, estimate_foreground_ml
+        import pymatting
     except ImportError:
         raise UsageError(f"--method closed-form needs pymatting: {install('tools')}") from None
+    return pymatting
 
-    def matte(sample):
-        trimap = difference_trimap(sample.src, sample.bgr, threshold)
-        src = sample.src / 255
-        # Without a certain foreground and background there is nothing to solve from.
-        alpha = estimate_alpha_cf(src, trimap / 255) if {0, 255} <= set(np.unique(trimap).tolist()) else trimap / 255
-        fgr = estimate_foreground_ml(src, alpha)
-        return np.rint(alpha * 255).clip(0, 255).astype(np.uint8), np.rint(fgr * 255).clip(0, 255).astype(np.uint8)
 
-    return matte
+METHODS = {  # (src, bgr, threshold) -> pha, fgr
+    "everything": lambda src, bgr, threshold: (np.full(src.shape[:2], 255, np.uint8), src),
+    "difference": lambda src, bgr, threshold: (difference_matte(src, bgr, threshold), src),
+    "closed-form": closed_form,
+}
 
 
 if __name__ == "__main__":

@@ -50,14 +50,8 @@ def main(argv=None):
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="benchmark set: src, bgr, pha, and fgr if there")
-    parser.add_argument(
-        "--pred",
-        type=named_folder,
-        action="append",
-        required=True,
-        metavar="NAME=FOLDER",
-        help="a method; once for each",
-    )
+    add_method = {"type": named_folder, "action": "append", "required": True, "metavar": "NAME=FOLDER"}
+    parser.add_argument("--pred", **add_method, help="a method; once for each")
     parser.add_argument("--region", nargs="+", choices=REGIONS, default=REGIONS, help="default: both")
     parser.add_argument("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS, help="default: all but mad")
     parser.add_argument("--num-workers", type=int, default=1, help="threads beside the main one, default 1")

@@ -4,9 +4,8 @@
     python -m tools.make_composites --check DATA/set
     python -m tools.make_composites --demonstration --output output/demonstration
 
-Writes src/ bgr/ pha/ fgr/ trimap/ as PNG and manifest.json with every parameter. For each file the manifest has the
-sha256 of its bytes and that of its pixels: the pixels of one seed are the same on every machine, the bytes are where
-the PNG compressor (zlib) is the same too. --check reads a set again and names every picture that is not as made.
+Writes src/ bgr/ pha/ fgr/ trimap/ as PNG, and manifest.json with every parameter and each picture's sha256 of pixels,
+which are the same on every machine. --check reads a set again and names every picture that is not as made.
 """
 
 import argparse
@@ -26,7 +25,7 @@ from utils.evaluation.demonstration import DemonstrationSet
 from utils.evaluation.samples import PARTS
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
-from utils.system.files import sha256_file, write_json
+from utils.system.files import write_json
 
 
 @command_line
@@ -73,25 +72,15 @@ def make(args):
             failed += 1
             print(f"left out {samples.name(index)}: {error}", file=sys.stderr)
             continue
-        files = {}
-        for part in parts:
-            path = args.output / part / f"{sample.name}.png"
-            write_picture(path, getattr(sample, part))
-            files[f"{part}/{sample.name}.png"] = {
-                "sha256": sha256_file(path),
-                "pixels_sha256": pixels_sha256(getattr(sample, part)),
-            }
+        pictures = {f"{part}/{sample.name}.png": getattr(sample, part) for part in parts}
+        for path, picture in pictures.items():
+            write_picture(args.output / path, picture)
+        files = {path: {"pixels_sha256": pixels_sha256(picture)} for path, picture in pictures.items()}
         entries.append({"name": sample.name, **sample.parameters, "files": files})
-    manifest = {
-        "format": 1,
-        "protocol": "demonstration" if args.demonstration else args.protocol,
-        "seed": args.seed,
-        "height": args.height,
-        "count": len(entries),
-        "samples": entries,
-    }
+    protocol = "demonstration" if args.demonstration else args.protocol
+    made = {"protocol": protocol, "seed": args.seed, "height": args.height, "count": len(entries)}
     # Last, so that a set with a manifest is a whole one.
-    write_json(args.output / "manifest.json", manifest)
+    write_json(args.output / "manifest.json", {"format": 1, **made, "samples": entries})
     print(f"{len(entries)} samples in {args.output}" + (f", {failed} left out" if failed else ""))
     return 1 if failed else 0
 
@@ -103,21 +92,16 @@ def check(folder):
     samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
     expected = {name: sums for sample in samples for name, sums in sample["files"].items()}
     present = {path.relative_to(folder).as_posix() for path in find_pictures(folder)}
-    wrong = 0
+    wrong = [f"{folder / name} is not in the manifest" for name in sorted(present - expected.keys())]
     for name, sums in tqdm(expected.items(), unit="file", disable=None):
         try:
             picture = (read_alpha if name.split("/")[0] in ("pha", "trimap") else read_rgb)(folder / name)
         except PictureError as error:
-            wrong += 1
-            print(error)
+            wrong.append(error)
             continue
         if pixels_sha256(picture) != sums["pixels_sha256"]:
-            wrong += 1
-            print(f"{folder / name} has other pixels than were made")
-    for name in sorted(present - expected.keys()):
-        wrong += 1
-        print(f"{folder / name} is not in the manifest")
-    print(f"{len(expected)} files in the manifest, {wrong} wrong")
+            wrong.append(f"{folder / name} has other pixels than were made")
+    print(*wrong, f"{len(expected)} files in the manifest, {len(wrong)} wrong", sep="\n")
     return 1 if wrong else 0
 
 
