@@ -85,8 +85,7 @@ class Refiner(nn.Layer):
             pha (b, 1, h, w), not clamped; fgr residual (b, 3, h, w); ref (b, 1, h/4, w/4), 1 where a cell was refined.
         """
         if self.mode == "full":
-            refined = self.refine_everything(src, bgr, pha, fgr, hid)
-            return refined[:, :1], refined[:, 1:], paddle.ones_like(src[:, :1, ::4, ::4])
+            return self._refine_everything(src, bgr, pha, fgr, hid)
         with paddle.no_grad():
             ref = self.select_cells(err.detach(), src)
         height, width = size_of(src)
@@ -116,11 +115,8 @@ class Refiner(nn.Layer):
         ref = ref.reshape(paddle.shape(err))
         return ref * (err > 0).astype("float32") if self.prevent_oversampling else ref
 
-    def refine_everything(self, src, bgr, pha, fgr, hid):
-        """Refine the whole picture at once, with zeros around it in place of the patches' margins: (b, 4, h, w).
-
-        The arguments are those of `forward`; every cell gets what it gets as a patch of its own.
-        """
+    def _refine_everything(self, src, bgr, pha, fgr, hid):
+        """`forward` for the whole picture at once, with zeros around it in place of the patches' margins."""
         height, width = size_of(src)
         half = height // 2, width // 2
         pictures = paddle.concat([src, bgr], axis=1)
@@ -131,7 +127,8 @@ class Refiner(nn.Layer):
             pictures = F.pad(pictures, [2, 2, 2, 2])
         x = self._half_size(x)
         x = nearest(x, (height + 4 * margin, width + 4 * margin))
-        return self._full_size(x, pictures)
+        x = self._full_size(x, pictures)
+        return x[:, :1], x[:, 1:], paddle.ones_like(src[:, :1, ::4, ::4])
 
     def _refine_cells(self, src, bgr, pha, fgr, hid, ref, coarse):
         """Return `coarse` (b, 4, h, w) with the n cells that `ref` marks replaced by their refinement.

@@ -10,6 +10,7 @@ import train
 from model import MattingRefine
 from tests.drawn_data import make_data
 from utils.training import step as training_step
+from utils.training.blocks import refine_blocks
 from utils.training.options import parse_jobs
 from utils.training.people import PEOPLE, Average, Unclamped, draw_refinement, rate_at
 from utils.training.step import build_optimizer
@@ -98,10 +99,15 @@ def test_another_length_is_refused_as_the_rate_depends_on_it(root, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    "more, said", [(("--model-type", "base"), "--model-type refine"), (("--pretrain", ""), "with --pretrain")]
+    "flag, value, said",
+    [
+        ("--model-type", "base", "--model-type refine"),
+        ("--pretrain", "", "with --pretrain"),
+        ("--model-refine-kernel-size", "1", "size 3"),
+    ],
 )
-def test_what_does_not_go_together_is_said(root, tmp_path, capsys, more, said):
-    assert train.main(flags(root, tmp_path, *more)) == 1
+def test_what_does_not_go_together_is_said(root, tmp_path, capsys, flag, value, said):
+    assert train.main(flags(root, tmp_path, flag, value)) == 1
     assert said in capsys.readouterr().err
 
 
@@ -123,6 +129,29 @@ def test_unclamped_outputs_clamped_are_those_of_the_network():
     neither = ((1 - ref) * (1 - out["ref_sm"])).numpy().repeat(4, 2).repeat(4, 3)
     np.testing.assert_allclose(out["pha"].clip(0, 1).numpy() * neither, pha.numpy() * neither, atol=2e-6)
     assert model.refiner.sample_pixels == 96 * 128 // 4
+
+
+def test_refining_by_blocks_equals_the_refiner_in_full_mode_and_has_its_gradients():
+    paddle.seed(0)
+    refiner = MattingRefine("mobilenetv2", refine_mode="full").refiner
+    refiner.eval()
+    for norm in (refiner.bn1, refiner.bn2, refiner.bn3):  # as after a training
+        norm._mean.set_value(paddle.randn(norm._mean.shape) * 0.1)
+        norm._variance.set_value(paddle.rand(norm._variance.shape) + 0.5)
+    src, bgr, weight = (paddle.rand([2, channels, 32, 44]) for channels in (3, 3, 4))
+    maps = paddle.rand([2, 36, 12, 16])
+    maps.stop_gradient = False
+    pha, res, _ = refiner(src, bgr, maps[:, 32:33], maps[:, 33:], None, maps[:, :32])
+    results = []
+    for value in (paddle.concat([pha, res], axis=1), refine_blocks(refiner, src, bgr, maps)):
+        (value * weight).sum().backward()
+        trained = {name: p.grad.numpy() for name, p in refiner.named_parameters() if not p.stop_gradient}
+        results.append({"value": value.numpy(), "maps": maps.grad.numpy(), **trained})
+        maps.clear_gradient(), refiner.clear_gradients()
+    expected, found = results
+    assert expected.keys() == found.keys() and len(expected) == 13
+    for name in expected:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3, atol=1e-5 * np.abs(expected[name]).max())
 
 
 def test_rates_reach_their_parts_and_follow_the_line(root, tmp_path):

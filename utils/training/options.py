@@ -164,6 +164,7 @@ def complete(args):
         (args.valid_size >= 64, "--valid-size must be at least 64 pixels"),
         (args.seed >= 0, "--seed cannot be negative"),
         (not people or args.model_type == "refine", "--recipe people trains the whole network: --model-type refine"),
+        (not people or args.model_refine_kernel_size == 3, "--recipe people needs --model-refine-kernel-size 3"),
         (not people or args.pretrain, "--recipe people goes on from trained weights: name them with --pretrain"),
     ]
     for name in ("log_train_loss", "log_train_images", "log_valid", "checkpoint"):

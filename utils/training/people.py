@@ -14,6 +14,7 @@ import paddle
 from paddle import nn
 
 from model.resize import bilinear, nearest, scaled_size
+from utils.training.blocks import refine_blocks
 from utils.training.loss import people_loss
 
 SCALES, SCALE_CHANCES = (1 / 4, 3 / 8, 1 / 2), (0.1, 0.15, 0.25)  # else any between 1/4 and 1/2
@@ -44,8 +45,8 @@ class Unclamped(nn.Layer):
         model: MattingRefine; its parameters stay its own.
 
     The refiner runs over the whole picture, and where a cell is not chosen its result is dropped: the numbers are those
-    of refining cells one by one, for half of the time, as neighbouring cells share most of their convolutions. That
-    takes fixed statistics of batch normalisation.
+    of refining cells one by one, for less time, as neighbours share most of their convolutions. That
+    takes fixed statistics of batch normalisation, and kernels of 3x3.
     """
 
     def __init__(self, model):
@@ -73,7 +74,7 @@ class Unclamped(nn.Layer):
             ref = self._chosen(err_sm.detach().clip(0, 1), src, share)
             mask = nearest(ref, src.shape[2:])
         coarse = bilinear(paddle.concat([alpha, res_sm], axis=1), src.shape[2:])
-        refined = self.model.refiner.refine_everything(src, bgr, alpha, res_sm, hid)
+        refined = refine_blocks(self.model.refiner, src, bgr, paddle.concat([hid, alpha, res_sm], axis=1))
         both = coarse + (refined - coarse) * mask
         pha, res = paddle.split(both, [1, 3], axis=1)
         return {
