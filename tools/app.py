@@ -6,7 +6,6 @@ python -m tools.app --host 0.0.0.0 --port 8080        for the network
 """
 
 import sys
-from pathlib import Path
 
 from utils.system.cpu import prepare
 
@@ -16,12 +15,11 @@ import argparse
 import os
 import shutil
 import socket
-import tempfile
 import threading
 import time
 from importlib.util import find_spec
 
-from tools.web.results import sweep
+from tools.web.storage import own_folder
 from tools.web.upload import Limits
 from utils.engine.choice import ENGINES
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
@@ -59,7 +57,7 @@ def main(argv=None):
     args = parse(argv)
     if find_spec("gradio") is None:
         raise UsageError(f"the page needs gradio: {install('app')}")
-    files = Path(tempfile.mkdtemp(prefix="matting-page-")).resolve()
+    files = own_folder()
     try:
         with terminable():
             serve(args, files)
@@ -75,16 +73,11 @@ def serve(args, files):
         GRADIO_TEMP_DIR=str(files), GRADIO_EXAMPLES_CACHE=str(files / "cached"),
         GRADIO_ALLOWED_PATHS="", GRADIO_BLOCKED_PATHS="", GRADIO_RUN_HISTORY="False",
     )  # fmt: skip
-    import gradio as gr
-    from starlette.middleware import Middleware
-
-    from tools.web.guard import Guard
-    from tools.web.page import CSS, FONT, Page
+    from tools.web.page import Page
 
     limits = Limits(
         args.max_megabytes, args.max_megapixels, args.max_clip_megabytes, args.max_seconds, args.keep_minutes
     )
-    largest = max(limits.megabytes, limits.clip_megabytes) * 10**6
     network = {"weights": args.model_path, "device": args.device}
     clips = find_spec("av") is not None
     if not clips:
@@ -92,32 +85,19 @@ def serve(args, files):
     page = Page(files, EXAMPLES, limits, network, args.engine, args.queue, clips)
     matting = page.matting("sampling", args.engine)  # wrong weights are reported now, not to the first visitor
     print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)
-    guard = Middleware(Guard, upload_bytes=largest + 100_000)
-    threading.Thread(target=sweep_always, args=(page.results, limits.minutes * 60), daemon=True).start()
-    if args.port and not free(args.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"), args.port):
+    host = args.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
+    if args.port and not free(host, args.port):
         raise UsageError(f"--port {args.port} cannot be listened on at this --host: choose another")
-    page.blocks.launch(
-        server_name=args.host,
-        server_port=args.port,
-        max_file_size=largest,
-        allowed_paths=[],
-        show_error=False,
-        ssr_mode=False,
-        footer_links=[],
-        run_history=False,
-        app_kwargs={"middleware": [guard]},
-        theme=gr.themes.Soft(
-            primary_hue="teal", secondary_hue="teal", font=FONT, font_mono=["ui-monospace", "monospace"]
-        ),
-        css=CSS,
-    )
+    page.launch(host, args.port, os.environ.get("GRADIO_ROOT_PATH"))
+    print(f"open {page.blocks.local_url} (Ctrl-C ends it and deletes all files)", flush=True)
+    threading.Thread(target=sweep_always, args=(page,), daemon=True).start()
+    page.blocks.block_thread()
 
 
-def sweep_always(folder, seconds):
-    """Delete results that have become old; gradio does so with what was uploaded."""
+def sweep_always(page):
     while True:
         time.sleep(30)
-        sweep(folder, seconds)
+        page.sweep()
 
 
 def free(host, port):

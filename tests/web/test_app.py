@@ -1,7 +1,6 @@
 """The web page: what it gives is what predict.py writes, it stays up whatever it is sent, and shows no other file."""
 
 import io
-import json
 import socket
 import struct
 import time
@@ -18,10 +17,10 @@ from dataset.picture import read_alpha, read_rgb, read_rgba
 from tests.app_server import BROWSER, DRIVER, ROOT, SAMPLE, browsing, give, matte_sample, requested, serving, wait
 from tests.prediction.test_predictor import scene
 
-httpx = pytest.importorskip("httpx", reason="gradio is not installed")
+pytest.importorskip("httpx", reason="gradio is not installed")
 pytest.importorskip("gradio", reason="gradio is not installed")
 
-OPTIONS = ["auto", "auto", "sampling", "auto", "en"]
+from tests.web.visitor import OPTIONS, Visitor, given, pictures, png  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -50,46 +49,6 @@ def truth(tmp_path_factory):
 def small():
     """A pair of 168x176 as PNG files in memory."""
     return [png(picture) for picture in scene(176, 168)]
-
-
-def png(picture):
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return file.getvalue()
-
-
-class Visitor:
-    """What a program can do with the page."""
-
-    def __init__(self, address):
-        self.http = httpx.Client(base_url=address, timeout=60)
-
-    def upload(self, name, data):
-        """Path of the upload on the server; None if it was refused, as a multipart name without a letter is."""
-        answer = self.http.post("/gradio_api/upload", files={"files": (name, data)})
-        return answer.json()[0] if answer.status_code == 200 else None
-
-    def call(self, name, *arguments):
-        """The results, or the text of the error."""
-        answer = self.http.post(f"/gradio_api/call/{name}", json={"data": list(arguments)})
-        if answer.status_code != 200:
-            return f"{answer.status_code}: {answer.text}"
-        lines = self.http.get(f"/gradio_api/call/{name}/{answer.json()['event_id']}").text.splitlines()
-        kind, data = lines[-3 if lines[-1] == "" else -2 :][:2]
-        data = json.loads(data.partition(":")[2])
-        return data if kind == "event: complete" else str(data)
-
-    def matte(self, src, bgr):
-        files = [{"path": path, "meta": {"_type": "gradio.FileData"}} if path else None for path in (src, bgr)]
-        return self.call("matte", *files, "#ff0000", None, *OPTIONS)
-
-    def get(self, file):
-        return self.http.get(file["url"]).content
-
-
-def pictures(results):
-    """com, pha, fgr and over of matte's results, as files of the server."""
-    return [update["value"] for update in results[4:8]]
 
 
 def test_eight_at_once_get_what_predict_writes(page, truth):
@@ -231,7 +190,7 @@ def test_no_other_file_and_no_other_server_is_reached(page, small):
     for form in ("png", "../x", None):
         assert isinstance(visitor.call("matte_clip", None, None, "#000", None, form, *OPTIONS), str)
     for options in (["auto", "auto", "sampling", "evil", "en"], ["no", "auto", "sampling", "auto", "en"]):
-        files_given = [{"path": path, "meta": {"_type": "gradio.FileData"}} for path in (bgr, bgr)]
+        files_given = [given(bgr)] * 2
         assert isinstance(visitor.call("matte", *files_given, "#000", None, *options), str)
     assert visitor.http.post("/gradio_api/queue/join", content=b"[" * 2_000_000).status_code == 413
     assert visitor.http.get("/config").status_code == 200
@@ -254,11 +213,11 @@ def test_clips_are_matted_and_odd_ones_refused(page, small):
     visitor = Visitor(page[0])
     src, bgr = scene(176, 168)
     clip = clip_of(src, 4)
-    given = {"path": visitor.upload("b.png", small[1]), "meta": {"_type": "gradio.FileData"}}
+    background = given(visitor.upload("b.png", small[1]))
 
     def matte(name, data, form="mp4"):
-        source = {"path": visitor.upload(name, data), "meta": {"_type": "gradio.FileData"}}
-        return visitor.call("matte_clip", source, given, "#ff0000", None, form, *OPTIONS)
+        source = given(visitor.upload(name, data))
+        return visitor.call("matte_clip", source, background, "#ff0000", None, form, *OPTIONS)
 
     results = matte("my clip.mp4", clip)
     assert isinstance(results, list), results

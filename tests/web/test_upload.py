@@ -13,7 +13,8 @@ from dataset.picture import read_alpha, read_rgb
 from tests.prediction.test_predictor import scene
 from tools import app
 from tools.web.guard import BODY, Guard
-from tools.web.results import matte_pair, parse_colour, put_before, result_name, sweep
+from tools.web.results import matte_pair, parse_colour, put_before, result_name
+from tools.web.storage import sweep
 from tools.web.upload import Limits, read_upload, shown_name
 from tools.web.words import WORDS, Refused, say
 from utils.picture.blend import over
@@ -187,7 +188,7 @@ def test_guard_lets_the_page_through_and_nothing_else():
 
 
 def test_guard_cuts_off_large_bodies_stated_or_not():
-    assert through_guard("/gradio_api/queue/join", headers=[(b"content-length", b"1000001")])[0] == 413
+    assert through_guard("/gradio_api/queue/join", headers=[(b"content-length", b"64001")])[0] == 413
     assert through_guard("/gradio_api/upload", headers=[(b"content-length", b"-1")])[0] == 413
     assert through_guard("/gradio_api/queue/join", bytes(5_000_000))[1] <= BODY
     assert through_guard("/gradio_api/upload", bytes(2_000_000)) == (200, 2_000_000)

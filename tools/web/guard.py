@@ -1,23 +1,29 @@
 """What stands before the web page's server: only the page's own addresses, no large bodies, nothing from elsewhere."""
 
+import asyncio
+from urllib.parse import urlsplit
+
+UPLOAD = "/gradio_api/upload"
 # The addresses that the page and gradio's Python client use. Gradio has more: a proxy, monitoring, editing.
 PATHS = (
     "/assets/", "/static/", "/svelte/",
     *(f"/gradio_api/{name}" for name in ("file=", "heartbeat/", "call/", "run/")),
 )  # fmt: skip
-WHOLE_PATHS = (
-    "/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt",
+WHOLE_PATHS = {
+    "/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt", UPLOAD,
     *(f"/gradio_api/{name}" for name in (
-        "app_id", "cancel", "info", "queue/data", "queue/join", "reset", "startup-events", "theme.css", "upload",
+        "app_id", "cancel", "info", "queue/data", "queue/join", "reset", "startup-events", "theme.css",
         "upload_progress",
     )),
-)  # fmt: skip
-BODY = 1_000_000  # bytes of anything but an upload
-# The browser asks nobody else, whatever the page's scripts want.
+}  # fmt: skip
+BODY = 64_000  # bytes of anything but an upload
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+REFLECTED = (b"x-forwarded-host", b"x-gradio-server")  # gradio would make the page's own address of them
+# The browser asks nobody else, whatever the page's scripts want, and shows the page in no other one's frame.
 SECURITY = (
     "default-src 'self' data: blob:; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
     "style-src 'self' 'unsafe-inline'; "
-    "object-src 'none'; base-uri 'self'; form-action 'self'"
+    "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
 )
 
 
@@ -27,21 +33,49 @@ class Guard:
     Args:
         app: ASGI application.
         upload_bytes: largest body of an upload; other requests may send BODY bytes.
+        room: function of bytes: whether so many more may be uploaded now.
+        names: host names that the page answers to, in lower case; None: to any.
+        origin: the page's origin behind a proxy, from which requests may come as well; None: there is none.
     """
 
-    def __init__(self, app, upload_bytes):
-        self.app, self.upload_bytes = app, upload_bytes
+    def __init__(self, app, upload_bytes, room=lambda _: True, names=None, origin=None):
+        self.app, self.upload_bytes, self.room, self.names, self.origin = app, upload_bytes, room, names, origin
+        self.coming = 0  # bytes of uploads that are on their way
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
             return await (_close(send) if scope["type"] == "websocket" else self.app(scope, receive, send))
-        path = scope["path"]
+        path, headers = scope["path"], dict(scope["headers"])
+        if not self.is_ours(headers):
+            return await _answer(send, 403, b"this page does not answer to that name")
         if not (path in WHOLE_PATHS or path.startswith(PATHS)) or _elsewhere(path):
             return await _answer(send, 404, b"not found")
-        limit = self.upload_bytes if path.endswith("/upload") else BODY
-        stated = dict(scope["headers"]).get(b"content-length", b"0")
+        limit = self.upload_bytes if path == UPLOAD else BODY
+        stated = headers.get(b"content-length", b"0")
         if not stated.isdigit() or int(stated) > limit:
             return await _answer(send, 413, f"at most {limit} bytes are taken".encode())
+        scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in REFLECTED]}
+        if path != UPLOAD:
+            return await self.pass_on(scope, receive, send, limit)
+        size = int(stated) or limit
+        self.coming += size
+        try:
+            if not await asyncio.to_thread(self.room, self.coming):
+                return await _answer(send, 507, b"the page's disk is full: try again in a few minutes")
+            await self.pass_on(scope, receive, send, limit)
+        finally:
+            self.coming -= size
+
+    def is_ours(self, headers):
+        """Whether a request means this page, and comes from it if it comes from a page."""
+        host, origin = (headers.get(name, b"").decode("latin-1").lower() for name in (b"host", b"origin"))
+        try:
+            named, of = urlsplit(f"//{host}").hostname, urlsplit(origin).netloc
+        except ValueError:  # no address at all
+            return False
+        return (self.names is None or named in self.names) and (not origin or of == host or origin == self.origin)
+
+    async def pass_on(self, scope, receive, send, limit):
         received = 0
 
         async def counted():
@@ -62,7 +96,7 @@ class Guard:
 
 def _elsewhere(path):
     """Whether a file of another server is asked for, which gradio would fetch."""
-    return path.partition("file=")[2].lstrip().lower().startswith(("http:", "https:"))
+    return path.startswith("/gradio_api/file=") and "://" in path
 
 
 async def _answer(send, status, text):

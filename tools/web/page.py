@@ -8,13 +8,17 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import gradio as gr
-import gradio.component_meta
+from starlette.middleware import Middleware
 
+from tools.web import hooks
 from tools.web.clip import FORMATS, matte_clip
+from tools.web.guard import LOOPBACK, Guard
 from tools.web.notes import in_language
 from tools.web.results import matte_pair, put_before
+from tools.web.storage import QUOTA, room, sweep
 from tools.web.words import LANGUAGES, Refused, say
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES
@@ -26,6 +30,7 @@ from utils.system.errors import UsageError, user_message
 OPTIONS = {"align": ALIGN_MODES, "exposure": EXPOSURE_MODES, "refine": ("sampling", "thresholding", "full")}
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "network"}
 COLOUR = "#2d9c6f"
+SESSIONS = 200  # whose state is kept
 NETWORKS = 3  # kept in memory, one for each combination of options
 FONT = ["system-ui", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "sans-serif"]
 CSS = """
@@ -35,35 +40,24 @@ CSS = """
 """
 
 
-# gradio would write a .pyi file beside this one, for whoever edits it.
-gradio.component_meta.create_or_modify_pyi = lambda *_: None
-
-
 def uploaded_path(_self, payload):
     """What the page's functions get of an upload: its path. Gradio itself decodes nothing."""
     return payload.path if payload else None
 
 
-async def uploaded_only(self, path):
-    """Gradio would fetch a file whose path is an address."""
-    if path and "://" in str(path):
-        raise gr.Error("only uploaded files are taken", print_exception=False)
-    return await gr.blocks.Block.async_move_resource_to_block_cache(self, path)
-
-
 class UploadedPicture(gr.Image):
-    is_template, preprocess, async_move_resource_to_block_cache = True, uploaded_path, uploaded_only
+    is_template, preprocess = True, uploaded_path
 
 
 class UploadedClip(gr.Video):
-    is_template, preprocess, async_move_resource_to_block_cache = True, uploaded_path, uploaded_only
+    is_template, preprocess = True, uploaded_path
 
 
 class Page:
     """The page and what it needs to answer.
 
     Args:
-        files: Path, gradio's temporary folder: results and copies of the examples are written to it.
+        files: Path, gradio's temporary folder: uploads, results and copies of the examples are in it.
         examples: pairs of paths, sources and backgrounds, to try the page with.
         limits: tools.web.upload.Limits.
         network: arguments of `Matting` that stay the same: `weights`, `device`.
@@ -73,18 +67,45 @@ class Page:
     """
 
     def __init__(self, files, examples, limits, network, engine="auto", waiting=24, clips=True):
-        self.results, self.limits, self.engine, self.clips = files / "results", limits, engine, clips
+        hooks.install()
+        self.files, self.results, self.quota = files, files / "results", QUOTA
+        self.limits, self.engine, self.clips = limits, engine, clips
+        self.busy, self.left = set(), set()  # folders that are written to; those of them whose visitor has gone
+        self.engines = [name for name in ENGINES if name not in PACKAGES or not missing_packages(name)]
         self.matting = lru_cache(NETWORKS)(lambda mode, engine: Matting(refine_mode=mode, engine=engine, **network))
         self.examples = self.copied(examples, files / "examples")
         self.worded = []  # (component, property, key): what a change of language changes
-        with gr.Blocks(
-            title="Background matting", analytics_enabled=False, delete_cache=(60, limits.minutes * 60)
-        ) as page:
+        with gr.Blocks(title="Background matting", analytics_enabled=False) as page:
             self.build()
             page.load(self.greet, None, [self.language, *self.labelled()], api_visibility="private", queue=False)
             page.unload(self.leave)
-        page.queue(max_size=waiting, default_concurrency_limit=1)
+        page.queue(max_size=waiting, default_concurrency_limit=1, api_open=False)
+        hooks.be_fair(page._queue)
         self.blocks = page
+
+    def launch(self, host, port=None, root=None, **options):
+        """Serve the page on an address of this machine; `root` is the one that it has behind a proxy, or None."""
+        largest = max(self.limits.megabytes, self.limits.clip_megabytes) * 10**6
+        origin = urlsplit(root or "")
+        # The names of this machine are known if nobody else can reach it; those of a network are not.
+        names = {host.lower(), *LOOPBACK, origin.hostname} if host in LOOPBACK or host.startswith("127.") else None
+        guard = Middleware(
+            Guard, upload_bytes=largest + 100_000, room=lambda more: room(self.files, more, self.quota), names=names,
+            origin=f"{origin.scheme}://{origin.netloc}" if origin.netloc else None,
+        )  # fmt: skip
+        theme = gr.themes.Soft(
+            primary_hue="teal", secondary_hue="teal", font=FONT, font_mono=["ui-monospace", "monospace"]
+        )
+        self.blocks.launch(
+            server_name=host, server_port=port, root_path=root, max_file_size=largest, state_session_capacity=SESSIONS,
+            allowed_paths=[], show_error=False, ssr_mode=False, footer_links=[], run_history=False, quiet=True,
+            app_kwargs={"middleware": [guard]}, theme=theme, css=CSS, prevent_thread_lock=True, **options,
+        )  # fmt: skip
+
+    def sweep(self):
+        """Delete what has become old, but neither the examples nor what somebody works on or waits for."""
+        spared = {self.files / "examples", *self.busy, *hooks.files_in_use(self.blocks._queue)}
+        sweep(self.files, self.limits.minutes * 60, spared)
 
     def copied(self, examples, folder):
         """Copies of the examples: what the page serves lies in its own folder, and so do their addresses."""
@@ -212,10 +233,9 @@ class Page:
         return radio
 
     def build_options(self):
-        engines = [name for name in ENGINES if name not in PACKAGES or not missing_packages(name)]
         with self.word(gr.Accordion(say("options"), open=False), "options"):
             radios = [self.radio(key, values) for key, values in OPTIONS.items()]
-            return [*radios, self.word(gr.Dropdown(engines, value=self.engine, label=say("engine")), "engine")]
+            return [*radios, self.word(gr.Dropdown(self.engines, value=self.engine, label=say("engine")), "engine")]
 
     def limit_words(self, language):
         keys = ("limits", "clip_limits") if self.clips else ("limits",)
@@ -234,19 +254,26 @@ class Page:
         language = "zh" if request.headers.get("accept-language", "").lower().startswith("zh") else "en"
         return [language, *self.translate(language)]
 
-    def leave(self, request: gr.Request):
-        """Delete the results of somebody who has closed the page."""
-        shutil.rmtree(self.session_folder(request), ignore_errors=True)
+    async def leave(self, request: gr.Request):
+        """Forget the jobs of somebody who has closed the page, and delete their results."""
+        await self.blocks._queue.clean_events(session_hash=request.session_hash)
+        folder = self.session_folder(request)
+        for results in folder.iterdir() if folder.is_dir() else ():
+            if results in self.busy:
+                self.left.add(results)
+            else:
+                shutil.rmtree(results, ignore_errors=True)
 
     def session_folder(self, request):
-        # The browser names its session: hashed, the name cannot lead anywhere else.
-        return self.results / hashlib.sha256(str(request.session_hash).encode()).hexdigest()[:32]
+        # The browser names its session: hashed, the name cannot lead anywhere else. Programs need not have one.
+        session = request.session_hash
+        return self.results / (hashlib.sha256(session.encode()).hexdigest() if session else secrets.token_hex(32))
 
     def matte(self, src, bgr, colour, behind, align, exposure, refine, engine, language, request: gr.Request):
         """Matte an uploaded pair, and put the subject before a colour or a picture."""
-        with answered(language):
+        with answered(language), self.working(request) as folder:
             require(no_src=src, no_bgr=bgr)
-            folder, matting = self.begin(request, align, exposure, refine, engine)
+            matting = self.chosen(align, exposure, refine, engine)
             done = matte_pair(matting, src, bgr, align, exposure, self.limits, folder)
             over, view = put_before(folder, colour, behind, self.limits)
         notes = [say("took", language, engine=matting.engine, **done), *done["notes"]]
@@ -265,11 +292,9 @@ class Page:
         request: gr.Request, progress=gr.Progress(),  # noqa: B008
     ):  # fmt: skip
         """Matte an uploaded clip."""
-        with answered(language):
+        with answered(language), self.working(request) as folder:
             require(no_clip_given=src)
-            if form not in FORMATS:
-                raise Refused("bad_option")
-            folder, matting = self.begin(request, align, exposure, refine, engine)
+            matting = self.chosen(align, exposure, refine, engine, form)
             com, pha, notes = matte_clip(
                 matting, src, bgr, (colour, behind), align, exposure, form, self.limits, folder,
                 lambda done, of: progress((done, of), unit=""),
@@ -277,14 +302,32 @@ class Page:
         shown = None if form == "mov" else str(com)  # browsers do not play ProRes
         return [shown, *(gr.update(value=str(file), interactive=True) for file in (com, pha)), listed(notes, language)]
 
-    def begin(self, request, align, exposure, refine, engine):
-        """A new folder for results, and the network that was chosen."""
-        for key, value in (("align", align), ("exposure", exposure), ("refine", refine)):
-            if value not in OPTIONS[key]:
-                raise Refused("bad_option")
+    @contextmanager
+    def working(self, request):
+        """A new folder for results, which is neither swept nor taken away while it is written to."""
+        if not room(self.files, 0, self.quota):
+            raise Refused("no_room")
         folder = self.session_folder(request) / secrets.token_hex(16)
         folder.mkdir(parents=True)
-        return folder, self.matting(refine, engine)
+        self.busy.add(folder)
+        try:
+            yield folder
+        except BaseException:
+            self.left.add(folder)
+            raise
+        finally:
+            self.busy.discard(folder)
+            if folder in self.left:
+                self.left.discard(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def chosen(self, align, exposure, refine, engine, form=FORMATS[0]):
+        """The network that was chosen; every option must be one that the page offers."""
+        offered = {**OPTIONS, "form": FORMATS, "engine": self.engines}
+        given = {"align": align, "exposure": exposure, "refine": refine, "form": form, "engine": engine}
+        if any(value not in offered[key] for key, value in given.items()):
+            raise Refused("bad_option")
+        return self.matting(refine, engine)
 
     def change_target(self, folder, colour, behind, language):
         """Put the subject of the last result before something else."""

@@ -7,7 +7,6 @@ predict.py writes them; `view_*.jpg` are small copies for the page.
 import re
 import secrets
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -97,19 +96,6 @@ def put_before(folder, colour, picture_path, limits):
     write_picture(paths[0], composite)
     write_picture(paths[1], reduced(composite, VIEW))
     return paths
-
-
-def sweep(folder, seconds):
-    """Delete what was written below a folder more than some seconds ago, and sub-folders that are empty since then."""
-    until = time.time() - seconds
-    old = []
-    for path in sorted(folder.rglob("*"), reverse=True):  # what is in a folder before the folder
-        with suppress(FileNotFoundError):
-            if path.lstat().st_mtime < until:
-                old.append(path)
-    for path in old:
-        with suppress(OSError):  # not empty, or gone already
-            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def parse_colour(text):

@@ -109,6 +109,10 @@ WORDS = {
     "clip_failed": ("{name} cannot be matted: {why}", "无法处理 {name}：{why}"),
     "gone": ("The result has been deleted in the meantime: run it again.", "结果已被删除：请重新抠图。"),
     "no_memory": ("Not enough memory for pictures of this size: reduce them.", "内存不足：请缩小图片。"),
+    "no_room": (
+        "The page's disk is full: try again in a few minutes.",
+        "服务器存储空间已满：请过几分钟再试。",
+    ),
     "bad_option": ("This option does not exist: reload the page.", "没有这个选项：请刷新页面。"),
 }
 

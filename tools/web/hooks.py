@@ -1,0 +1,114 @@
+"""What Gradio does by itself and a page for strangers must not do: replaced here; see tests/web/test_strangers.py.
+
+Written for the minor version that requirements/app.txt names.
+"""
+
+from pathlib import Path
+
+import gradio as gr
+import gradio.component_meta
+import gradio.processing_utils
+import gradio.route_utils
+import safehttpx
+
+WAITING_EACH = 2  # jobs that one visitor may have in the queue
+SESSION = 64  # letters of a session's name
+FILES_A_REQUEST = 4
+DOWNLOADS = {
+    gradio.processing_utils: (
+        "async_ssrf_protected_get", "async_ssrf_protected_download", "ssrf_protected_download", "save_url_to_cache",
+        "unsafe_download",
+    ),
+    safehttpx: ("get", "async_validate_url"),
+}  # fmt: skip
+
+# gradio would write a .pyi file beside each file with a component of its own, for whoever edits it.
+gradio.component_meta.create_or_modify_pyi = lambda *_: None
+
+
+def no_download(*_, **__):
+    """In place of everything that fetches an address: a file's "path" may be one, in every input of the page."""
+    raise gr.Error("only uploaded files are taken", print_exception=False)
+
+
+async def uploaded_only(self, path):
+    """In place of Block.async_move_resource_to_block_cache."""
+    return no_download() if "://" in str(path) else await _to_cache(self, path)
+
+
+_to_cache = gr.blocks.Block.async_move_resource_to_block_cache
+_Parser = gradio.route_utils.GradioMultiPartParser
+
+
+class UploadParser(_Parser):
+    """Gradio's, which leaves files behind: of other fields, of impossible names and of connections that break off."""
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **{**options, "max_files": FILES_A_REQUEST, "max_fields": FILES_A_REQUEST})
+
+    async def parse(self):
+        try:
+            form = await super().parse()
+            names = [Path(getattr(file, "filename", None) or "..").name for field, file in form.multi_items()]
+            if any(field != "files" for field, _ in form.multi_items()) or any(not name.strip(" .") for name in names):
+                raise gradio.route_utils.MultiPartException("only files with a name are taken")
+            return form
+        except BaseException:
+            for file in self._files_to_close_on_error:
+                file.close()
+                Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+def install():
+    """Replace what concerns all pages of this process."""
+    for module, names in DOWNLOADS.items():
+        for name in names:
+            setattr(module, name, no_download)
+    gr.blocks.Block.async_move_resource_to_block_cache = uploaded_only
+    gradio.route_utils.GradioMultiPartParser = UploadParser
+
+
+def be_fair(queue):
+    """Let nobody have more than WAITING_EACH jobs waiting in a queue of Gradio's: no session, and no address.
+
+    This machine's own address does not count, since it may be a proxy's.
+    """
+    push = queue.push
+
+    async def fair(body, request, username):
+        if len(body.session_hash or "") > SESSION:
+            return False, "this session's name is too long", "error"
+        address = request.client.host if request.client else ""
+        local = address in ("", "::1") or address.startswith("127.")
+        same = [
+            event for event in waiting(queue)
+            if event.session_hash == body.session_hash or (event.request.client.host == address and not local)
+        ]  # fmt: skip
+        if len(same) >= WAITING_EACH:
+            return (
+                False,
+                f"{WAITING_EACH} jobs of yours are waiting: try again later (您的任务已在排队，请稍候)",
+                "queue_full",
+            )
+        return await push(body=body, request=request, username=username)
+
+    queue.push = fair
+
+
+def waiting(queue):
+    """The events of a queue of Gradio's that have not begun."""
+    return [event for part in list(queue.event_queue_per_concurrency_id.values()) for event in list(part.queue)]
+
+
+def files_in_use(queue):
+    """Paths that the events of a queue name, those that have begun included."""
+    running = [event for job in list(queue.active_jobs) for event in job or ()]
+    return {Path(path) for event in [*waiting(queue), *running] for path in _paths(event.data and event.data.data)}
+
+
+def _paths(data):
+    if isinstance(data, dict):
+        yield from [data["path"]] if isinstance(data.get("path"), str) else ()
+    for part in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        yield from _paths(part)
