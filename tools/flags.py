@@ -1,0 +1,104 @@
+"""Write docs/flags.md, every flag of every program as its own parser explains it: `python -m tools.flags`."""
+
+from utils.system.cpu import prepare
+
+prepare()
+
+import argparse
+import importlib
+import re
+import sys
+from pathlib import Path
+
+from utils.system.command_line import command_line
+from utils.system.files import write_text
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "flags.md"
+DOORS = ("predict", "eval", "train")
+PLACEHOLDERS = {int: "N", float: "X", Path: "PATH"}
+INTRODUCTION = """# Flags
+
+What each program understands, as `--help` says it. This page is written by `python -m tools.flags`, and compared with
+the programs by a test.
+"""
+
+
+class Captured(BaseException):
+    """Carries a program's parser away just before it would parse."""
+
+
+def programs():
+    """Names of the modules that take flags, the doors first."""
+    tools = sorted(path for path in (ROOT / "tools").rglob("*.py") if "ArgumentParser(" in path.read_text("utf-8"))
+    return [*DOORS, *(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in tools)]
+
+
+def parsers():
+    """{program and its command, such as "tools.benchmark growth": its ArgumentParser}, without running anything."""
+    ask, parse, found = ["--captured"], argparse.ArgumentParser.parse_known_args, {}
+
+    def capture(self, args=None, namespace=None):
+        if args == ask:
+            raise Captured(self)
+        return parse(self, args, namespace)
+
+    argparse.ArgumentParser.parse_known_args = capture
+    try:
+        for program in programs():
+            try:
+                importlib.import_module(program).main(ask)
+            except Captured as captured:
+                (parser,) = captured.args
+            commands = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+            for command, its in commands[0].items() if commands else [("", parser)]:
+                found[f"{program} {command}".strip()] = its
+    finally:
+        argparse.ArgumentParser.parse_known_args = parse
+    return found
+
+
+def flags_of(parser):
+    """argparse's actions for what a user may write, in the order of --help."""
+    return [a for a in parser._actions if a.dest != "help" and not isinstance(a, argparse._SubParsersAction)]
+
+
+def page(found):
+    """The text of docs/flags.md for what `parsers` returns."""
+    parts = [INTRODUCTION]
+    for program, parser in found.items():
+        module, _, command = program.partition(" ")
+        call = f"{module}.py" if module in DOORS else f"-m {module}"
+        head = f"## {program.removeprefix('tools.')}\n\n`python {f'{call} {command}'.rstrip()}`\n\n"
+        rows = [f"| {_written(action)} | {_meaning(action)} |" for action in flags_of(parser)]
+        parts.append(head + ("\n".join(["| flag | meaning |", "|---|---|", *rows]) if rows else "No flags.") + "\n")
+    return "\n".join(parts)
+
+
+def _written(action):
+    values = action.metavar or PLACEHOLDERS.get(action.type, action.dest.upper().replace("_", "-"))
+    if action.choices:
+        values = "{" + ",".join(map(str, action.choices)) + "}"
+    values = " ".join(values) if isinstance(values, tuple) else values
+    if not action.option_strings:
+        return f"`{values}`"
+    takes = "" if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction) else f" {values}"
+    takes += " ..." if action.nargs in ("+", "*") else ""
+    return ", ".join(f"`{flag}{takes}`" for flag in action.option_strings)
+
+
+def _meaning(action):
+    text = (action.help or "") % vars(action)
+    required = " (required)" if action.required and action.option_strings else ""
+    return re.sub(r"\s+", " ", text).replace("|", "\\|") + required
+
+
+@command_line
+def main(argv=None):
+    argparse.ArgumentParser(description=__doc__).parse_args(argv)
+    write_text(PAGE, page(parsers()))
+    print(PAGE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
