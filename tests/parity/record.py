@@ -3,7 +3,7 @@
     python -m tests.parity.record
 
 Needs PyTorch and the original (PyPI `backgroundmattingv2==1.0`, imported without its torchvision operators); the tests
-that read the recorded values need neither. See the README, section 6, for an environment that runs this.
+that read the recorded values need neither. See CONTRIBUTING.md for an environment that runs this.
 """
 
 import sys
