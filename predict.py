@@ -16,15 +16,20 @@ import sys
 from pathlib import Path
 
 import cv2
+from tqdm import tqdm
 
 from utils.engine.backends import threads
-from utils.prediction.clip import matte_video
+from utils.prediction.clip import ClipJob
 from utils.prediction.flags import matting_from
-from utils.prediction.options import has_frames, parse
-from utils.prediction.pictures import AGAIN, matte_pairs, plan
+from utils.prediction.loop import matte_all
+from utils.prediction.options import parse
+from utils.prediction.pictures import PairSource, PictureSink, plan
 from utils.prediction.target import open_target
-from utils.system.command_line import UsageError, command_line, short_warnings, terminable
+from utils.system.command_line import UsageError, command_line, printer, short_warnings, terminable
+from utils.system.errors import user_message
+from utils.system.notes import Note
 from utils.system.ranks import launched, rank_and_count
+from utils.video.reader import open_clip
 
 NAMES_SHOWN = 10  # of pictures that failed; each has had a line of its own
 
@@ -33,56 +38,70 @@ NAMES_SHOWN = 10  # of pictures that failed; each has had a line of its own
 def main(argv=None):
     args = parse(argv, __doc__)
     short_warnings()
-    rank, count = rank_and_count()
+    tell, (rank, count) = printer(args.verbose), rank_and_count()
     if count > 1:
         cv2.setNumThreads(threads())  # OpenCV would take the whole processor, too
     with terminable():
-        if not has_frames(args.src, args.bgr):
-            return matte_pictures(args, rank, count)
+        if not args.clips:
+            return matte_pictures(args, tell, rank, count)
         if count > 1:
             raise UsageError(f"{args.src} is one video, which several processes cannot share: start a single one")
-        return matte_video(
-            open_matting(args), args.src, args.bgr, args.output_dir, args.output_types, args.output_format,
-            args.target_bgr, args.align, args.match_exposure, args.smooth, args.frame_rate, args.save_bgr,
-            args.skip_existing,
-        )  # fmt: skip
+        return matte_clips(args, tell)
 
 
-def open_matting(args):
+def open_matting(args, tell):
     """The network as the flags want it; says what computes."""
     matting = matting_from(args)
-    print(
-        f"device {matting.device}, engine {matting.engine}, {matting.backbone}, weights {matting.weights}", flush=True
-    )
+    names = ("device", "engine", "backbone", "weights")
+    tell(Note("opened", **{name: getattr(matting, name) for name in names}))
     return matting
 
 
-def matte_pictures(args, rank, count):
+def matte_clips(args, tell):
+    """Matte clips one after the other; returns the exit code."""
+    code, matting = 0, None
+    for path in args.clips:
+        try:
+            clip = open_clip(path, args.frame_rate, tell)
+            job = ClipJob(clip, args.bgr, args.output, args.correction, args.force, tell)
+            if job.paths:
+                matting = matting or open_matting(args, tell)
+                with tqdm(total=clip.expected, unit="frame", disable=None) as bar:
+                    code |= job.run(matting, bar.update)
+        except Exception as error:
+            if len(args.clips) == 1 or user_message(error) is None:
+                raise
+            tell(Note("failed", why=user_message(error)))
+            code = 1
+    return code
+
+
+def matte_pictures(args, tell, rank, count):
     """Matte one pair, or this rank's share of folders; returns the exit code."""
-    by_type = Path(args.src).is_dir()
-    targets, lines = plan(args.src, args.bgr, args.output_dir, args.output_types, args.skip_existing, rank, count)
-    for line in lines:
-        print(line)
+    in_batch = Path(args.src).is_dir()
+    targets, unread = plan(args.src, args.bgr, args.output, rank, count, tell)
+    code = 1 if unread and not launched() else 0  # the launcher would stop the other ranks
     if not targets:
-        return 0
+        return code
     target = open_target(args.target_bgr) if args.target_bgr else None
     try:
-        matting = open_matting(args)
-        failed, times = matte_pairs(matting, targets, args.align, args.match_exposure, target, by_type)
+        matting = open_matting(args, tell)
+        source, sink = PairSource(targets, args.correction, in_batch), PictureSink(targets, target, tell)
+        hidden = not in_batch or not sys.stderr.isatty()
+        with tqdm(total=len(targets), unit="pair", disable=hidden, mininterval=0.5) as bar:
+            failed, times = matte_all(matting, source, sink, tell, bar.update)
     except BaseException:
         if count > 1:
-            print(f"rank {rank} of {count} ended early: {AGAIN}", file=sys.stderr)
+            tell(Note("rank_ended", rank=rank, count=count))
         raise
-    if by_type:
-        print(
-            f"{times.count} pairs in {times.wall:.1f} s: reading took {times.read:.1f} s, the network "
-            f"{times.network:.1f} s, writing {times.write:.1f} s"
-        )
+    if in_batch:
+        tell(Note("pairs_done", count=times.count, seconds=times.wall))
+    tell(Note("stream_times", read=times.read, network=times.network, write=times.write))
     if failed:
         more = f" and {len(failed) - NAMES_SHOWN} more" if len(failed) > NAMES_SHOWN else ""
-        names = ", ".join(map(str, failed[:NAMES_SHOWN])) + more
-        print(f"error: {len(failed)} of {len(targets)} pairs failed: {names}", file=sys.stderr)
-    return 1 if failed and not launched() else 0  # the launcher would stop the other ranks
+        names = ", ".join(str(pair.src) for pair in failed[:NAMES_SHOWN]) + more
+        tell(Note("pairs_failed", count=len(failed), pairs=len(targets), names=names))
+    return 1 if failed and not launched() else code
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ from utils.system.cpu import prepare
 
 prepare()
 
-from dataset.picture import PictureError
-from utils.picture.write import write_picture
+from utils.background.match import Correction
 from utils.prediction.flags import add_network_flags, matting_from
+from utils.prediction.loop import matte_all
 from utils.prediction.pairs import find_pairs
-from utils.prediction.pictures import PairReader
-from utils.system.command_line import UsageError, command_line
+from utils.prediction.pictures import PairSource, PictureSink
+from utils.system.command_line import command_line, printer
 
 EVERY = 10  # each tenth pair goes to the validation part
 
@@ -33,21 +33,12 @@ def main(argv=None):
     parser.add_argument("--output", type=Path, default=Path("data/private"), help="(default data/private)")
     add_network_flags(parser, "--model-path", "--model-backbone", "--device")
     args = parser.parse_args(argv)
-    pairs, read = find_pairs(args.src, args.bgr), PairReader(align="off", match_exposure="off")
-    matting = matting_from(args)
-    failures = 0
+    pairs, targets = find_pairs(args.src, args.bgr), {}
     for number, pair in enumerate(pairs):
         folder = args.output / ("valid" if number % EVERY == EVERY - 1 else "train")
-        try:
-            pictures = read(pair)
-        except (PictureError, UsageError) as error:
-            failures += 1
-            print(f"error: {error}", file=sys.stderr)
-            continue
-        matte = matting(pictures.src, pictures.bgr)
-        write_picture(folder / "fgr" / f"{pair.name}.png", matte.fgr)
-        write_picture(folder / "pha" / f"{pair.name}.png", matte.pha)
-        print(f"{number + 1}/{len(pairs)} {folder / 'pha' / pair.name}.png", flush=True)
+        targets[pair] = {kind: folder / kind / f"{pair.name}.png" for kind in ("fgr", "pha")}
+    source, tell = PairSource(pairs, Correction("off", "off")), printer()
+    failures, _ = matte_all(matting_from(args), source, PictureSink(targets, tell=tell), tell)
     if len(pairs) < EVERY:
         print(f"fewer than {EVERY} pairs: nothing went to {args.output / 'valid'}, train with --valid-dataset-name")
     return 1 if failures else 0

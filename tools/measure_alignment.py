@@ -38,6 +38,7 @@ from utils.prediction.pairs import find_pairs
 from utils.predictor import Matting
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import write_json
+from utils.system.words import say
 
 MOTIONS = (0, 1, 2, 4, 8, 16, 32)  # pixels that each corner moves
 EXPOSURES = (-30, -20, -10, -5, 5, 10, 20, 30)  # per cent
@@ -97,7 +98,7 @@ def measure_pairs(folder):
         row["uncovered"] = alignment.uncovered
         row["gain"], row["bias"] = list(match.exposure.gain), list(match.exposure.bias)
         row["seconds"] = sorted(seconds)[REPEATS // 2]
-        row["notes"] = match.notes
+        row["notes"] = [say(note) for note in match.notes]
         rows.append(row)
     return rows
 

@@ -1,12 +1,9 @@
 """Measure what predict.py does with videos:
 
-    python -m tools.measure_video steadiness --backgrounds DATA/backgrounds/valid     dtSSD, SAD with --smooth and not
     python -m tools.measure_video memory --frames 2000 --plot image/video_memory.png   memory over a clip, and sound
 
-`steadiness` lets drawn figures (dataset/drawn.py) sway before photographs, with a camera's noise in every frame
-and other noise in the captured background, so that the true alpha of every frame is known. `memory` makes a clip with
-sound in which the figure flashes whenever a beep begins, mattes it to H.264 as predict.py would, and compares the times
-of both in the result.
+A clip with sound is made, in which a drawn figure flashes whenever a beep begins, and matted to H.264 as predict.py
+would; the times of both in the result are compared.
 """
 
 import argparse
@@ -26,15 +23,12 @@ import numpy as np
 from tqdm import tqdm
 
 from dataset import drawn
-from dataset.picture import find_pictures, read_rgb
 from tools.plot import figure
-from utils.evaluation.composites import CAPTURE
-from utils.evaluation.metric import dtssd, sad
 from utils.picture.blend import blend
 from utils.picture.resize import cover
-from utils.prediction.clip import matte_video
+from utils.prediction.clip import ClipJob
 from utils.prediction.flags import add_network_flags, matting_from
-from utils.prediction.smooth import Smoother
+from utils.prediction.outputs import Output
 from utils.system.command_line import UsageError, command_line
 from utils.video.reader import INSTALL, av_or_none, open_clip
 from utils.video.writer import video_frame
@@ -48,9 +42,6 @@ SAMPLES = 200  # of the memory, over the clip
 @command_line
 def main(argv=None):
     args = parse(argv)
-    if args.what == "steadiness":
-        print(*steadiness_table(measure_steadiness(args)), sep="\n")
-        return 0
     if av_or_none() is None:
         raise UsageError(f"this needs PyAV: {INSTALL}")
     if args.what == "clip":
@@ -62,77 +53,17 @@ def main(argv=None):
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_subparsers(dest="what", required=True)
-    steadiness = what.add_parser("steadiness", help="dtSSD and SAD with and without --smooth")
-    steadiness.add_argument("--backgrounds", required=True, help="folder of photographs without people")
-    steadiness.add_argument("--clips", type=int, default=6, help="how many (default 6)")
-    steadiness.add_argument("--frames", type=int, default=24, help="of each clip (default 24)")
-    steadiness.add_argument("--height", type=int, default=540, help="of the frames, pixels, 16:9 (default 540)")
     memory = what.add_parser("memory", help="memory over a long clip with sound")
     memory.add_argument("--plot", type=Path, help="also draw memory over frames, needs matplotlib")
-    add_network_flags(memory, "--refine-sample-pixels", "--backbone-scale")
+    add_network_flags(memory, "--refine-sample-pixels", "--backbone-scale", "--engine")
     clip = what.add_parser("clip", help="make the clip of `memory` alone")
     clip.add_argument("--output", required=True, help="folder for clip.mp4 and back.png")
     for part in (memory, clip):
         part.add_argument("--frames", type=int, default=2000, help="of the clip (default 2000)")
         part.add_argument("--height", type=int, default=1080, help="of the frames, pixels, 16:9 (default 1080)")
-    for part in (steadiness, memory):
-        add_network_flags(part, "--engine")
     return parser.parse_args(argv)
 
 
-# --------------------------------------------------------------------------------------------------------- steadiness
-def measure_steadiness(args):
-    """One row a clip: dtSSD and SAD of the network's alpha and of the smoothed one."""
-    matting = matting_from(args)
-    paths = find_pictures(args.backgrounds)
-    rows = []
-    for seed in tqdm(range(args.clips), unit="clip", disable=None):
-        scene = cover(read_rgb(paths[7 * seed % len(paths)]), args.height, args.height * 16 // 9)
-        bgr, sources, trues = swaying_clip(scene, seed, args.frames)
-        prepared, smoother = matting.background(bgr), Smoother()
-        mattes = [matting(src, prepared, False) for src in sources]
-        smooth = [smoother(src, matte).pha for src, matte in zip(sources, mattes)]
-        plain = [matte.pha for matte in mattes]
-        scores = [(dtssd(x, trues), float(np.mean([sad(*pair) for pair in zip(x, trues)]))) for x in (plain, smooth)]
-        rows.append([value for score in scores for value in score])
-    return rows
-
-
-def swaying_clip(scene, seed, count):
-    """A drawn figure that sways before a scene, uint8 (H, W, 3): captured background, sources and true alphas."""
-    rng = np.random.default_rng(seed)
-    height, width = scene.shape[:2]
-    fgr, pha = drawn.figure(rng, height * 9 // 10, height * 3 // 4)
-    sway, speed = rng.uniform(0.04, 0.15) * width, rng.uniform(0.1, 0.25)
-    sources, trues = [], []
-    for number in range(count):
-        turn = 0.06 * np.sin(1.3 * speed * number)
-        right = (width - pha.shape[1]) / 2 + sway * np.sin(speed * number)
-        down = height - pha.shape[0] + 0.01 * height * np.sin(2 * speed * number)
-        matrix = np.array([[np.cos(turn), -np.sin(turn), right], [np.sin(turn), np.cos(turn), down]])
-        moved = cv2.warpAffine(fgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        true = cv2.warpAffine(pha, matrix, (width, height))
-        sources.append(sensed(blend(moved, true, scene), rng))
-        trues.append(true)
-    return sensed(scene, rng), sources, trues
-
-
-def sensed(picture, rng):
-    """A sensor's noise, as strong as the middle of what the protocol `capture` draws: uint8."""
-    read, shot = (np.mean(CAPTURE[kind]) for kind in ("read_noise", "shot_noise"))
-    sigma = np.sqrt(read**2 + shot**2 * (picture / 255))
-    return drawn.noisy(picture, rng, sigma)
-
-
-def steadiness_table(rows):
-    yield "| clip | dtSSD | dtSSD with --smooth | SAD | SAD with --smooth |"
-    yield "|---|---|---|---|---|"
-    for name, row in [*enumerate(rows, 1), ("mean", np.mean(rows, axis=0))]:
-        plain, plain_sad, smooth, smooth_sad = row
-        yield f"| {name} | {plain:.2f} | {smooth:.2f} | {plain_sad:.3f} | {smooth_sad:.3f} |"
-
-
-# ------------------------------------------------------------------------------------------------------------- memory
 def make_clip(folder, count, height):
     """Write clip.mp4, with sound, and back.png: a figure walks to and fro, and flashes whenever a beep begins."""
     av = av_or_none()
@@ -228,7 +159,8 @@ def measure_memory(args):
         matting = matting_from(args)
         watched = Watched(matting, max(1, args.frames // SAMPLES))
         start = time.perf_counter()
-        matte_video(watched, folder / "clip.mp4", folder / "back.png", folder / "out", ["com"], target_bgr="black")
+        output = Output(folder / "out", ("com",), target="black")
+        ClipJob(open_clip(folder / "clip.mp4"), folder / "back.png", output).run(watched)
         seconds = time.perf_counter() - start
         flashing, beeping = flash_times(folder / "out" / "clip_com.mp4"), beep_times(folder / "out" / "clip_com.mp4")
     print(f"{watched.count} frames, {seconds / watched.count:.3f} s each, engine {matting.engine}")

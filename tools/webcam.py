@@ -29,8 +29,9 @@ from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.target import open_target
-from utils.system.command_line import UsageError, command_line, short_warnings
+from utils.system.command_line import UsageError, command_line, printer, short_warnings
 from utils.system.errors import install
+from utils.system.notes import Note
 from utils.video.reader import open_clip
 from utils.video.writer import VIDEO, open_writer
 
@@ -105,8 +106,9 @@ def main(argv=None):
         studio = Studio(matting, target, args.average, delay, args.align, args.match_exposure, lock)
         seconds = show(clip, studio, sinks, window, args.press)
     print(f"{studio.matted} frames matted, {studio.matted / seconds if seconds else 0:.1f} a second")
-    for line in studio.background.notes if studio.background else ["no background was captured"]:
-        print(f"  {line}")
+    background = studio.background
+    for note in [*background.first.notes, *background.notes] if background else [Note("no_background")]:
+        printer()(note)
 
 
 def show(clip, studio, sinks, window, press):

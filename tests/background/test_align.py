@@ -7,6 +7,8 @@ import pytest
 from utils.background.align import Alignment, estimate_alignment, subject_mask
 from utils.background.exposure import Exposure
 from utils.background.homography import corners_of, covered, implausible, project, rescaled, warp
+from utils.system.notes import Note
+from utils.system.words import say
 
 SIZE = (360, 480)
 
@@ -94,14 +96,14 @@ def test_camera_that_stood_still_costs_only_a_look(pixels, monkeypatch):
     src, bgr, _ = pair(pixels, seed=4)
     monkeypatch.setattr("utils.background.align._matches", lambda *_: pytest.fail("features were looked for"))
     alignment = estimate_alignment(src, bgr)
-    assert alignment.reason == "the camera stood still" and not alignment.tried
+    assert alignment.reason == Note("still") and not alignment.tried
     assert alignment.apply(bgr, src) is bgr
 
 
 def test_homography_mode_tries_but_keeps_a_background_that_fits():
     src, bgr, _ = pair(0, seed=5)
     alignment = estimate_alignment(src, bgr, "homography")
-    assert alignment.tried and "does not lower" in alignment.reason and alignment.inliers > 20
+    assert alignment.tried and alignment.reason == Note("no_better") and alignment.inliers > 20
     np.testing.assert_array_equal(alignment.matrix, np.eye(3))
 
 
@@ -115,18 +117,18 @@ def test_off_and_unknown_modes():
 def test_flat_background_is_left_alone():
     bgr = np.full((*SIZE, 3), (80, 200, 90), np.uint8)
     noisy = np.clip(bgr + np.random.RandomState(0).normal(0, 1, bgr.shape), 0, 255).astype(np.uint8)
-    assert "texture" in estimate_alignment(put_subject(bgr), noisy).reason
+    assert estimate_alignment(put_subject(bgr), noisy).reason == Note("no_texture")
 
 
 def test_other_scene_is_refused():
     alignment = estimate_alignment(put_subject(room(*SIZE, seed=7)), room(*SIZE, seed=8))
     assert alignment.reason is not None and alignment.tried
-    assert "not moved" in str(alignment)
+    assert alignment.notes[0] == Note("not_aligned", reason=alignment.reason)
 
 
 def test_picture_of_a_few_pixels_is_left_alone():
     tiny = np.zeros((8, 8, 3), np.uint8)
-    assert "too small" in estimate_alignment(tiny, tiny).reason
+    assert estimate_alignment(tiny, tiny).reason == Note("too_small")
 
 
 def test_border_is_filled_from_the_source_but_not_with_the_subject():
@@ -168,7 +170,7 @@ def test_source_in_the_border_keeps_its_own_exposure():
 )
 def test_movements_that_no_hand_makes_are_named(matrix, why):
     problem = implausible(np.array(matrix, float), SIZE)
-    assert (problem is None) if why is None else (why in problem)
+    assert (problem is None) if why is None else (why in say(problem))
 
 
 def test_homography_of_larger_pictures_moves_pixel_centres_along():

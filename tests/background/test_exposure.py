@@ -5,6 +5,8 @@ import pytest
 
 from tests.background.test_align import put_subject, room
 from utils.background.exposure import BIASES, GAINS, SAME, Exposure, estimate_exposure
+from utils.system.notes import Note
+from utils.system.words import say
 
 
 def changed(picture, gain, bias=0.0):
@@ -63,12 +65,12 @@ def test_subject_that_fills_most_of_the_picture_does_not_set_the_exposure_once_i
 
 def test_other_scene_is_refused():
     exposure = estimate_exposure(room(180, 240, seed=5), room(180, 240, seed=6)[:, ::-1])
-    assert exposure.reason is not None and exposure.gain == (1.0,) * 3 and "exposure kept" in str(exposure)
+    assert exposure.reason is not None and exposure.gain == (1.0,) * 3 and exposure.notes[0].kind == "not_exposed"
 
 
 def test_nothing_smooth_is_refused():
     noise = np.random.RandomState(0).randint(0, 256, (100, 100, 3)).astype(np.uint8)
-    assert "smooth" in estimate_exposure(noise, noise).reason
+    assert estimate_exposure(noise, noise).reason == Note("no_smooth_ground")
 
 
 @pytest.mark.parametrize("gain", [GAINS[0] * 0.8, GAINS[1] * 1.1])
@@ -83,7 +85,8 @@ def test_levels_are_rounded_and_clipped():
     exposure = Exposure((1.5, 1.0, 0.5), (0.0, BIASES[1], 0.0))
     levels = exposure.apply(np.array([[[200, 250, 101]]], np.uint8))
     assert levels.tolist() == [[[255, 255, 50]]]  # 50.5 to even
-    assert "gain 1.500 1.000 0.500" in str(exposure)
+    assert [note.kind for note in exposure.notes] == ["exposed", "exposure_figures"]
+    assert say(exposure.notes[1]).startswith("gain +1.500 +1.000 +0.500")
 
 
 def test_clipped_highlight_is_not_darkened_with_the_rest():

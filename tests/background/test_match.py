@@ -4,13 +4,18 @@ import numpy as np
 import pytest
 
 from tests.background.test_align import SIZE, pair, put_subject, room
-from utils.background.checks import background_warnings
+from utils.background.checks import ground_doubts
 from utils.background.match import match_background
 from utils.picture.contact_sheet import debug_picture
+from utils.system.words import say
 
 
 def alpha(scene):
     return np.where((put_subject(scene) != scene).any(axis=-1), 255, 0).astype(np.uint8)
+
+
+def kinds(match):
+    return [note.kind for note in match.notes]
 
 
 def test_moved_and_darker_background_is_brought_back():
@@ -18,7 +23,13 @@ def test_moved_and_darker_background_is_brought_back():
     matched, match = match_background(src, bgr)
     before, after = (np.median(np.abs(src.astype(int) - x)) for x in (bgr, matched))
     assert after < before / 3
-    assert [line.split(":")[0] for line in match.notes] == ["background aligned", "exposure matched"]
+    assert kinds(match) == [
+        "aligned",
+        "filled",
+        "alignment_figures",
+        "exposed",
+        "exposure_figures",
+    ]
 
 
 def test_what_fits_is_returned_untouched_and_silently():
@@ -32,7 +43,11 @@ def test_both_can_be_switched_off():
     matched, match = match_background(src, bgr, "off", "off")
     assert matched is bgr and match.notes == []
     aligned, match = match_background(src, bgr, "auto", "off")
-    assert match.exposure.gain == (1.0,) * 3 and [line.split(":")[0] for line in match.notes] == ["background aligned"]
+    assert match.exposure.gain == (1.0,) * 3 and kinds(match) == [
+        "aligned",
+        "filled",
+        "alignment_figures",
+    ]
     with pytest.raises(ValueError, match="unknown mode 'on'"):
         match_background(src, bgr, "auto", "on")
 
@@ -40,16 +55,16 @@ def test_both_can_be_switched_off():
 def test_attempt_that_was_given_up_is_told():
     src = put_subject(room(*SIZE, seed=24))
     _, match = match_background(src, room(*SIZE, seed=25))
-    assert match.notes[0].startswith("background not moved:") and "one place" in match.notes[0]
+    assert match.notes[0].kind == "not_aligned" and "one place" in say(match.notes[0])
 
 
 def test_background_that_was_left_displaced_is_warned_of():
     src, bgr, _ = pair(16, seed=26, noise=0)
     pha = alpha(room(*SIZE, seed=26))
-    (warning,) = background_warnings(src, bgr, pha)
-    assert "--align" in warning
+    (doubt,) = ground_doubts(src, bgr, pha)
+    assert doubt.kind == "other_ground" and "--align" in say(doubt)
     matched, _ = match_background(src, bgr)
-    assert background_warnings(src, matched, pha) == []
+    assert ground_doubts(src, matched, pha) == []
 
 
 @pytest.mark.parametrize(("light", "warned"), [(1.0, False), (0.95, False), (0.75, True), (0.5, True)])
@@ -57,20 +72,20 @@ def test_shadow_beside_the_subject_is_warned_of(light, warned):
     bgr = np.full((*SIZE, 3), (200, 195, 180), np.uint8)
     src = bgr.copy()
     src[100:250, 40:130] = src[100:250, 40:130] * light
-    lines = background_warnings(put_subject(src), bgr, alpha(bgr))
-    assert ("shadow" in "".join(lines)) == warned
+    notes = ground_doubts(put_subject(src), bgr, alpha(bgr))
+    assert [note.kind for note in notes] == ["shadow"] * warned
 
 
 def test_coloured_object_is_no_shadow():
     bgr = np.full((*SIZE, 3), (200, 195, 180), np.uint8)
     src = bgr.copy()
     src[100:250, 40:130] = (90, 160, 120)
-    assert background_warnings(put_subject(src), bgr, alpha(bgr)) == []
+    assert ground_doubts(put_subject(src), bgr, alpha(bgr)) == []
 
 
 def test_alpha_without_background_gives_no_warning():
     scene = room(*SIZE, seed=27)
-    assert background_warnings(scene, scene[::-1], np.full(SIZE, 255, np.uint8)) == []
+    assert ground_doubts(scene, scene[::-1], np.full(SIZE, 255, np.uint8)) == []
 
 
 @pytest.mark.parametrize("size", [(60, 80), (1200, 1000)])

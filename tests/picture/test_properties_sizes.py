@@ -15,7 +15,7 @@ import pytest
 from dataset.picture import PictureError
 from model.resize import _bilinear_weights, bilinear, nearest, scaled_size
 from tests.properties import given, pictures, seeds, settings, sides, st
-from utils.background.checks import match_size, scene_warnings
+from utils.background.checks import match_size, scene_doubts
 from utils.engine.presets import ENLARGED_BELOW, enlargement, preset
 from utils.picture.blend import over, without_spill
 from utils.picture.contact_sheet import contact_sheet, debug_picture
@@ -104,7 +104,7 @@ def test_a_background_is_brought_to_the_sources_size_or_refused(size, bgr_size, 
     rng = np.random.default_rng(seed)
     src, bgr = pictures(rng, *size, 3), pictures(rng, *bgr_size, 3)
     if size == bgr_size:
-        assert match_size(src, bgr) == (bgr, None)
+        assert match_size(src, bgr) == (bgr, [])
     elif abs(bgr_size[1] * size[0] / (bgr_size[0] * size[1]) - 1) > 0.011:
         with pytest.raises(PictureError, match=f"{bgr_size[1]}x{bgr_size[0]}.*{size[1]}x{size[0]}"):
             match_size(src, bgr)
@@ -115,8 +115,8 @@ def test_a_background_is_brought_to_the_sources_size_or_refused(size, bgr_size, 
 @given(shapes, st.integers(2, 5), seeds)
 def test_a_background_of_the_same_shape_is_always_taken(size, factor, seed):
     src = pictures(np.random.default_rng(seed), *size, 3)
-    larger, warning = match_size(src, src.repeat(factor, 0).repeat(factor, 1))
-    assert larger.shape == src.shape and "resized" in warning
+    larger, notes = match_size(src, src.repeat(factor, 0).repeat(factor, 1))
+    assert larger.shape == src.shape and notes[0].kind == "resized"
     assert np.abs(larger.astype(int) - src).max() <= 1
 
 
@@ -124,8 +124,8 @@ def test_a_background_of_the_same_shape_is_always_taken(size, factor, seed):
 def test_any_pair_can_be_looked_at(size, seed):
     rng = np.random.default_rng(seed)
     src, bgr, pha = pictures(rng, *size, 3), pictures(rng, *size, 3), pictures(rng, *size)
-    assert "the same scene" in " ".join(scene_warnings(src, bgr)) or min(size) < 40
-    assert "picture too" in scene_warnings(src, src)[0]
+    assert [note.kind for note in scene_doubts(src, bgr)] == ["other_scene"] or min(size) < 40
+    assert scene_doubts(src, src)[0].kind == "same_scene"
     debug = debug_picture(src, bgr, pha)
     assert debug.dtype == np.uint8 and debug.ndim == 3
     sheet = contact_sheet([[src, None, pha]], ["a"], ["x", "y", "z"], height=16)

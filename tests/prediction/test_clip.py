@@ -1,10 +1,10 @@
 """Clips from beginning to end, with a stand-in for the network: what is written, what is kept, what is said."""
 
-import argparse
 import os
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -15,12 +15,14 @@ pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
 from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, scene, times_of, write_clip
+from utils.background.match import AUTOMATIC, Correction
 from utils.picture.write import write_picture
 from utils.prediction import clip as module
-from utils.prediction.clip import matte_video
-from utils.prediction.options import add_video_flags, frame_rate
+from utils.prediction.clip import ClipJob
+from utils.prediction.options import clips_of, frame_rate
+from utils.prediction.outputs import Output
 from utils.predictor import Matte
-from utils.system.command_line import UsageError
+from utils.system.command_line import UsageError, printer
 from utils.video import reader as video_reader
 from utils.video import writer as video_writer
 from utils.video.reader import is_clip, open_clip
@@ -55,13 +57,11 @@ class Difference:
         return Matte(self.alphas[-1], fgr, lambda: pha, lambda: pha * 0 + 0.5, lambda: pha * 0 + 1)
 
 
-def arguments(src, bgr, folder, *flags, types=("pha", "fgr", "com"), **others):
-    """Arguments of matte_video, some of them as flags."""
-    parser = argparse.ArgumentParser()
-    add_video_flags(parser)
-    named = vars(parser.parse_args([str(flag) for flag in flags]))
-    named["frame_rate"] = frame_rate(named["frame_rate"])
-    return {"src": str(src), "bgr": str(bgr), "folder": str(folder), "types": list(types), **named, **others}
+def matte(src, bgr, folder, matting=None, rate=None, force=False, correction=AUTOMATIC, **wanted):
+    """Exit code of a clip, as predict.py runs it; `wanted` are fields of Output."""
+    tell = printer()
+    job = ClipJob(open_clip(src, rate, tell), str(bgr), Output(Path(folder), **wanted), correction, force, tell)
+    return job.run(matting or Difference()) if job.paths else 0
 
 
 @pytest.fixture
@@ -70,11 +70,9 @@ def clip(tmp_path):
     return write_clip(tmp_path / "clip.mp4", frames(COUNT)[0], sound="aac", options={"crf": "8"})
 
 
-def run(clip, *flags, bgr=None, matting=None, **others):
-    matting = matting or Difference()
-    folder = clip.parent / "out"
-    code = matte_video(matting, **arguments(clip, bgr or clip.parent / "back.png", folder, *flags, **others))
-    return matting, folder, code
+def run(clip, bgr=None, matting=None, **wanted):
+    matting, folder = matting or Difference(), clip.parent / "out"
+    return matting, folder, matte(clip, bgr or clip.parent / "back.png", folder, matting, **wanted)
 
 
 def test_mp4_is_the_default_with_sound_and_times(clip, capsys):
@@ -98,19 +96,19 @@ def test_mp4_is_the_default_with_sound_and_times(clip, capsys):
 
 
 def test_alpha_in_the_file_is_the_predicted_one(clip):
-    matting, folder, _ = run(clip, "--output-format", "mov", types=["com"])
+    matting, folder, _ = run(clip, format="mov", types=("com",))
     decoded = planes_of(folder / "clip_com.mov")
     assert len(decoded) == COUNT == len(matting.alphas)
     full = 2 ** int(decoded[0].format.name[8:10]) - 1
     for frame, pha in zip(decoded, matting.alphas):
         np.testing.assert_array_equal(np.rint(plane(frame, 3) * (255 / full)), pha)
-    matting, folder, _ = run(clip, "--output-format", "webm", types=["com"])
+    matting, folder, _ = run(clip, format="webm", types=("com",))
     decoded = planes_of(folder / "clip_com.webm", with_alpha=True)
     assert min(psnr(plane(frame, 3), pha) for frame, pha in zip(decoded, matting.alphas)) > 40
 
 
 def test_colours_at_the_edge_do_not_go_black(clip):
-    matting, folder, _ = run(clip, "--output-format", "webm", types=["com"])
+    matting, folder, _ = run(clip, format="webm", types=("com",))
     frame = planes_of(folder / "clip_com.webm", with_alpha=True)[0]
     pha = matting.alphas[0]
     edge = (pha > 10) & (pha < 250)
@@ -123,19 +121,19 @@ def test_colours_at_the_edge_do_not_go_black(clip):
 
 def test_pictures_and_the_rest_of_the_types(clip):
     types = ("pha", "com", "err", "ref", "debug")
-    matting, folder, _ = run(clip, "--output-format", "png", types=types)
+    matting, folder, _ = run(clip, format="png", types=types)
     assert len(list((folder / "clip_pha").glob("*.png"))) == COUNT
     np.testing.assert_array_equal(read_alpha(folder / "clip_pha" / "000007.png"), matting.alphas[7])
     np.testing.assert_array_equal(read_rgba(folder / "clip_com" / "000007.png")[..., 3], matting.alphas[7])
     assert read_alpha(folder / "clip_err" / "000007.png")[0, 0] == 128
     assert (folder / "clip_com" / "timestamps.txt").exists()
     assert read_rgb(folder / "clip_debug" / "000000.png").shape[1] == 2 * 128
-    _, folder, _ = run(clip, types=["debug", "err"])
+    _, folder, _ = run(clip, types=("debug", "err"))
     assert len(times_of(folder / "clip_debug.mp4")) == COUNT == len(times_of(folder / "clip_err.mp4"))
 
 
 def test_deep_alpha_is_what_the_network_gave(clip):
-    _, folder, _ = run(clip, "--output-format", "png16", types=["pha", "com"])
+    _, folder, _ = run(clip, format="png16", types=("pha", "com"))
     pha = cv2.imread(str(folder / "clip_pha" / "000003.png"), cv2.IMREAD_UNCHANGED)
     com = cv2.imread(str(folder / "clip_com" / "000003.png"), cv2.IMREAD_UNCHANGED)
     assert pha.dtype == com.dtype == np.uint16 and len(np.unique(pha % 257)) > 10
@@ -143,18 +141,18 @@ def test_deep_alpha_is_what_the_network_gave(clip):
 
 
 def test_target_is_behind_the_subject_without_its_old_background(clip):
-    matting, folder, _ = run(clip, "--output-format", "png", types=["com", "fgr"], target_bgr="#0000ff")
+    matting, folder, _ = run(clip, format="png", types=("com", "fgr"), target="#0000ff")
     com = read_rgb(folder / "clip_com" / "000004.png")
     assert com.shape == (96, 128, 3)
     assert (com[matting.alphas[4] == 0] == (0, 0, 255)).all()
     inside = matting.alphas[4] == 255
     np.testing.assert_array_equal(com[inside], read_rgb(folder / "clip_fgr" / "000004.png")[inside])
-    _, folder, _ = run(clip, "--output-format", "mov", types=["com"], target_bgr=str(clip))
+    _, folder, _ = run(clip, format="mov", types=("com",), target=str(clip))
     assert planes_of(folder / "clip_com.mov")[0].format.name.startswith("yuv4")  # no alpha: it is opaque
 
 
 def test_background_from_the_clip_itself(clip, capsys):
-    matting, folder, code = run(clip, "--save-bgr", "--output-format", "png", types=["pha"], bgr="auto")
+    matting, folder, code = run(clip, save_bgr=True, format="png", types=("pha",), bgr="auto")
     apart = np.abs(read_rgb(folder / "clip_bgr.png").astype(int) - scene()).max(axis=-1)
     assert code == 0 and (apart > 25).mean() < 0.03
     assert read_alpha(folder / "clip_unsure.png").shape == (96, 128)
@@ -165,7 +163,7 @@ def test_background_from_the_clip_itself(clip, capsys):
 
 def test_background_from_a_video_of_the_empty_scene(clip):
     empty = write_clip(clip.parent / "empty.mp4", [scene()] * 5, options={"crf": "5"})
-    matting, folder, _ = run(clip, "--save-bgr", types=["pha"], bgr=empty)
+    matting, folder, _ = run(clip, save_bgr=True, types=("pha",), bgr=empty)
     assert psnr(read_rgb(folder / "clip_bgr.png"), scene()) > 35
     assert not (folder / "clip_unsure.png").exists()
 
@@ -175,10 +173,9 @@ def test_folder_of_frames_keeps_names_and_leaves_out_what_is_damaged(tmp_path, c
         write_picture(tmp_path / "shot" / f"take_{number}.png", picture)
     (tmp_path / "shot" / "take_5.png").write_bytes(b"damaged")
     with pytest.raises(PictureError, match="take_5.png"):
-        matte_video(Difference(), **arguments(tmp_path / "shot", "auto", tmp_path / "out"))
+        matte(tmp_path / "shot", "auto", tmp_path / "out")
     write_picture(tmp_path / "back.png", scene())
-    matting = Difference()
-    assert matte_video(matting, **arguments(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out")) == 1
+    assert matte(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out") == 1
     names = sorted(path.name for path in (tmp_path / "out" / "shot_pha").iterdir())
     assert names == sorted(f"take_{number}.png" for number in range(COUNT) if number != 5)
     captured = capsys.readouterr()
@@ -189,23 +186,22 @@ def test_folder_of_frames_becomes_a_video_at_the_wanted_rate(tmp_path):
     for number, picture in enumerate(frames(4)[0]):
         write_picture(tmp_path / "shot" / f"{number}.png", picture)
     write_picture(tmp_path / "back.png", scene())
-    flags = ("--output-format", "mp4", "--frame-rate", "24000/1001")
-    matte_video(Difference(), **arguments(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out", *flags))
+    matte(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out", rate=Fraction(24000, 1001), format="mp4")
     times = times_of(tmp_path / "out" / "shot_pha.mp4")
     np.testing.assert_allclose(times, np.arange(4) * 1001 / 24000, atol=1e-6)
 
 
 def test_existing_results_are_left_alone_on_demand(clip, capsys):
-    _, folder, _ = run(clip, types=["pha"])
+    _, folder, _ = run(clip, types=("pha",))
     stamp = (folder / "clip_pha.mp4").stat().st_mtime_ns
-    matting, _, code = run(clip, types=["pha"], skip_existing=True)
+    matting, _, code = run(clip, types=("pha",), skip_existing=True)
     assert code == 0 and not matting.alphas and "nothing is missing" in capsys.readouterr().out
-    run(clip, types=["pha", "fgr"], skip_existing=True)
+    run(clip, types=("pha", "fgr"), skip_existing=True)
     assert (folder / "clip_pha.mp4").stat().st_mtime_ns == stamp and (folder / "clip_fgr.mp4").exists()
-    run(clip, "--output-format", "png", types=["pha"])
+    run(clip, format="png", types=("pha",))
     for number in (2, 3):
         (folder / "clip_pha" / f"00000{number}.png").unlink()
-    matting, _, _ = run(clip, "--output-format", "png", types=["pha"], skip_existing=True)
+    matting, _, _ = run(clip, format="png", types=("pha",), skip_existing=True)
     assert len(matting.alphas) == 2 and len(list((folder / "clip_pha").glob("*.png"))) == COUNT
     assert len((folder / "clip_pha" / "timestamps.txt").read_text().splitlines()) == COUNT + 1
 
@@ -213,7 +209,7 @@ def test_existing_results_are_left_alone_on_demand(clip, capsys):
 @pytest.mark.parametrize("output_format", ["mp4", "mov", "webm", "png"])
 def test_ctrl_c_leaves_playable_files_of_what_was_done(clip, capsys, output_format):
     with pytest.raises(KeyboardInterrupt):
-        run(clip, "--output-format", output_format, matting=Difference(stop_at=7), types=["com"])
+        run(clip, format=output_format, matting=Difference(stop_at=7), types=("com",))
     folder = clip.parent / "out"
     if output_format == "png":
         assert len(list((folder / "clip_com").glob("*.png"))) == 7
@@ -236,13 +232,13 @@ def test_ctrl_c_before_the_first_frame_leaves_nothing(clip):
 def test_interrupt_signal_leaves_a_playable_file(clip):
     """As a user does it: the program in a process of its own, with the signal that Ctrl-C sends."""
     program = (
-        "import os, signal, sys; from tests.prediction.test_clip import Difference, arguments; "
-        "from utils.prediction.clip import matte_video; from utils.system.command_line import command_line\n"
+        "import os, signal, sys; from tests.prediction.test_clip import Difference, matte; "
+        "from utils.system.command_line import command_line\n"
         "class Slow(Difference):\n"
         "    def __call__(self, *args):\n"
         "        if len(self.alphas) == 5: os.kill(os.getpid(), signal.SIGINT)\n"
         "        return super().__call__(*args)\n"
-        "main = command_line(lambda argv: matte_video(Slow(), **arguments(*argv, types=['com'])))\n"
+        "main = command_line(lambda argv: matte(*argv, matting=Slow(), types=('com',)))\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     folder = clip.parent / "out"
@@ -274,31 +270,35 @@ def test_camera_that_moved_is_followed_and_said_so(clip, capsys):
     ]
     source = write_clip(clip.parent / "shaken.mp4", shaken, options={"crf": "5"})
     write_picture(clip.parent / "large.png", scene(240, 320))
-    matting, _, _ = run(source, bgr=clip.parent / "large.png", types=["pha"])
+    matting, _, _ = run(source, bgr=clip.parent / "large.png", types=("pha",))
     assert matting.prepared >= 4
-    assert "camera moved: background followed in" in capsys.readouterr().out
+    assert "the camera moved: the background was followed in" in capsys.readouterr().out
 
 
 def test_suspicious_background_is_warned_of(clip, capsys):
     write_picture(clip.parent / "other.png", np.ascontiguousarray(255 - scene()[::-1]))
-    run(clip, types=["pha"], bgr=clip.parent / "other.png", align="off", match_exposure="off")
+    run(clip, types=("pha",), bgr=clip.parent / "other.png", correction=Correction("off", "off"), force=True)
     assert f"warning: {clip}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "flags, others, message",
+    "wanted, message",
     [
-        (["--frame-rate", "0"], {}, "--frame-rate 0"),
-        (["--frame-rate", "1/0"], {}, "--frame-rate 1/0"),
-        ([], {"target_bgr": "no.png"}, "--target-bgr no.png"),
-        ([], {"bgr": "no.png"}, "no.png"),
-        ([], {"bgr": "no.mp4"}, "no.mp4"),
+        ({"target": "no.png"}, "--target-bgr no.png"),
+        ({"bgr": "no.png"}, "no.png"),
+        ({"bgr": "no.mp4"}, "no.mp4"),
     ],
 )
-def test_bad_flags_are_named_and_nothing_is_written(clip, flags, others, message):
+def test_bad_flags_are_named_and_nothing_is_written(clip, wanted, message):
     with pytest.raises((UsageError, PictureError), match=message):
-        run(clip, *flags, **others)
+        run(clip, **wanted)
     assert not (clip.parent / "out").exists()
+
+
+@pytest.mark.parametrize("rate", ["0", "1/0", "fast"])
+def test_a_rate_that_is_none_is_named(rate):
+    with pytest.raises(UsageError, match=f"--frame-rate {rate}"):
+        frame_rate(rate)
 
 
 def test_input_is_not_overwritten(clip):
@@ -307,7 +307,7 @@ def test_input_is_not_overwritten(clip):
         write_clip(clip.parent / "out" / "a_com.mp4", frames(2)[0]) if (clip.parent / "out").mkdir() is None else None
     )
     with pytest.raises(UsageError, match="would be overwritten"):
-        run(source, target_bgr=str(target))
+        run(source, target=str(target))
 
 
 def test_without_av_the_way_out_is_named(clip, monkeypatch, capsys):
@@ -317,7 +317,7 @@ def test_without_av_the_way_out_is_named(clip, monkeypatch, capsys):
     assert code == 0 and len(matting.alphas) == COUNT
     assert "OpenCV writes neither sound" in capsys.readouterr().out
     with pytest.raises(UsageError, match="requirements/video.txt"):
-        run(clip, "--output-format", "webm")
+        run(clip, format="webm")
 
 
 def test_clips_are_known_by_their_names():
@@ -325,9 +325,9 @@ def test_clips_are_known_by_their_names():
     assert not any(map(is_clip, ("a.png", "folder", "auto", "a.jpg", "clip")))
 
 
-def test_camera_numbers_go_to_the_other_program(tmp_path):
-    with pytest.raises(UsageError, match="tools/webcam.py"):
-        matte_video(Difference(), **arguments("0", "auto", tmp_path))
+def test_camera_numbers_go_to_the_other_program():
+    with pytest.raises(UsageError, match="tools.webcam"):
+        clips_of("0", "auto")
 
 
 def test_module_does_not_need_av():

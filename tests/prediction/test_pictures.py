@@ -9,12 +9,16 @@ import pytest
 
 from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
 from tests.background.test_align import room
+from utils.background.match import Correction
 from utils.picture.write import write_picture
 from utils.prediction import pictures as module
-from utils.prediction.pictures import matte_pairs, output_paths, plan
+from utils.prediction.loop import matte_all
+from utils.prediction.outputs import Output
+from utils.prediction.pictures import PairSource, PictureSink, output_paths, plan
 from utils.prediction.target import open_target
 from utils.predictor import Matte, PreparedBackground
-from utils.system.command_line import UsageError
+from utils.system.command_line import UsageError, printer
+from utils.system.notes import Note
 
 SIZE = (72, 96)
 TYPES = ("pha", "fgr", "com")
@@ -52,8 +56,18 @@ def folder(tmp_path):
     return tmp_path
 
 
-def planned(folder, types=TYPES, **options):
-    return plan(folder / "src", folder / "bgr.png", folder / "out", types, **options)
+def planned(folder, types=TYPES, skip_existing=False, src="src", bgr="bgr.png", out="out", **share):
+    """What is to be done, and the notes on it."""
+    notes = []
+    output = Output(folder / out, tuple(types), skip_existing=skip_existing)
+    return plan(folder / src, folder / bgr, output, **share, tell=notes.append)[0], notes
+
+
+def matte_pairs(matting, targets, *correction, target=None, in_batch=True):
+    """Paths that failed, and times, as predict.py does it."""
+    source = PairSource(targets, Correction(*correction), in_batch)
+    failed, times = matte_all(matting, source, PictureSink(targets, target, printer()), printer())
+    return [pair.src for pair in failed], times
 
 
 def files(folder):
@@ -74,16 +88,16 @@ def reads(monkeypatch):
 
 
 def test_every_result_of_every_pair_is_written(folder, capsys):
-    targets, lines = planned(folder)
+    targets, notes = planned(folder)
     failed, times = matte_pairs(DrawnMatting(), targets)
-    assert (failed, times.count, lines) == ([], 5, [])
+    assert (failed, times.count, notes) == ([], 5, [])
     assert files(folder / "out") == [f"{kind}/{i}.png" for kind in sorted(TYPES) for i in range(5)]
     for i in range(5):
         pha = read_alpha(folder / "out" / "pha" / f"{i}.png")
         assert pha[35, 25 + 8 * i] == 255 and pha[10, 10] == 0
         np.testing.assert_array_equal(read_rgba(folder / "out" / "com" / f"{i}.png")[..., 3], pha)
     said = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in said if " s" in line] == [str(pair.src) for pair in targets]
+    assert [line.split(": ")[0] for line in said if line.endswith(" s")] == [str(pair.src) for pair in targets]
 
 
 def test_one_background_is_read_and_prepared_once(folder, reads):
@@ -98,9 +112,9 @@ def test_a_background_of_another_size_is_resized_once(folder, monkeypatch, capsy
     true, calls = module.match_size, []
     monkeypatch.setattr(module, "match_size", lambda *pair: calls.append(1) or true(*pair))
     matting = DrawnMatting()
-    matte_pairs(matting, planned(folder)[0], align="off", match_exposure="off")
+    matte_pairs(matting, planned(folder)[0], "off", "off")
     assert len(calls) == len(matting.prepared) == 1
-    assert capsys.readouterr().out.count("it was resized") == 5
+    assert capsys.readouterr().err.count("it was resized") == 5
 
 
 def test_a_background_that_is_changed_for_a_source_serves_that_source_only(folder, capsys):
@@ -110,13 +124,13 @@ def test_a_background_that_is_changed_for_a_source_serves_that_source_only(folde
     matte_pairs(matting, planned(folder)[0])
     first, changed, last = matting.prepared
     assert first is last and 0.7 < changed.mean() / first.mean() < 0.9
-    assert capsys.readouterr().out.count("exposure matched") == 1
+    assert capsys.readouterr().out.count("the light had changed") == 1
 
 
 def test_backgrounds_paired_by_name_are_each_their_own(folder):
     for i in range(5):
         write_picture(folder / "backgrounds" / f"{i}.png", read_rgb(folder / "bgr.png"))
-    targets, _ = plan(folder / "src", folder / "backgrounds", folder / "out", TYPES)
+    targets, _ = planned(folder, bgr="backgrounds")
     matting = DrawnMatting()
     assert matte_pairs(matting, targets)[1].count == 5 and len(matting.prepared) == 5
 
@@ -154,7 +168,7 @@ def test_a_pair_that_fails_is_named_and_the_rest_goes_on(folder, step, capsys):
 
 def test_one_pair_that_fails_raises(folder):
     (folder / "src" / "1.png").write_bytes(b"nothing")
-    targets, _ = plan(folder / "src" / "1.png", folder / "bgr.png", folder / "out", TYPES)
+    targets, _ = planned(folder, src="src/1.png")
     with pytest.raises(PictureError, match="1.png is not a picture"):
         matte_pairs(DrawnMatting(), targets, in_batch=False)
 
@@ -167,7 +181,7 @@ def test_a_broken_background_of_all_is_one_error_not_one_for_each(folder):
 
 def test_a_mistake_of_ours_stops_a_batch(folder):
     with pytest.raises(ValueError, match="unknown mode"):
-        matte_pairs(DrawnMatting(), planned(folder)[0], align="sideways")
+        matte_pairs(DrawnMatting(), planned(folder)[0], "sideways")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
@@ -178,18 +192,19 @@ def test_the_shares_of_all_ranks_are_the_whole(folder, count):
     assert sorted(together, key=lambda pair: pair.name) == list(whole) and len(together) == 5
     assert max(len(targets) for targets, _ in shares) - min(len(targets) for targets, _ in shares) <= 1
     if count > 1:
-        assert [lines[0] for _, lines in shares] == [
-            f"rank {rank} of {count}: {len(targets)} of 5 pairs" for rank, (targets, _) in enumerate(shares)
+        assert [notes for _, notes in shares] == [
+            [Note("rank", rank=rank, count=count, share=len(targets), pairs=5)]
+            for rank, (targets, _) in enumerate(shares)
         ]
 
 
 def test_what_exists_is_skipped_and_what_is_incomplete_is_not(folder):
     matte_pairs(DrawnMatting(), planned(folder)[0])
     (folder / "out" / "fgr" / "3.png").unlink()
-    targets, lines = planned(folder, skip_existing=True)
+    targets, notes = planned(folder, skip_existing=True)
     assert [pair.name for pair in targets] == ["3"]
-    assert lines == ["skipped 4 of 5 pairs, whose results exist"]
-    assert planned(folder, ["pha"], skip_existing=True) == ({}, ["skipped 5 of 5 pairs, whose results exist"])
+    assert notes == [Note("skipped", count=4, pairs=5)]
+    assert planned(folder, ["pha"], skip_existing=True) == ({}, [Note("skipped", count=5, pairs=5)])
 
 
 def test_a_pair_that_cannot_be_matted_is_named_again_by_every_run(folder, capsys):
@@ -205,20 +220,20 @@ def test_shares_do_not_depend_on_what_exists_already(folder):
     """A rank that starts late finds the others' first results, and must still take what they leave to it."""
     early, _ = planned(folder, skip_existing=True, rank=0, count=2)
     matte_pairs(DrawnMatting(), dict(list(early.items())[:1]))
-    late, lines = planned(folder, skip_existing=True, rank=1, count=2)
+    late, notes = planned(folder, skip_existing=True, rank=1, count=2)
     assert not set(early) & set(late) and len(early) + len(late) == 5
-    assert lines == ["rank 1 of 2: 2 of 5 pairs", "skipped 0 of 2 pairs, whose results exist"]
+    assert [note.kind for note in notes] == ["rank", "skipped"] and notes[1] == Note("skipped", count=0, pairs=2)
 
 
 def test_results_below_the_sources_are_no_sources(folder):
     out = folder / "src" / "results"
     for _ in range(2):
-        targets, lines = plan(folder / "src", folder / "bgr.png", out, TYPES)
+        targets, notes = planned(folder, out=out)
         assert [pair.name for pair in targets] == ["0", "1", "2", "3", "4"]
         matte_pairs(DrawnMatting(), targets)
-    assert lines == [f"left out 15 pictures in {out}, which are results"]
+    assert notes == [Note("results_left_out", count=15, about=out)]
     with pytest.raises(UsageError, match="would be overwritten"):
-        plan(out / "pha", folder / "bgr.png", out, TYPES)
+        planned(folder, src=out / "pha", out=out)
 
 
 def test_links_do_not_hide_that_an_input_would_be_overwritten(folder):

@@ -14,7 +14,7 @@ import predict
 from dataset.picture import read_alpha, read_rgb, read_rgba
 from tests.prediction.test_predictor import scene
 from utils.picture.write import write_picture
-from utils.prediction import pictures as matte_pairs
+from utils.prediction import pictures
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -281,7 +281,7 @@ def test_cmyk_background_of_double_size_is_matched(pair, capsys):
     image = Image.open(pair / "one_bgr.png")
     image.resize((336, 352)).convert("CMYK").save(pair / "large.jpg", quality=98)
     assert run("--src", pair / "one_src.png", "--bgr", pair / "large.jpg", "--output-dir", pair / "out") == 0
-    assert "it was resized" in capsys.readouterr().out
+    assert "it was resized" in capsys.readouterr().err
 
 
 def test_full_disk_leaves_no_file(pair, monkeypatch, capsys):
@@ -303,14 +303,14 @@ def test_interrupt_keeps_what_was_finished(pair, monkeypatch, capsys):
     photos.mkdir()
     for name in ("a.png", "b.png"):
         shutil.copy(pair / "one_src.png", photos / name)
-    true = matte_pairs.read_rgb
+    true = pictures.read_rgb
 
     def read(path):
         if Path(path).name == "b.png":
             raise KeyboardInterrupt
         return true(path)
 
-    monkeypatch.setattr(matte_pairs, "read_rgb", read)
+    monkeypatch.setattr(pictures, "read_rgb", read)
     out = pair / "out"
     assert run("--src", photos, "--bgr", pair / "one_bgr.png", "--output-dir", out, "--output-types", "pha") == 130
     assert files(out) == ["pha/a.png"]

@@ -9,12 +9,13 @@ import pytest
 
 from dataset.picture import PictureError, read_alpha, read_rgb
 from model import MattingBase, MattingRefine
-from utils.background.checks import match_size, scene_warnings
+from utils.background.checks import match_size, scene_doubts
 from utils.engine.presets import enlargement, preset
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
 from utils.predictor import Matting
 from utils.system.command_line import UsageError
+from utils.system.notes import Note
 from utils.weights.load import WeightsError, save_weights
 
 IMAGES = Path(__file__).resolve().parents[2] / "image"
@@ -171,17 +172,17 @@ def test_pixels_survive_the_way_to_a_tensor_and_back():
 
 def test_background_of_another_size_is_resized_only_if_the_shape_agrees():
     src, bgr = scene(160, 160)
-    same, warning = match_size(src, bgr)
-    assert same is bgr and warning is None
-    larger, warning = match_size(src, bgr.repeat(2, axis=0).repeat(2, axis=1))
-    assert np.array_equal(larger, bgr) and "320x320" in warning and "160x160" in warning
+    same, notes = match_size(src, bgr)
+    assert same is bgr and notes == []
+    larger, notes = match_size(src, bgr.repeat(2, axis=0).repeat(2, axis=1))
+    assert np.array_equal(larger, bgr) and notes == [Note("resized", src="160x160", bgr="320x320")]
     with pytest.raises(PictureError, match="160x100.*160x160"):
         match_size(src, bgr[:100])
 
 
-def test_scene_warnings():
+def test_doubts_about_a_scene():
     src, bgr = scene(240, 320)
-    assert scene_warnings(src, bgr) == []
-    assert "background picture too" in scene_warnings(bgr, bgr)[0]
+    assert scene_doubts(src, bgr) == []
+    assert scene_doubts(bgr, bgr) == [Note("same_scene", share=0.0)]
     other = np.random.default_rng(1).integers(0, 256, (8, 8, 3)).astype(np.uint8).repeat(30, axis=0).repeat(40, axis=1)
-    assert "same scene" in scene_warnings(src, other)[0]
+    assert scene_doubts(src, other)[0].kind == "other_scene"

@@ -16,6 +16,7 @@ from dataset.foreground import ForegroundDataset
 from dataset.picture import SUFFIXES, PictureError, find_pictures, read_alpha, read_rgb
 from tests.properties import given, names, pictures, seeds, settings, st
 from utils.picture.write import write_picture
+from utils.prediction.outputs import Output
 from utils.prediction.pairs import BGR_MARK, SRC_MARK, find_pairs
 from utils.prediction.pictures import output_paths, plan
 from utils.system.command_line import UsageError, command_line
@@ -76,8 +77,8 @@ def test_results_are_named_as_their_sources_and_none_twice(folder, wanted, suffi
         touch(root / "src" / sub / (stem + suffix))
     touch(root / "bgr.png")
     types = ("pha", "com")
-    targets, lines = plan(root / "src", root / "bgr.png", root / "out", types)
-    assert lines == [] and len(targets) == len(wanted)
+    targets, unread = plan(root / "src", root / "bgr.png", Output(root / "out", types))
+    assert unread == 0 and len(targets) == len(wanted)
     sound = [paths for pair, paths in targets.items() if pair.problem is None]
     written = Counter(path for paths in sound for path in paths.values())
     assert max(written.values()) == 1

@@ -1,7 +1,6 @@
 """Reading clips: every frame once, upright, with its own time, whatever the file is like."""
 
 import os
-import warnings
 from fractions import Fraction
 
 import cv2
@@ -13,6 +12,7 @@ pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 from dataset.picture import PictureError
 from tests.video_files import RATE, frames, psnr, times_of, turn, write_clip
 from utils.picture.write import write_picture
+from utils.system.notes import Note
 from utils.video import reader as video_reader
 from utils.video.reader import nearest_rate, open_clip
 
@@ -105,16 +105,18 @@ def test_cut_off_file_gives_what_it_has_and_a_warning(tmp_path, reader):
     whole = write_clip(tmp_path / "whole.mkv", frames(60)[0], options={"g": "5", "crf": "5"})
     path = tmp_path / "cut.mkv"
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
-    clip = open_clip(path)
-    with pytest.warns(UserWarning, match=r"cut.mkv is cut off: \d+ "):
-        count = len([frame.rgb() for frame in clip])
-    assert 20 < count < 50
+    told = []
+    clip = open_clip(path, tell=told.append)
+    count = len([frame.rgb() for frame in clip])
+    assert 20 < count < 50 and len(list(clip)) == count
+    (note,) = told  # once, however often it is read
+    assert (note.kind, note.values["frames"], note.values["about"]) == ("cut_off", count, path)
 
 
 def test_whole_file_gives_no_warning(tmp_path, reader):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert len(list(open_clip(write_clip(tmp_path / "a.mp4", PICTURES, sound="aac")))) == 12
+    told = []
+    path = write_clip(tmp_path / "a.mp4", PICTURES, sound="aac")
+    assert len(list(open_clip(path, tell=told.append))) == 12 and not told
 
 
 def test_damage_in_the_middle_is_passed_over(tmp_path):
@@ -122,9 +124,7 @@ def test_damage_in_the_middle_is_passed_over(tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 3000] = os.urandom(3000)
     path.write_bytes(data)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert len(list(open_clip(path))) >= 30
+    assert len(list(open_clip(path))) >= 30
 
 
 @pytest.mark.parametrize("content", [b"", b"no video " * 100], ids=["empty", "text"])
@@ -140,7 +140,8 @@ def test_packets_that_cannot_be_decoded_are_counted(tmp_path, monkeypatch, error
     """Damaged data is passed over, packet by packet; any other error of the decoder ends the clip. Both are told."""
     import av
 
-    clip = open_clip(write_clip(tmp_path / "a.avi", PICTURES, encoder="mjpeg", pixels="yuvj420p"))
+    told, path = [], write_clip(tmp_path / "a.avi", PICTURES, encoder="mjpeg", pixels="yuvj420p")
+    clip = open_clip(path, tell=told.append)
     read = clip._open
 
     class Packet:
@@ -169,8 +170,8 @@ def test_packets_that_cannot_be_decoded_are_counted(tmp_path, monkeypatch, error
             return (Packet(packet, number) for number, packet in enumerate(self.whole.demux(stream)))
 
     monkeypatch.setattr(clip, "_open", Container)
-    with pytest.warns(UserWarning, match="a.avi is damaged in [12] places"):
-        assert len(list(clip)) == left
+    assert len(list(clip)) == left and told[0].kind == "damaged"
+    assert told[0].values["places"] in (1, 2)
 
 
 def test_an_empty_folder_and_a_forbidden_file_are_named(tmp_path, monkeypatch):
@@ -242,5 +243,6 @@ def test_full_range_is_read_as_such(tmp_path):
 def test_hdr_is_warned_of(tmp_path):
     parameters = {"x264-params": "transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc"}
     path = write_clip(tmp_path / "hdr.mp4", PICTURES[:1], pixels="yuv420p10le", options=parameters)
-    with pytest.warns(UserWarning, match="hdr.mp4 is HDR"):
-        open_clip(path)
+    told = []
+    open_clip(path, tell=told.append)
+    assert told == [Note("hdr", about=path)]

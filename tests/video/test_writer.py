@@ -186,7 +186,7 @@ def without_av(monkeypatch):
 
 def test_without_av_mp4_and_pictures_still_work(tmp_path, without_av):
     writer = write(tmp_path / "a.mp4", "mp4", ALPHAS, Clip(tmp_path), sound=True)
-    assert "pip install -r requirements/video.txt" in writer.notes[0]
+    assert "pip install -r requirements/video.txt" in writer.notes[0].values["install"]
     read = [frame.rgb()[: SIZE[0], : SIZE[1]] for frame in open_clip(tmp_path / "a.mp4")]
     assert len(read) == 8 and min(psnr(rgb, np.dstack([pha] * 3)) for rgb, pha in zip(read[:-1], ALPHAS)) > 30
     for output_format in PICTURES:

@@ -17,6 +17,7 @@ from tools.web.results import matte_pair, parse_colour, put_before, result_name
 from tools.web.storage import sweep
 from tools.web.upload import Limits, read_upload, shown_name
 from tools.web.words import WORDS, Refused, say
+from utils.background.match import Correction
 from utils.picture.blend import over
 from utils.picture.write import write_picture
 
@@ -108,7 +109,7 @@ class Cut:
 def test_results_are_what_was_matted_and_go_before_colours_and_pictures(pair, tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()
-    done = matte_pair(Cut(), *pair, "off", "off", LIMITS, folder)
+    done = matte_pair(Cut(), *pair, Correction("off", "off"), LIMITS, folder)
     assert (done["width"], done["height"]) == (168, 176)
     src, pha = read_rgb(pair[0]), read_alpha(folder / "one_pha.png")
     assert np.array_equal(read_rgb(folder / "one_fgr.png"), src)
@@ -123,8 +124,8 @@ def test_results_are_what_was_matted_and_go_before_colours_and_pictures(pair, tm
 
 def test_pictures_of_other_shape_are_refused_with_both_sizes(pair, tmp_path):
     Image.new("RGB", (168, 40)).save(pair[1])
-    with pytest.raises(Refused, match="168×40, the source 168×176"):
-        matte_pair(Cut(), *pair, "off", "off", LIMITS, tmp_path)
+    with pytest.raises(Refused, match="168x40, the source 168x176"):
+        matte_pair(Cut(), *pair, Correction("off", "off"), LIMITS, tmp_path)
 
 
 def test_sweep_deletes_old_files_and_their_folders_only(tmp_path):

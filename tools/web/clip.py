@@ -1,18 +1,17 @@
 """What the web page makes of an uploaded clip, by way of utils.prediction.clip."""
 
-import contextlib
-import io
 import os
-import re
 from fractions import Fraction
 
 from dataset.picture import PictureError
 from tools.web.results import parse_colour, result_name
 from tools.web.upload import check_weight, read_upload, shown_name
-from tools.web.words import Refused
+from tools.web.words import NOTES, Refused, refusal
 from utils.picture.write import write_picture
-from utils.prediction.clip import matte_video
+from utils.prediction.clip import ClipJob
+from utils.prediction.outputs import Output
 from utils.system.errors import UsageError
+from utils.video.reader import open_clip
 
 # By their first bytes. FFmpeg reads many more kinds, and some of them (playlists, DASH, concatenations) name other
 # files, on this machine or elsewhere, which it would open.
@@ -22,26 +21,26 @@ FRAMES_A_SECOND = 60
 FORMATS = ("mp4", "webm", "mov")
 
 
-def matte_clip(matting, src_path, bgr_path, target, align, match_exposure, output_format, limits, folder, tick):
+def matte_clip(matting, given, target, correction, output_format, limits, folder, tick):
     """Matte an uploaded clip.
 
     Args:
         matting: Matting.
-        src_path: uploaded video.
-        bgr_path: uploaded picture; None: estimated from the clip, whose camera stood still.
+        given: uploaded video, and uploaded picture or None: estimated from the clip, whose camera stood still.
         target: (colour, uploaded picture or None), what mp4 puts the subject before; the others keep the alpha.
-        align, match_exposure: see utils.background.match.
+        correction: utils.background.match.Correction.
         output_format: one of FORMATS.
         limits: tools.web.upload.Limits.
         folder: Path, empty, which the results are written to.
         tick: function of (frames done, frames in all).
 
     Returns:
-        paths of com and pha, and a list of lines.
+        paths of com and pha, and a list of Notes.
 
     Raises:
         Refused: with what is wrong and the remedy.
     """
+    src_path, bgr_path = given
     frames = check_clip(src_path, limits)
     # Under names of ours: what a visitor calls a picture must not make a video or a folder of it.
     clip = folder / f"{result_name(src_path)}.mp4"
@@ -50,21 +49,25 @@ def matte_clip(matting, src_path, bgr_path, target, align, match_exposure, outpu
     if output_format == "mp4":
         colour = "#" + bytes(parse_colour(target[0])).hex()
         before = kept(target[1], folder / "target.png", limits) if target[1] else colour
-    printed = io.StringIO()
+    notes, done = [], 0
+
+    def counted():
+        nonlocal done
+        done += 1
+        if done > frames:  # its index, which was counted, may be anything
+            raise Refused("too_many_frames", name=shown_name(src_path))
+        tick(done, frames)
+
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            counted = _Counted(matting, frames, tick)
-            matte_video(counted, clip, bgr, folder, ("com", "pha"), output_format, before, align, match_exposure)
+        output = Output(folder, ("com", "pha"), output_format, before)
+        job = ClipJob(open_clip(clip, tell=notes.append), bgr, output, correction, tell=notes.append)
+        job.run(matting, counted)
     except (PictureError, UsageError) as error:
-        why = re.sub(r"(?:/[^/\s:]+)+/", "", str(error))  # names without their folders
-        raise Refused("clip_failed", name=shown_name(src_path), why=why) from None
+        raise refusal(error, shown_name(src_path)) from None
     finally:
         for path in (clip, folder / "background.png", folder / "target.png"):
             path.unlink(missing_ok=True)
-    stem = folder / clip.stem
-    paths = [stem.with_name(f"{stem.name}_{kind}.{output_format}") for kind in ("com", "pha")]
-    lines = printed.getvalue().replace(str(clip), clip.stem).splitlines()
-    return *paths, [line.strip() for line in lines if line.strip() and str(folder) not in line]
+    return job.paths["com"], job.paths["pha"], [note for note in notes if note.kind in NOTES]
 
 
 def kept(path, name, limits):
@@ -109,20 +112,3 @@ def check_clip(path, limits):
     if not 0 < width * height <= MOST_PIXELS:
         raise Refused("clip_too_large", name=name, width=width, height=height)
     return count
-
-
-class _Counted:
-    """A Matting that tells how many pictures it has matted; a clip with more than it should have ends there."""
-
-    def __init__(self, matting, frames, tick):
-        self.matting, self.frames, self.tick, self.done = matting, frames, tick, 0
-
-    def __getattr__(self, name):
-        return getattr(self.matting, name)
-
-    def __call__(self, *pictures, **options):
-        if self.done > self.frames:
-            raise UsageError("the clip has more frames than its index")
-        self.done += 1
-        self.tick(self.done, self.frames)
-        return self.matting(*pictures, **options)

@@ -16,16 +16,16 @@ from starlette.middleware import Middleware
 from tools.web import hooks
 from tools.web.clip import FORMATS, matte_clip
 from tools.web.guard import LOOPBACK, Guard
-from tools.web.notes import in_language
 from tools.web.results import matte_pair, put_before
 from tools.web.storage import QUOTA, room, sweep
-from tools.web.words import LANGUAGES, Refused, say
+from tools.web.words import LANGUAGES, Refused, say, say_note
 from utils.background.align import MODES as ALIGN_MODES
-from utils.background.match import EXPOSURE_MODES
+from utils.background.match import EXPOSURE_MODES, Correction
 from utils.engine.backends import PACKAGES, missing_packages
 from utils.engine.choice import ENGINES
 from utils.predictor import Matting
-from utils.system.errors import UsageError, user_message
+from utils.system.errors import UsageError, out_of_memory
+from utils.system.notes import Note
 
 OPTIONS = {"align": ALIGN_MODES, "exposure": EXPOSURE_MODES, "refine": ("sampling", "thresholding", "full")}
 ONE_AT_A_TIME = {"concurrency_limit": 1, "concurrency_id": "network"}
@@ -274,9 +274,9 @@ class Page:
         with answered(language), self.working(request) as folder:
             require(no_src=src, no_bgr=bgr)
             matting = self.chosen(align, exposure, refine, engine)
-            done = matte_pair(matting, src, bgr, align, exposure, self.limits, folder)
+            done = matte_pair(matting, src, bgr, Correction(align, exposure), self.limits, folder)
             over, view = put_before(folder, colour, behind, self.limits)
-        notes = [say("took", language, engine=matting.engine, **done), *done["notes"]]
+        notes = [Note("took", engine=matting.engine, **done), *done["notes"]]
         files = [str(next(folder.glob(f"*_{kind}.png"))) for kind in ("com", "pha", "fgr")]
         return [
             str(folder),
@@ -296,9 +296,15 @@ class Page:
             require(no_clip_given=src)
             matting = self.chosen(align, exposure, refine, engine, form)
             com, pha, notes = matte_clip(
-                matting, src, bgr, (colour, behind), align, exposure, form, self.limits, folder,
+                matting,
+                (src, bgr),
+                (colour, behind),
+                Correction(align, exposure),
+                form,
+                self.limits,
+                folder,
                 lambda done, of: progress((done, of), unit=""),
-            )  # fmt: skip
+            )
         shown = None if form == "mov" else str(com)  # browsers do not play ProRes
         return [shown, *(gr.update(value=str(file), interactive=True) for file in (com, pha)), listed(notes, language)]
 
@@ -347,7 +353,7 @@ def require(**given):
 
 
 def listed(notes, language):
-    return "\n".join(f"- {html.escape(in_language(note, language))}" for note in notes)
+    return "\n".join(f"- {html.escape(say_note(note, language))}" for note in notes)
 
 
 @contextmanager
@@ -356,9 +362,9 @@ def answered(language):
     try:
         yield
     except (Refused, UsageError) as error:
-        line = in_language(error.line(language) if isinstance(error, Refused) else str(error), language)
+        line = error.line(language) if isinstance(error, Refused) else str(error)
         raise gr.Error(html.escape(line), print_exception=False) from None
     except Exception as error:
-        if "memory" in (user_message(error) or ""):
+        if out_of_memory(error):
             raise gr.Error(say("no_memory", language), print_exception=False) from None
         raise

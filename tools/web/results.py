@@ -13,8 +13,8 @@ import numpy as np
 
 from dataset.picture import PictureError, read_alpha, read_rgb
 from tools.web.upload import read_upload
-from tools.web.words import Refused
-from utils.background.checks import background_warnings, match_size, scene_warnings
+from tools.web.words import Refused, refusal
+from utils.background.checks import doubts, match_size
 from utils.background.match import match_background
 from utils.picture.blend import blend, over
 from utils.picture.resize import cover, reduced
@@ -23,18 +23,18 @@ from utils.picture.write import write_picture
 VIEW = 1280  # long side of what the page shows, pixels
 
 
-def matte_pair(matting, src_path, bgr_path, align, match_exposure, limits, folder):
+def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
     """Matte an uploaded pair.
 
     Args:
         matting: Matting.
         src_path, bgr_path: uploaded files.
-        align, match_exposure: see utils.background.match.
+        correction: utils.background.match.Correction.
         limits: tools.web.upload.Limits.
         folder: Path, empty, which the results are written to.
 
     Returns:
-        dict: `width`, `height`, `seconds` (of the network and what prepares for it) and `notes`, a list of lines.
+        dict: `width`, `height`, `seconds` (of the network and what prepares for it) and `notes`, a list of Notes.
 
     Raises:
         Refused: a file cannot be used, or the two do not belong together.
@@ -42,14 +42,12 @@ def matte_pair(matting, src_path, bgr_path, align, match_exposure, limits, folde
     src, bgr = read_upload(src_path, limits), read_upload(bgr_path, limits)
     try:
         bgr, resized = match_size(src, bgr)
-    except PictureError:
-        sizes = {name: f"{x.shape[1]}×{x.shape[0]}" for name, x in (("src", src), ("bgr", bgr))}
-        raise Refused("other_shape", **sizes) from None
+    except PictureError as error:
+        raise refusal(error) from None
     start = time.perf_counter()
-    bgr, match = match_background(src, bgr, align, match_exposure)
+    bgr, match = match_background(src, bgr, correction.align, correction.exposure)
     matte = matting(src, bgr)
     seconds = time.perf_counter() - start
-    warnings = scene_warnings(src, bgr) or background_warnings(src, bgr, matte.pha)
     name = result_name(src_path)
     for kind in ("pha", "fgr", "com"):
         write_picture(folder / f"{name}_{kind}.png", getattr(matte, kind))
@@ -57,7 +55,7 @@ def matte_pair(matting, src_path, bgr_path, align, match_exposure, limits, folde
     cut_out = blend(reduced(matte.fgr, VIEW), pha, chequers(*pha.shape))
     for kind, picture in (("src", reduced(src, VIEW)), ("pha", pha), ("com", cut_out)):
         write_picture(folder / f"view_{kind}.jpg", picture)
-    notes = [*match.notes, *([resized] if resized else []), *warnings]
+    notes = [*resized, *match.notes, *doubts(src, bgr, matte.pha)]
     return {"height": src.shape[0], "width": src.shape[1], "seconds": seconds, "notes": notes}
 
 

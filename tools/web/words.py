@@ -1,5 +1,10 @@
 """What the web page says, in English and Chinese."""
 
+import re
+
+from utils.system import words
+from utils.system.notes import Note
+
 LANGUAGES = {"English": "en", "中文": "zh"}
 
 # key: English, Chinese; names in braces are filled in by `say`.
@@ -21,7 +26,7 @@ WORDS = {
     "colour": ("Colour", "颜色"),
     "target_picture": ("or a picture", "或一张图片"),
     "options": ("Options", "选项"),
-    "align": ("Lay the background over the source", "背景与原图对齐"),
+    "align": ("Align the background with the source", "背景与原图对齐"),
     "exposure": ("Match the exposure", "匹配曝光"),
     "refine": ("Refinement", "精修方式"),
     "engine": ("Engine", "推理引擎"),
@@ -63,10 +68,6 @@ WORDS = {
     "result": ("Result", "结果"),
     "get_clip": ("↓ Result", "↓ 结果"),
     "get_clip_pha": ("↓ Alpha", "↓ 透明度"),
-    "took": (
-        "{width}×{height}, {seconds:.2f} s, engine {engine}",
-        "{width}×{height}，用时 {seconds:.2f} 秒，引擎 {engine}",
-    ),
     # what is refused
     "no_src": ("Upload the picture with the subject first.", "请先上传有主体的原图。"),
     "no_bgr": (
@@ -89,10 +90,6 @@ WORDS = {
         "{name} is damaged or cut off: save or copy it again.",
         "{name} 已损坏或不完整：请重新保存或复制。",
     ),
-    "other_shape": (
-        "The background is {bgr}, the source {src}: both must come from one camera position, uncropped.",
-        "背景图为 {bgr}，原图为 {src}：两张照片须在同一机位拍摄且未经裁剪。",
-    ),
     "no_clip_given": ("Upload a clip first.", "请先上传视频。"),
     "no_clip": (
         "{name} is not a video that can be read: upload an MP4, MOV, MKV, WebM or AVI file.",
@@ -106,6 +103,10 @@ WORDS = {
         "{name} has frames of {width}×{height}; at most 4K is taken: reduce it.",
         "{name} 的画面为 {width}×{height}，最大支持 4K：请缩小后再上传。",
     ),
+    "too_many_frames": (
+        "{name} has more frames than its index: convert it anew.",
+        "{name} 的帧数多于其索引：请重新转换格式。",
+    ),
     "clip_failed": ("{name} cannot be matted: {why}", "无法处理 {name}：{why}"),
     "gone": ("The result has been deleted in the meantime: run it again.", "结果已被删除：请重新抠图。"),
     "no_memory": ("Not enough memory for pictures of this size: reduce them.", "内存不足：请缩小图片。"),
@@ -117,17 +118,111 @@ WORDS = {
 }
 
 
+# kind of a utils.system.notes.Note: Chinese; and English where the sentence of the programs does not fit a page.
+NOTES = {
+    "took": (
+        "{width}×{height}，用时 {seconds:.2f} 秒，引擎 {engine}",
+        "{width}×{height}, {seconds:.2f} s, engine {engine}",
+    ),
+    "aligned": ("两次拍摄之间相机移动了最多 {motion:.1f} 像素：背景已对齐",),
+    "not_aligned": ("未能对齐背景：{reason}；请在同一位置、以同样的焦距拍摄两张照片",),
+    "filled": ("画面的 {share:.1%} 在背景图中没有拍到，已填补",),
+    "few_features": ("两张照片共有的特征太少",),
+    "few_matches": ("两张照片中一致的特征太少",),
+    "folded": ("按找到的特征，画面会翻折",),
+    "moved_far": ("按找到的特征，移动量超过画面的 {limit:.0%}",),
+    "scaled": ("按找到的特征，缩放为 {scale:.2f} 倍",),
+    "no_better": ("移动背景并不能减小差异",),
+    "no_texture": ("纹理太少",),
+    "too_small": ("图片太小",),
+    "still": ("相机没有移动",),
+    "not_asked": ("未要求",),
+    "exposed": ("光线有变化：背景已调整到原图的曝光",),
+    "not_exposed": ("未能匹配曝光：{reason}；请固定曝光和白平衡，短时间内拍摄两张照片",),
+    "no_smooth_ground": ("可供测量的平滑区域太少",),
+    "no_common_light": ("只有 {share:.0%} 的平滑区域符合同一曝光",),
+    "no_change_of_light": ("颜色相差 {least:.2f} 至 {most:.2f} 倍，不像是光线变化",),
+    "same_light": ("两张照片相同",),
+    "followed": ("相机移动过：{frames} 帧中有 {moved} 帧跟踪了背景",),
+    "lost": ("{frames} 帧中有 {lost} 帧无法对齐背景：请固定相机，或移动得少一些、慢一些",),
+    "exposed_again": ("光线变化：重新匹配曝光 {times} 次",),
+    "resized": ("背景图为 {bgr}，原图为 {src}：背景已缩放；两张尺寸相同时边缘更好",),
+    "other_shape": (
+        "背景图为 {bgr}，原图为 {src}：两者须在同一机位拍摄且未经裁剪。",
+        "The background is {bgr}, the source {src}: both must come from one camera position, uncropped.",
+    ),
+    "turned": (
+        "背景图为 {bgr}，原图为 {src}：其中一张旋转了 90 度，请转正后重新保存。",
+        "The background is {bgr}, the source {src}: one of them is turned by 90 degrees; rotate it and save it again.",
+    ),
+    "refused": ("{reason}", "{reason}"),
+    "same_scene": ("原图与背景图只有 {share:.1%} 的画面不同：人物可能也在背景图里；请在没有人的情况下重拍背景",),
+    "other_scene": (
+        "原图与背景图有 {share:.0%} 的画面不同：背景图必须是同一位置拍摄的、没有主体的同一场景，而不是要换上的新背景",
+        "source and background differ in {share:.0%} of the picture: the background must be the same scene without the "
+        "subject, from the same position, not the new background that the subject is to be put on",
+    ),
+    "other_ground": (
+        "主体周围有 {share:.0%} 的背景不一致：两张照片之间相机或光线变了；请让“背景与原图对齐”和“匹配曝光”保持“自动”，"
+        "或固定相机、对焦、曝光和白平衡，短时间内重拍两张",
+        "source and background differ in {share:.0%} of the ground around the subject: the camera or the light moved "
+        "between the two pictures; keep the two corrections on automatic, or take both again, shortly after one "
+        "another, with camera, focus, exposure and white balance fixed",
+    ),
+    "shadow": ("阴影占画面的 {share:.1%}：其中一部分可能会随主体一起抠出；请让主体离墙远一些，或从正面用柔和的光照明",),
+    "background_estimated": ("由视频估计背景，用时 {seconds:.1f} 秒",),
+    "unsure": (
+        "由视频估计背景：画面的 {share:.0%} 几乎一直被遮挡，那里的透明度可能有误：请让主体离开画面几秒，"
+        "或另传一张没有主体的背景图（相机移动时必须提供）",
+        "in {share:.0%} of the picture the background was hardly ever seen, and alpha may be wrong there: let the "
+        "subject leave the picture for a few seconds, or give a picture of the empty scene, which a camera that moves "
+        "always needs",
+    ),
+    "clip_done": ("{width}×{height}：{frames} 帧，用时 {seconds:.1f} 秒（每秒 {rate:.2f} 帧）",),
+    "frames_failed": (
+        "{count} 帧无法读取，已略去",
+        "{count} frames could not be read and were left out",
+    ),
+    "sound_encoded": ("声音：{old} 已转为 {new}，因为该格式不能直接容纳",),
+    "even_sides": ("H.264 只支持偶数边长：视频为 {width}x{height}，边缘已重复",),
+    "hdr": ("视频是 HDR：颜色会偏淡；请先转换为 SDR（BT.709）",),
+    "damaged": ("视频有 {places} 处损坏，已略去：请重新复制",),
+    "cut_off": ("视频不完整：只能读取 {frames} 帧（{seconds:.2f} 秒），而文件头记为 {stated:.2f} 秒",),
+}
+
+
 def say(key, language="en", **values):
     """The words of a key in a language, `"en"` or `"zh"`; another one means English."""
     return WORDS[key][1 if language == "zh" else 0].format(**values)
 
 
+def say_note(note, language="en"):
+    """The sentence of a utils.system.notes.Note in a language; English where there is none in Chinese."""
+    chinese, *english = NOTES.get(note.kind, (None,))
+    sentence = chinese if chinese and language == "zh" else (english or [words.WORDS.get(note.kind)])[0]
+    values = {name: say_note(v, language) if isinstance(v, Note) else v for name, v in note.values.items()}
+    return sentence.format(**values)
+
+
 class Refused(ValueError):
-    """What a visitor sent cannot be used; `str(refused)` is English, `refused.line("zh")` Chinese."""
+    """What a visitor sent cannot be used; `str(refused)` is English, `refused.line("zh")` Chinese.
+
+    The key is one of WORDS or of NOTES.
+    """
 
     def __init__(self, key, **values):
-        super().__init__(say(key, **values))
         self.key, self.values = key, values
+        super().__init__(self.line("en"))
 
     def line(self, language):
-        return say(self.key, language, **self.values)
+        if self.key in WORDS:
+            return say(self.key, language, **self.values)
+        return say_note(Note(self.key, **self.values), language)
+
+
+def refusal(error, name=""):
+    """The Refused of an error with pictures or a clip; what has no note is told in English, without folders."""
+    note = getattr(error, "note", None)
+    if note is None:
+        return Refused("clip_failed", name=name, why=re.sub(r"(?:/[^/\s:]+)+/", "", str(error)))
+    return Refused(note.kind, **note.values)

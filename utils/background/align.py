@@ -1,7 +1,7 @@
-"""Lay the captured background over the source when the camera moved between the two shots.
+"""Align the captured background with the source when the camera moved between the two shots.
 
 The camera is taken to have turned, or to look at something flat or far: then one homography maps one picture onto the
-other. Near things that shifted against far ones (parallax) stay shifted; no warp of the whole picture can mend that.
+other. Near things that shifted against far ones (parallax) stay shifted; no warp of the whole picture corrects that.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +13,7 @@ import numpy as np
 from utils.background.exposure import Exposure, estimate_exposure
 from utils.background.homography import SHIFT, corners_of, covered, implausible, project, rescaled, warp
 from utils.picture.resize import fit, glance, reduced
+from utils.system.notes import Note
 
 MODES = ("auto", "off", "homography")
 LOOK_AT, MEASURE_AT, REFINE_AT = 480, 1280, 2560  # long side, in pixels, of the copies for each step
@@ -28,7 +29,7 @@ REFINE_ROUNDS = 2
 GROWN, FAIR = 1.5, 0.015  # times the residual of the frame before, or of a fair fit: then the track is lost
 CLEAR = 0.5  # share of the smooth ground that agrees on an exposure, below which the subject may be all that agrees
 NEAR = 0.04  # of the long side: around a feature that both pictures share is ground, not subject
-REMEDY = "take both pictures from one place, with the same zoom"
+OFF = Note("not_asked")
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Alignment:
         before, after: residual, 0..1: median difference of brightness on textured ground near the inliers.
         motion: largest distance that a corner of the picture moves, in pixels.
         uncovered: share of the source that the background does not show, 0..1.
-        reason: why nothing is done, else None.
+        reason: Note on why nothing is done, else None.
         tried: features were looked for: the pictures do not fit as they are, or it was demanded.
-        light: the exposure of the background, laid over, as it was estimated on the way; None if it was not.
+        light: the exposure of the aligned background, as it was estimated on the way; None if it was not.
     """
 
     matrix: np.ndarray = field(default_factory=lambda: np.eye(3))
@@ -54,7 +55,7 @@ class Alignment:
     after: float = 0.0
     motion: float = 0.0
     uncovered: float = 0.0
-    reason: Optional[str] = None
+    reason: Optional[Note] = None
     tried: bool = True
     light: Optional[Exposure] = None
 
@@ -70,7 +71,7 @@ class Alignment:
             bgr, src: uint8 (H, W, 3), RGB, those that the alignment was estimated on.
             exposure: what to do to the background's channels, None for nothing.
         """
-        exposure = exposure or Exposure(reason="none given")
+        exposure = exposure or Exposure(reason=OFF)
         if self.reason is not None:
             return exposure.apply(bgr)
         laid = exposure.apply(warp(bgr, self.matrix, src.shape[:2]))
@@ -80,23 +81,27 @@ class Alignment:
         from_source = ~shown & ~_beside_subject(src, laid, shown)
         return np.where(from_source[..., None], src, laid)
 
-    def __str__(self):
-        found = f"{self.inliers} of {self.matches} matches agree"
-        if self.before:
-            found += f", residual {self.before:.4f} -> {self.after:.4f}"
-        if self.reason is not None:
-            return f"background not moved: {self.reason}" + (f" ({found})" if self.matches else "")
-        filled = f"; {self.uncovered:.1%} of the picture is not in it and was filled" if self.uncovered else ""
-        return f"background aligned: corners moved up to {self.motion:.1f} pixels, {found}{filled}"
+    @property
+    def notes(self):
+        """Notes on what was done, or was tried and given up; none where nothing was looked for."""
+        if self.reason is not None and not self.tried:
+            return []
+        notes = [Note("not_aligned", reason=self.reason) if self.reason else Note("aligned", motion=self.motion)]
+        if self.uncovered:
+            notes.append(Note("filled", share=self.uncovered))
+        if self.matches:
+            names = ("inliers", "matches", "before", "after")
+            notes.append(Note("alignment_figures", **{name: getattr(self, name) for name in names}))
+        return notes
 
 
 def estimate_alignment(src, bgr, mode="auto"):
-    """Find the homography that lays the background over the source.
+    """Find the homography that aligns the background with the source.
 
     Corners followed from one small copy to the other (Lucas and Kanade) tell whether there is anything to do; that is
     all that `"auto"` costs where the camera stood still. Else SIFT features are matched and a homography fitted
     (MAGSAC); the residual then shows the subject, and corners outside it, followed at full size from the background
-    laid over by that homography, refine it. (On photographs moved by known homographies that came within 0.01 pixels
+    aligned by that homography, refine it. (On photographs moved by known homographies that came within 0.01 pixels
     on average; maximising the correlation, cv2.findTransformECC, from there led away again, to 0.04.)
 
     Args:
@@ -111,9 +116,9 @@ def estimate_alignment(src, bgr, mode="auto"):
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
     if mode == "off":
-        return Alignment(reason="it was not asked for", tried=False)
+        return Alignment(reason=OFF, tried=False)
     if min(src.shape[:2]) < 64:
-        return Alignment(reason="the pictures are too small", tried=False)
+        return Alignment(reason=Note("too_small"), tried=False)
     small = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
     light = estimate_exposure(*small)
     if mode == "auto":
@@ -123,17 +128,17 @@ def estimate_alignment(src, bgr, mode="auto"):
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     here, there = _matches(seen, known)
     if len(here) < ENOUGH_INLIERS:
-        return Alignment(matches=len(here), reason=f"too few features are in both pictures; {REMEDY}")
+        return Alignment(matches=len(here), reason=Note("few_features"))
     matrix, inlier = cv2.findHomography(here, there, cv2.USAC_MAGSAC, INLIER, maxIters=5000, confidence=0.999)
     inliers = 0 if matrix is None else int(inlier.sum())
     found = {"matches": len(here), "inliers": inliers}
     if inliers < max(ENOUGH_INLIERS, ENOUGH_SHARE * len(here)):
-        return Alignment(**found, reason=f"too few matches agree; {REMEDY}")
+        return Alignment(**found, reason=Note("few_matches"))
     scale = seen.shape[1] / src.shape[1]
     matrix = rescaled(matrix, 1 / scale)
     problem = implausible(matrix, src.shape[:2])
     if problem:
-        return Alignment(**found, reason=f"{problem}; {REMEDY}")
+        return Alignment(**found, reason=problem)
     # The first look may have been wrong about the light where the pictures lie far apart or the subject is large.
     small_matrix = rescaled(matrix, small[0].shape[1] / src.shape[1])
     laid = warp(small[1], small_matrix, small[0].shape[:2])
@@ -145,15 +150,14 @@ def estimate_alignment(src, bgr, mode="auto"):
     matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1])
     problem = implausible(matrix, src.shape[:2])
     if problem:
-        return Alignment(**found, reason=f"{problem}; {REMEDY}")
+        return Alignment(**found, reason=problem)
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
     found.update(before=before, after=after)
     corners = corners_of(src.shape[:2])
     motion = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
     if after > BETTER * before:
-        reason = "laying it over by the features found does not lower the difference"
-        return Alignment(**found, reason=reason, light=light if motion < SLIGHT * max(src.shape) else None)
+        return Alignment(**found, reason=Note("no_better"), light=light if motion < SLIGHT * max(src.shape) else None)
     uncovered = 1 - float(covered(matrix, src.shape[:2]).mean())
     return Alignment(matrix, **found, motion=motion, uncovered=uncovered, light=light)
 
@@ -161,7 +165,7 @@ def estimate_alignment(src, bgr, mode="auto"):
 def follow_alignment(alignment, src, bgr, light=None):
     """Find the homography of a clip's next frame from that of the frame before; no features are looked for anew.
 
-    Corners of the background, laid over as for the frame before, are followed into the new frame and refine it once.
+    Corners of the background, aligned as for the frame before, are followed into the new frame and refine it once.
 
     Args:
         alignment: of the frame before; its matrix may be the identity.
@@ -172,7 +176,7 @@ def follow_alignment(alignment, src, bgr, light=None):
         Alignment; None when the track is lost: too few corners agree, the homography is none of a hand's, or the
         residual has grown by half.
     """
-    light = light or Exposure(reason="none given")
+    light = light or Exposure(reason=OFF)
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     scale = seen.shape[1] / src.shape[1]
     matrix = rescaled(alignment.matrix, scale)
@@ -206,7 +210,7 @@ def follow_alignment(alignment, src, bgr, light=None):
 
 
 def stood_still(src, laid):
-    """Whether a frame of a clip still fits the background as it was laid over an earlier one; or has no hold to tell.
+    """Whether a frame of a clip still fits the background as it was aligned with an earlier one, or cannot be told.
 
     Args: src uint8 (H, W, 3), RGB; laid what `look` made of that background.
     """
@@ -287,14 +291,14 @@ def _still(small, src):
 
 
 def _nothing_to_do(seen, known, still):
-    """The reason why the background may stay where it is, or None. `still`: pixels of the copies."""
+    """The Note on why the background may stay where it is, or None. `still`: pixels of the copies."""
     start, there = _follow(known, seen, 40, 200, window=11, levels=1)
     if len(start) < ENOUGH_TRACKS:
         corners = cv2.goodFeaturesToTrack(known, 300, 0.05, 10)
         flat = known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
-        return "it has too little texture to align by" if flat else None
+        return Note("no_texture") if flat else None
     distance = np.linalg.norm(there - start, axis=1)
-    return "the camera stood still" if np.percentile(distance, 70) < still else None
+    return Note("still") if np.percentile(distance, 70) < still else None
 
 
 def _matches(seen, known):
@@ -320,7 +324,7 @@ def _matches(seen, known):
 
 
 def _refine(seen, known, matrix, width, rounds=REFINE_ROUNDS):
-    """Fit the homography anew to corners outside the subject, followed from the laid-over background."""
+    """Fit the homography anew to corners outside the subject, followed from the aligned background."""
     scale = seen.shape[1] / width
     matrix = rescaled(matrix, scale)
     for _ in range(rounds):

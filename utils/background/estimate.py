@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from utils.picture.resize import glance
+from utils.system.notes import Note
 
 MEMORY = 400 << 20  # bytes of sampled frames at most: 64 of HD, 16 of 4K
 MOST_SAMPLES, FEWEST_SAMPLES = 64, 16
@@ -60,16 +61,10 @@ def scene_behind(clip):
     return bgr, unsure.astype(np.uint8) * 255
 
 
-def unsure_warning(unsure):
-    """Say what to do when much of an estimated background is uncertain; None when it is not."""
+def unsure_notes(unsure):
+    """A Note when much of an estimated background is uncertain; none when it is not."""
     share = float((unsure > 0).mean())
-    if share <= MUCH:
-        return None
-    return (
-        f"--bgr auto: in {share:.0%} of the picture the background was hardly ever seen, and alpha may be wrong there: "
-        "let the subject leave the picture for a few seconds, or give a shot of the empty scene as --bgr, which a "
-        "camera that moves always needs"
-    )
+    return [Note("unsure", share=share)] if share > MUCH else []
 
 
 def sample_frames(clip):

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from utils.picture.resize import reduced
+from utils.system.notes import Note
 
 LOOK_AT = 240  # long side, in pixels, of the copies that are compared
 SMOOTH = 0.08  # range of the 3x3 pixels around one, 0..1, below which a slight misalignment does not matter
@@ -18,7 +19,7 @@ PLAUSIBLE = 0.5  # standard deviation of the logarithm of the gain between two c
 GAINS, BIASES = (0.4, 2.5), (-0.15, 0.15)
 ENOUGH_PIXELS, MOST_PIXELS, ENOUGH_SHARE = 150, 2500, 0.2
 WORTHWHILE = 0.004  # one level of 255
-SAME = "it is the same in both pictures"
+SAME = Note("same_light")
 BIAS_WEIGHT = 0.002  # decides for a pure gain where the scene has one brightness only; nothing elsewhere
 
 
@@ -31,7 +32,7 @@ class Exposure:
         before, after: median colour difference of source and background, 0..1, on smooth ground outside the subject.
         share: of the smooth ground that agrees with gain and bias, 0..1; the rest is the subject, its shadow, and
             what moved.
-        reason: why nothing is done, else None.
+        reason: Note on why nothing is done, else None.
     """
 
     gain: tuple = (1.0, 1.0, 1.0)
@@ -39,7 +40,7 @@ class Exposure:
     before: float = 0.0
     after: float = 0.0
     share: float = 0.0
-    reason: Optional[str] = None
+    reason: Optional[Note] = None
 
     def apply(self, bgr):
         """The background, uint8 (H, W, 3), at the source's exposure: uint8, rounded and clipped.
@@ -54,14 +55,13 @@ class Exposure:
         levels = np.where(levels < captured, levels + clipped * (captured - levels), levels)
         return cv2.LUT(bgr, np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)[None])
 
-    def __str__(self):
+    @property
+    def notes(self):
+        """Notes on what was done, or could not be."""
         if self.reason is not None:
-            return f"exposure kept: {self.reason}"
-        gain, bias = (" ".join(f"{x:{form}}" for x in v) for v, form in ((self.gain, ".3f"), (self.bias, "+.3f")))
-        return (
-            f"exposure matched: gain {gain}, bias {bias} (red green blue), difference on smooth ground "
-            f"{self.before:.4f} -> {self.after:.4f}"
-        )
+            return [] if self.reason == SAME else [Note("not_exposed", reason=self.reason)]
+        figures = {name: " ".join(f"{x:+.3f}" for x in getattr(self, name)) for name in ("gain", "bias")}
+        return [Note("exposed"), Note("exposure_figures", **figures, before=self.before, after=self.after)]
 
 
 def estimate_exposure(src, bgr, subject=None):
@@ -94,19 +94,18 @@ def estimate_exposure(src, bgr, subject=None):
         usable &= cv2.resize(subject.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
     ground = np.random.default_rng(0).permutation(np.flatnonzero(usable))[:MOST_PIXELS]
     if len(ground) < ENOUGH_PIXELS:
-        return Exposure(reason="too little smooth ground to measure it on")
+        return Exposure(reason=Note("no_smooth_ground"))
     # Not float32: on one flat colour the normal equations differ in the last digits only.
     seen, known = (np.ascontiguousarray(picture.reshape(-1, 3)[ground].T) / 255 for picture in small)
     gain, bias, agree = _fit(seen, known, _search(seen, known))
     share = float(agree.mean())
     if share < ENOUGH_SHARE or agree.sum() < ENOUGH_PIXELS:
-        return Exposure(share=share, reason=f"only {share:.0%} of the smooth ground agrees on one exposure")
+        return Exposure(share=share, reason=Note("no_common_light", share=share))
     before = float(np.median(np.abs(seen - known)[:, agree]))
     after = float(np.median(np.abs(seen - gain * known - bias)[:, agree]))
     same = {"before": before, "after": before, "share": share}
     if not (GAINS[0] < gain.min() and gain.max() < GAINS[1] and BIASES[0] < bias.min() and bias.max() < BIASES[1]):
-        limits = f"gain {gain.min():.2f}..{gain.max():.2f}, bias {bias.min():+.2f}..{bias.max():+.2f}"
-        return Exposure(**same, reason=f"{limits} is no change of exposure")
+        return Exposure(**same, reason=Note("no_change_of_light", least=gain.min(), most=gain.max()))
     if before - after < WORTHWHILE:
         return Exposure(**same, reason=SAME)
     return Exposure(tuple(gain[:, 0].tolist()), tuple(bias[:, 0].tolist()), before, after, share)

@@ -6,11 +6,13 @@ Pixels are (x, y), x to the right, y down, their centres at whole numbers.
 import cv2
 import numpy as np
 
+from utils.system.notes import Note
+
 SHIFT, SCALE = 0.2, (0.8, 1.25)  # of the long side, of each corner; linear
 
 
 def covered(matrix, shape):
-    """Where the background, laid over by `matrix`, shows something: bool (H, W). `shape` is (H, W) of both pictures."""
+    """Where the background, aligned by `matrix`, shows something: bool (H, W). `shape` is (H, W) of both pictures."""
     height, width = shape
     ones = np.full((height, width), 255, np.uint8)
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
@@ -18,22 +20,22 @@ def covered(matrix, shape):
 
 
 def implausible(matrix, shape):
-    """Say why the homography cannot be a hand's movement between two shots of (H, W), or None."""
+    """The Note on why the homography cannot be a hand's movement between two shots of (H, W), or None."""
     height, width = shape
     corners = corners_of(shape)
     depth = np.c_[corners, np.ones(4)] @ matrix[2]
     if not np.isfinite(matrix).all() or (depth * depth[0] <= 0).any():
-        return "the features found would fold the picture over"
+        return Note("folded")
     moved = project(matrix, corners)
     edges = np.roll(moved, -1, axis=0) - moved
     turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
     if (turns <= 0).any():
-        return "the features found would fold the picture over"
+        return Note("folded")
     if np.linalg.norm(moved - corners, axis=1).max() > SHIFT * max(shape):
-        return f"the features found would move it by more than {SHIFT:.0%} of the picture"
+        return Note("moved_far", limit=SHIFT)
     scales = np.sqrt(turns / (width - 1) / (height - 1))
     if not SCALE[0] < np.median(scales) < SCALE[1]:
-        return f"the features found would scale it by {np.median(scales):.2f}"
+        return Note("scaled", scale=float(np.median(scales)))
     return None
 
 

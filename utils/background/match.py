@@ -1,21 +1,35 @@
-"""Make the captured background fit the source before the network sees them, and say what cannot be mended.
+"""Make the captured background fit the source before the network sees them, and note what cannot be corrected.
 
-from utils.background.checks import background_warnings
+from utils.background.checks import doubts
 from utils.background.match import match_background
 
 bgr, match = match_background(src, bgr)  # aligned, and at the source's exposure
 matte = matting(src, bgr)
-print(*match.notes, *background_warnings(src, bgr, matte.pha), sep="\\n")
+notes = [*match.notes, *doubts(src, bgr, matte.pha)]
 """
 
 from dataclasses import dataclass
 
-from utils.background.align import Alignment, estimate_alignment
-from utils.background.exposure import SAME, Exposure, estimate_exposure
+from utils.background.align import OFF, Alignment, estimate_alignment
+from utils.background.exposure import Exposure, estimate_exposure
 
 EXPOSURE_MODES = ("auto", "off")
-OFF = "it was not asked for"
-LOOK_AT = 320  # long side, in pixels, of the copies that are compared
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What may be corrected around the network.
+
+    Attributes:
+        align: one of utils.background.align.MODES.
+        exposure: one of EXPOSURE_MODES.
+    """
+
+    align: str = "auto"
+    exposure: str = "auto"
+
+
+AUTOMATIC = Correction()
 
 
 @dataclass(frozen=True)
@@ -27,14 +41,12 @@ class Match:
 
     @property
     def notes(self):
-        """Lines on what was done, and on what was tried and given up; none where there was nothing to do."""
-        quiet = self.alignment.reason is not None and not self.alignment.tried
-        lines = [] if quiet else [str(self.alignment)]
-        return lines if self.exposure.reason in (SAME, OFF) else [*lines, str(self.exposure)]
+        """Notes on what was done, and on what was tried and given up; none where there was nothing to do."""
+        return [*self.alignment.notes, *([] if self.exposure.reason == OFF else self.exposure.notes)]
 
 
 def match_background(src, bgr, align="auto", match_exposure="auto"):
-    """Lay the background over the source and bring it to the source's exposure, each where it is needed.
+    """Align the background with the source and bring it to the source's exposure, each where it is needed.
 
     Args:
         src, bgr: uint8 (H, W, 3), RGB, of equal size.

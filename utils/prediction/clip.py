@@ -1,25 +1,24 @@
-"""Matte a clip: frames in; videos or sequences of pictures out, with the clip's time stamps and sound."""
+"""Clips: the source that reads frames, the sink that writes videos or sequences of pictures, and one call for both."""
 
-import sys
 import time
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from dataset.picture import PictureError, read_rgb
-from utils.background.checks import background_warnings, match_size, scene_warnings
-from utils.background.estimate import empty_scene, scene_behind, unsure_warning
+from utils.background.checks import Misfit, doubts, match_size, scene_doubts
+from utils.background.estimate import empty_scene, scene_behind, unsure_notes
 from utils.background.follow import ClipBackground
+from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import write_picture
-from utils.prediction.outputs import needs_foreground, picture_of
-from utils.prediction.pipeline import stream
-from utils.prediction.smooth import Smoother
+from utils.prediction.loop import Capture, matte_all
+from utils.prediction.outputs import picture_of
 from utils.prediction.target import open_target
-from utils.system.errors import UsageError, user_message
 from utils.system.files import refuse_to_overwrite
+from utils.system.notes import Note, silent
 from utils.video.reader import is_clip, open_clip
 from utils.video.writer import PICTURES, VIDEO, check_format, open_writer
 
@@ -27,66 +26,222 @@ AUTO = "auto"
 GREEN = "#78ff9b"  # behind the composite where the format has no alpha, as in the original's videos
 SOUNDING = ("com", "fgr")
 RIM = 9  # pixels of colour kept around the subject, so that a lossy video does not smear black into its edges
+LOOKS, APART = 3, 12  # frames that are looked at before the work, and frames between them
 
 
-def matte_video(
-    matting,
-    src,
-    bgr,
-    folder,
-    types=("pha", "fgr", "com"),
-    output_format=None,
-    target_bgr=None,
-    align="auto",
-    match_exposure="auto",
-    smooth=False,
-    frame_rate=None,
-    save_bgr=False,
-    skip_existing=False,
-):
-    """Matte a clip and write what was asked for; prints what was done.
+class ClipSource:
+    """Reads the frames of a clip and the background of each; see utils.prediction.loop.
 
     Args:
-        matting: utils.predictor.Matting.
-        src: video, or folder of its frames.
-        bgr: picture, video or folder of frames of the empty scene; or `"auto"`: estimated from the clip.
-        folder: where results go, see output_paths.
-        types: of utils.prediction.outputs.OUTPUT_TYPES.
-        output_format: of utils.video.writer.FORMATS; None: mp4 for a video, png for a folder.
-        target_bgr: what `com` is put before, see utils.prediction.target.open_target; None: a cut-out, green in mp4.
-        align, match_exposure: see utils.background.match.
-        smooth: average alpha over time.
-        frame_rate: Fraction, pictures a second in a folder of frames; None: 30.
-        save_bgr: also write the background, and for `"auto"` where it is unsure.
-        skip_existing: leave out videos, or pictures of a sequence, that exist.
+        clip: see utils.video.reader.open_clip.
+        bgr: uint8 (H, W, 3), RGB, of the clip's size.
+        correction: utils.background.match.Correction.
+        done: function of a Frame: whether it is to be left out.
 
-    Returns:
-        exit code: 0, or 1 if frames were left out.
+    Attributes:
+        background: utils.background.follow.ClipBackground.
+    """
+
+    def __init__(self, clip, bgr, correction=AUTOMATIC, done=lambda frame: False):
+        self.clip, self.done, self.told = clip, done, set()
+        self.background = ClipBackground(bgr, correction.align, correction.exposure)
+        self._looks = self._failed = 0
+
+    def __iter__(self):
+        read = 0
+        for frame in self.clip:
+            if not self.done(frame):
+                read += 1
+                yield frame
+        if read and self._failed == read:
+            raise PictureError(f"{self.clip.path}: not one of its {read} frames could be read")
+
+    def read(self, frame):
+        """Read a frame: Capture. Raises PictureError."""
+        try:
+            src = frame.rgb()
+        except PictureError:
+            self._failed += 1
+            raise
+        bgr = self.background(src)
+        first = self.background.frames == 1
+        return Capture(frame, self.clip.path, src, bgr, self.background.first.notes if first else [])
+
+    def look(self, capture, matte):
+        """Notes on what is wrong with the background, each kind once; looked for in a few frames, ever rarer ones."""
+        self._looks += 1
+        if self._looks & (self._looks - 1):
+            return []
+        notes = [note for note in doubts(capture.src, capture.bgr, matte.pha) if note.kind not in self.told]
+        self.told |= {note.kind for note in notes}
+        # A subject may come into the picture later.
+        return [note for note in notes if note.kind != "same_scene"]
+
+    def spares(self, error):
+        """Whether the other frames go on: after one that cannot be read."""
+        return isinstance(error, PictureError)
+
+
+class ClipSink:
+    """Writes a video or a sequence a type; see utils.prediction.loop. Ctrl-C completes what has been written.
+
+    Args:
+        clip: see utils.video.reader.open_clip.
+        paths: dict of type -> path.
+        output_format: of utils.video.writer.FORMATS.
+        target: what `com` is put before, see utils.prediction.target; None: `com` keeps its alpha.
+        tell: function of a Note.
+    """
+
+    def __init__(self, clip, paths, output_format, target=None, tell=silent):
+        self.clip, self.paths, self.format, self.target, self.tell = clip, paths, output_format, target, tell
+        self.foreground, self.pictures = bool({"fgr", "com"} & set(paths)), "debug" in paths
+        self.written, self.writers = 0, {}
+
+    def __enter__(self):
+        channels = {"fgr": 3, "com": 4 if self.target is None else 3, "debug": 3}
+        with ExitStack() as stack:
+            for kind, path in self.paths.items():
+                writer = open_writer(path, self.format, self.clip, channels.get(kind, 1), sound=kind in SOUNDING)
+                self.writers[kind] = stack.enter_context(writer)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if kind and issubclass(kind, KeyboardInterrupt) and self.written:
+            kind = error = trace = None
+            for writer in self.writers.values():
+                writer.whole = False
+        for note in dict.fromkeys(note for writer in self.writers.values() for note in writer.notes):
+            self.tell(note)
+        self._stack.__exit__(kind, error, trace)
+
+    def has(self, frame):
+        """Whether all pictures of a frame are there already."""
+        return all([writer.has(frame) for writer in self.writers.values()])
+
+    def write(self, capture, matte):
+        """Write a frame."""
+        for kind, writer in self.writers.items():
+            writer.write(self._picture(kind, matte, capture), capture.item)
+        self.written += 1
+
+    def _picture(self, kind, matte, capture):
+        """What a writer gets of a matte; of a deep format floats of 0..1, where alpha is in it."""
+        deep = PICTURES.get(self.format, (None, False))[1]
+        if kind == "pha" and deep:
+            return matte.pha_float
+        if kind == "com" and self.target is None and self.format in VIDEO:
+            near = cv2.dilate(matte.pha, np.ones((RIM, RIM), np.uint8))
+            return np.dstack([cv2.copyTo(matte.fgr, near), matte.pha])
+        if kind == "com" and self.target is None and deep:
+            return np.dstack([np.float32(matte.com[..., :3]) / 255, matte.pha_float])
+        return picture_of(kind, matte, capture, self.target, capture.item.time)
+
+
+class ClipJob:
+    """A clip that is to be matted, checked before any work: `run` does it.
+
+    Args:
+        clip: see utils.video.reader.open_clip.
+        bgr: picture, video or folder of frames of the empty scene; or `"auto"`: estimated from the clip.
+        output: utils.prediction.outputs.Output.
+        correction: utils.background.match.Correction.
+        force: go on with a background that does not belong to the clip.
+        tell: function of a Note.
+
+    Attributes:
+        paths: dict of type -> path; empty if nothing is missing.
 
     Raises:
-        UsageError, PictureError, OSError: nothing can be done or written. KeyboardInterrupt: after what was matted so
-        far has been completed.
+        UsageError, PictureError: nothing can be done.
     """
-    if str(src).isdigit():
-        raise UsageError(f"--src {src} is a camera: python -m tools.webcam --camera {src}")
-    clip, folder = open_clip(src, frame_rate), Path(folder)
-    output_format = output_format or ("png" if clip.path.is_dir() else "mp4")
-    check_format(output_format)
-    target = open_target(target_bgr) if target_bgr else None
-    if target is None and "com" in types and VIDEO.get(output_format, (0, 0, True))[2] is None:
-        target = open_target(GREEN)
-        print(f"com is put before {GREEN}, as {output_format} has no alpha: --target-bgr, or --output-format mov")
-    paths = output_paths(folder, clip.path, types, output_format)
-    refuse_to_overwrite([src, bgr, target_bgr], paths.values())
-    if skip_existing and output_format in VIDEO:
-        paths = {kind: path for kind, path in paths.items() if not path.exists()}
-        if not paths:
-            print(f"{clip.path}: nothing is missing")
-            return 0
-    captured = read_background(clip, bgr, folder if save_bgr else None)
-    background = ClipBackground(matting, captured, align, match_exposure)
-    smoother = Smoother() if smooth else None
-    return _run(matting, clip, background, smoother, paths, output_format, target, skip_existing)
+
+    def __init__(self, clip, bgr, output, correction=AUTOMATIC, force=False, tell=silent):
+        self.clip, self.bgr, self.output, self.correction = clip, bgr, output, correction
+        self.force, self.tell = force, lambda note: tell(note if note.kind == "written" else note.on(clip.path))
+        self.format = output.format or ("png" if clip.path.is_dir() else "mp4")
+        check_format(self.format)
+        self.target = open_target(output.target) if output.target else None
+        if self.target is None and "com" in output.types and VIDEO.get(self.format, (0, 0, True))[2] is None:
+            self.target = open_target(GREEN)
+            self.tell(Note("green", colour=GREEN, format=self.format))
+        self.paths = output_paths(output.folder, clip.path, output.types, self.format)
+        refuse_to_overwrite([clip.path, bgr, output.target], self.paths.values())
+        if output.skip_existing and self.format in VIDEO:
+            self.paths = {kind: path for kind, path in self.paths.items() if not path.exists()}
+            if not self.paths:
+                self.tell(Note("nothing_missing"))
+
+    def run(self, matting, tick=None):
+        """Matte the clip with a utils.predictor.Matting; `tick()` is called after each frame. Returns the exit code.
+
+        Raises:
+            PictureError, OSError: nothing can be read or written. Misfit: the background is of another scene.
+            KeyboardInterrupt: after what was matted so far has been completed.
+        """
+        bgr = self._background()
+        sink = ClipSink(self.clip, self.paths, self.format, self.target, self.tell)
+        resume = self.output.skip_existing and self.format in PICTURES
+        source = ClipSource(self.clip, bgr, self.correction, sink.has if resume else lambda frame: False)
+        failed, start = [], time.perf_counter()
+        try:
+            failed, times = matte_all(matting, source, sink, self.tell, tick)
+            self.tell(Note("stream_times", read=times.read, network=times.network, write=times.write))
+        finally:
+            if sink.written:
+                self._report(source, sink, time.perf_counter() - start)
+        if failed:
+            self.tell(Note("frames_failed", count=len(failed)))
+        return 1 if failed else 0
+
+    def _report(self, source, sink, seconds):
+        size = {"width": self.clip.width, "height": self.clip.height}
+        self.tell(Note("clip_done", **size, frames=sink.written, seconds=seconds, rate=sink.written / seconds))
+        for note in source.background.notes:
+            self.tell(note)
+        for path in self.paths.values():
+            self.tell(Note("written", path=path))
+
+    def _background(self):
+        """The background, uint8 (H, W, 3), RGB, of the clip's size; tells what is doubtful about it."""
+        clip, unsure, start = self.clip, None, time.perf_counter()
+        if str(self.bgr) == AUTO:
+            bgr, unsure = scene_behind(clip)
+            self.tell(Note("background_estimated", seconds=time.perf_counter() - start))
+            notes = unsure_notes(unsure)
+        else:
+            still = not (Path(self.bgr).is_dir() or is_clip(self.bgr))
+            bgr = read_rgb(self.bgr) if still else empty_scene(open_clip(self.bgr))
+            bgr, notes = match_size(np.empty((clip.height, clip.width, 3), np.uint8), bgr, clip.path, self.bgr)
+            self._check(bgr)
+        for note in notes:
+            self.tell(note)
+        if self.output.save_bgr:
+            names = output_paths(self.output.folder, clip.path, ("bgr", "unsure"), "png")
+            for path, picture in zip(names.values(), (bgr, unsure)):
+                if picture is not None:
+                    write_picture(path.with_name(f"{path.name}.png"), picture)
+                    self.tell(Note("written", path=f"{path}.png"))
+        return bgr
+
+    def _check(self, bgr):
+        """Refuse a background of another scene, however it is aligned, before the work."""
+        wrong = None
+        for frame in islice(self.clip, 0, LOOKS * APART, APART):
+            try:
+                src = frame.rgb()
+            except PictureError:
+                continue
+            wrong = scene_doubts(src, bgr)
+            if wrong:
+                laid, _ = match_background(src, bgr, self.correction.align, self.correction.exposure)
+                wrong = scene_doubts(src, laid)
+            wrong = [note for note in wrong if note.kind == "other_scene"]
+            if not wrong:
+                return
+        if wrong and not self.force:
+            raise Misfit(Note("refused", path=self.bgr, reason=wrong[0]))
 
 
 def output_paths(folder, source, kinds, output_format):
@@ -94,118 +249,3 @@ def output_paths(folder, source, kinds, output_format):
     name = source.resolve().name if source.is_dir() else source.stem
     suffix = f".{output_format}" if output_format in VIDEO else ""
     return {kind: folder / f"{name}_{kind}{suffix}" for kind in kinds}
-
-
-def read_background(clip, spec, save_to=None):
-    """The background that a clip is matted with: uint8 (H, W, 3), RGB, of the clip's size.
-
-    Args:
-        clip: see open_clip.
-        spec: `auto`: estimated from the clip; else a picture, or a video or folder of frames of the empty scene.
-        save_to: folder for NAME_bgr.png and, for `auto`, NAME_unsure.png; None for neither.
-    """
-    unsure = None
-    if str(spec) == AUTO:
-        start = time.perf_counter()
-        bgr, unsure = scene_behind(clip)
-        print(f"background estimated from {clip.path} in {time.perf_counter() - start:.1f} s")
-        warning = unsure_warning(unsure)
-    else:
-        bgr = empty_scene(open_clip(spec)) if Path(spec).is_dir() or is_clip(spec) else read_rgb(spec)
-        bgr, warning = match_size(np.empty((clip.height, clip.width, 0)), bgr, clip.path, spec)
-    if warning:
-        print(f"warning: {clip.path}: {warning}", file=sys.stderr)
-    if save_to:
-        name = output_paths(save_to, clip.path, ("bgr", "unsure"), "png")
-        for path, picture in ((name["bgr"], bgr), (name["unsure"], unsure)):
-            if picture is not None:
-                write_picture(path.with_name(f"{path.name}.png"), picture)
-                print(f"  {path}.png")
-    return bgr
-
-
-def _run(matting, clip, background, smoother, paths, output_format, target, skip_existing):
-    """Read, matte and write every frame; returns the exit code."""
-    deep = PICTURES.get(output_format, (None, False))[1]
-    in_colour = {"fgr": 3, "com": 4 if target is None else 3, "debug": 3}
-    with_foreground, with_pictures = needs_foreground(paths), "debug" in paths
-    written, failed, looks, interrupted = [], [], [], None
-    bar = tqdm(total=clip.expected, unit="frame", disable=None)
-
-    def network(frame, src):
-        prepared = background(src)
-        matte = matting(src, prepared, with_foreground)
-        matte = smoother(src, matte) if smoother else matte
-        done = background.frames
-        if done & (done - 1) == 0:  # a few looks, ever rarer, at whether the background fits
-            seen = prepared.picture
-            looks.append(scene_warnings(src, seen) or background_warnings(src, seen, matte.pha))
-        bar.update()
-        return matte, (src, prepared.picture) if with_pictures else (None, None)  # full pictures are not to be kept
-
-    def write(frame, result):
-        matte, pictures = result
-        for kind, writer in writers.items():
-            writer.write(_picture(kind, matte, pictures, frame, target, deep, output_format in VIDEO), frame)
-        written.append(frame.number)
-
-    def leave_out(frame, error):
-        if not isinstance(error, PictureError):
-            raise error
-        bar.write(f"failed: {user_message(error)}", file=sys.stderr)
-        failed.append(frame)
-
-    with ExitStack() as stack:
-        stack.enter_context(bar)
-        writers = {
-            kind: stack.enter_context(
-                open_writer(path, output_format, clip, in_colour.get(kind, 1), sound=kind in SOUNDING)
-            )
-            for kind, path in paths.items()
-        }
-        resume = skip_existing and output_format in PICTURES
-        frames = (f for f in clip if not (resume and all([writer.has(f) for writer in writers.values()])))
-        start = time.perf_counter()
-        try:
-            times = stream(frames, lambda frame: frame.rgb(), network, write, leave_out)
-            busy = f": reading took {times.read:.1f} s, the network {times.network:.1f} s, writing {times.write:.1f} s"
-        except KeyboardInterrupt as stop:
-            if not written:
-                raise
-            interrupted, busy = stop, ""
-            for writer in writers.values():
-                writer.whole = False
-        seconds = time.perf_counter() - start
-        if failed and not written:
-            raise PictureError(f"{clip.path}: not one of its {len(failed)} frames could be read")
-    speed = f" ({len(written) / seconds:.2f} a second)" if written else ""
-    print(f"{clip.path} {clip.width}x{clip.height}: {len(written)} frames in {seconds:.1f} s{speed}{busy}")
-    _report(clip, background, looks, writers, paths)
-    if failed:
-        print(f"error: {len(failed)} frames could not be read and were left out", file=sys.stderr)
-    if interrupted:
-        raise interrupted
-    return 1 if failed else 0
-
-
-def _report(clip, background, looks, writers, paths):
-    """Print what was done to the background, what to know of the files, and where they are."""
-    for line in dict.fromkeys([*background.notes, *(note for writer in writers.values() for note in writer.notes)]):
-        print(f"  {line}")
-    suspicious = [look for look in looks if look]
-    for line in background.warnings + (suspicious[-1] if 2 * len(suspicious) > len(looks) else []):
-        print(f"warning: {clip.path}: {line}", file=sys.stderr)
-    for path in paths.values():
-        print(f"  {path}")
-
-
-def _picture(kind, matte, pictures, frame, target, deep, lossy):
-    """What a writer gets of a matte: the type's picture; of a deep format floats of 0..1, where alpha is in it."""
-    if kind == "pha" and deep:
-        return matte.pha_float
-    if kind == "com" and target is None and lossy:
-        near = cv2.dilate(matte.pha, np.ones((RIM, RIM), np.uint8))
-        return np.dstack([cv2.copyTo(matte.fgr, near), matte.pha])
-    if kind == "com" and target is None and deep:
-        return np.dstack([np.float32(matte.com[..., :3]) / 255, matte.pha_float])
-    return picture_of(kind, matte, *pictures, target, frame.time)

@@ -5,22 +5,33 @@ from fractions import Fraction
 from pathlib import Path
 
 from utils.background.align import MODES as ALIGN_MODES
-from utils.background.match import EXPOSURE_MODES
+from utils.background.match import EXPOSURE_MODES, Correction
 from utils.picture.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
 from utils.prediction.flags import SETTINGS, add_network_flags
-from utils.prediction.outputs import OUTPUT_TYPES
+from utils.prediction.outputs import OUTPUT_TYPES, Output
+from utils.prediction.pairs import find_clips
 from utils.predictor import check_backbone_scale
 from utils.system.errors import UsageError
 from utils.video.reader import is_clip
 from utils.video.writer import FORMATS
 
+DEBUG = "With the variable MATTING_DEBUG set, an error is printed with its traceback."
+
 
 def parse(argv, description):
-    """Parse and check the flags; src, bgr and output_dir have their defaults filled in, frame_rate is a Fraction.
+    """Parse and check the flags.
 
-    Raises UsageError, or SystemExit (argparse).
+    Returns:
+        argparse's Namespace; src and bgr have their defaults filled in, frame_rate is a Fraction; with `output`,
+        utils.prediction.outputs.Output; `correction`, utils.background.match.Correction; and `clips`, a list of videos
+        and folders of frames, empty where --src names pictures.
+
+    Raises:
+        UsageError. SystemExit: argparse's.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=description, epilog=DEBUG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--src", help="picture with the subject, folder of pictures, or video (default: sample pair)")
     parser.add_argument("--bgr", help="the same scene without the subject: a picture, or a folder paired by file name")
     add_network_flags(parser, *SETTINGS)
@@ -28,7 +39,7 @@ def parse(argv, description):
         "--align",
         choices=ALIGN_MODES,
         default="auto",
-        help="lay the background over the source (default auto: if they differ)",
+        help="move the background to where the source has it (default auto: if they differ)",
     )
     parser.add_argument(
         "--match-exposure",
@@ -43,16 +54,21 @@ def parse(argv, description):
     parser.add_argument(
         "--target-bgr", help="put the subject before this in com: a colour (#00ff00, white), picture or video"
     )
+    parser.add_argument("--verbose", action="store_true", help="also print figures on what was corrected, and times")
     parser.add_argument("--skip-existing", action="store_true", help="leave out what has all its results already")
     add_network_flags(parser, "--engine", "--precision", "--device")
     of_videos = add_video_flags(parser)
     args = parser.parse_args(argv)
     if (args.src is None) != (args.bgr is None):
-        raise UsageError("--src and --bgr belong together: give the picture with the subject and the one without")
+        auto = " (for a clip whose camera stood still: --bgr auto)" if args.bgr is None else ""
+        raise UsageError(
+            f"--src and --bgr belong together: give the picture with the subject and the one without{auto}"
+        )
     check_backbone_scale(args.backbone_scale)
     if args.target_bgr and "com" not in args.output_types:
         raise UsageError("--target-bgr is what com is put before: add com to --output-types")
-    if not has_frames(args.src, args.bgr):
+    args.clips = clips_of(args.src, args.bgr)
+    if not args.clips:
         for action in of_videos:
             if getattr(args, action.dest) != action.default:
                 raise UsageError(f"{action.option_strings[0]} is for videos, and --src names none")
@@ -60,13 +76,23 @@ def parse(argv, description):
     if args.src is None:
         args.src, args.bgr = SAMPLE_SRC, SAMPLE_BGR
         args.output_dir = args.output_dir or IMAGES
-    args.output_dir = Path(args.output_dir or "output")
+    args.correction = Correction(args.align, args.match_exposure)
+    args.output = Output(
+        Path(args.output_dir or "output"),
+        tuple(args.output_types),
+        args.output_format,
+        args.target_bgr,
+        args.skip_existing,
+        args.save_bgr,
+    )
     return args
 
 
 def add_video_flags(parser):
     """Add the flags that only clips need; returns argparse's actions for them."""
-    group = parser.add_argument_group("videos", "--src clip.mp4, or a folder of frames with --bgr auto or a video")
+    group = parser.add_argument_group(
+        "videos", "--src clip.mp4, a folder of clips, or one of frames with --bgr auto or a video"
+    )
     add = group.add_argument
     return [
         add(
@@ -75,8 +101,8 @@ def add_video_flags(parser):
             help="mp4 H.264; mov ProRes 4444 and webm VP9 with alpha; or pictures (default mp4, png for a folder)",
         ),
         add("--frame-rate", help="pictures a second in a folder of frames: 25 or 30000/1001 (default 30)"),
-        add("--smooth", action="store_true", help="average alpha over time, along the motion: less flicker"),
         add("--save-bgr", action="store_true", help="also write the background that was made, and where it is unsure"),
+        add("--force", action="store_true", help="go on with a background that looks like another scene's"),
     ]
 
 
@@ -91,13 +117,17 @@ def frame_rate(text):
     return rate
 
 
-def has_frames(src, bgr):
-    """Whether --src is a video, or a folder of its frames, rather than pictures with a background each."""
+def clips_of(src, bgr):
+    """What --src names: a video, a folder's videos, or a folder of frames; [] for pictures with a background each."""
     if src is None:
-        return False
+        return []
+    if str(src).isdigit():
+        raise UsageError(f"--src {src} is a camera: python -m tools.webcam --camera {src}")
     if is_clip(src):
-        return True
+        return [Path(src)]
     frames = bgr == "auto" or is_clip(bgr)
-    if frames and not Path(src).is_dir():
-        raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
-    return frames
+    if not Path(src).is_dir():
+        if frames:
+            raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
+        return []
+    return find_clips(src) or ([Path(src)] if frames else [])

@@ -1,13 +1,19 @@
 """Which source belongs to which captured background."""
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 from dataset.picture import PictureError, find_pictures
+from utils.system.errors import UsageError
+from utils.video.reader import CLIP_SUFFIXES
 
 SRC_MARK, BGR_MARK = "_src", "_bgr"
+# Of pictures that are not read: somebody wanted them matted.
+KINDS_SHOWN = 6  # suffixes, most frequent first
+UNREAD = tuple(".heic .heif .avif .gif .jxl .jp2 .svg .psd .exr .dpx .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf".split())
 
 
 @dataclass(frozen=True)
@@ -62,11 +68,43 @@ def find_pairs(src, bgr):
     return _without_doubles(pairs)
 
 
+def find_clips(folder):
+    """The videos in a folder that holds no pictures, sorted by name; [] for any other folder.
+
+    Raises UsageError if two have the same name.
+    """
+    paths = [path for path in sorted(Path(folder).iterdir()) if path.suffix.lower() in CLIP_SUFFIXES]
+    paths = [path for path in paths if path.is_file() and not path.name.startswith(".")]
+    if not paths or find_pictures(folder):
+        return []
+    first = {}
+    for path in paths:
+        if path.stem in first:
+            raise UsageError(f"{path} would write the same files as {first[path.stem]}: rename one of them")
+        first[path.stem] = path
+    return paths
+
+
+def passed_over(folder):
+    """What a folder holds beside pictures that are read, hidden files left out.
+
+    Returns:
+        text like `2 .heic, 1 .txt`, empty if there is nothing; and how many of them are pictures or clips.
+    """
+    every = (path for path in Path(folder).rglob("*") if path.is_file())
+    shown = {p for p in every if not any(part.startswith(".") for part in p.relative_to(folder).parts)}
+    suffixes = Counter(path.suffix.lower() or path.name for path in shown - set(find_pictures(folder)))
+    wanted = sum(number for suffix, number in suffixes.items() if suffix in UNREAD + CLIP_SUFFIXES)
+    return ", ".join(f"{number} {suffix}" for suffix, number in suffixes.most_common(KINDS_SHOWN)), wanted
+
+
 def _listed(folder, mark):
     paths = [path for path in find_pictures(folder) if path.stem.endswith(mark)]
     if not paths:
         ending = f" whose name ends in {mark}" if mark else ""
-        raise PictureError(f"{folder} holds no pictures{ending}: give a folder of PNG or JPEG files")
+        kinds = passed_over(folder)[0]
+        but = f", but {kinds}" if kinds else ""
+        raise PictureError(f"{folder} holds no pictures{ending}{but}: give a folder of PNG or JPEG files")
     return paths
 
 

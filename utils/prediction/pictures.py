@@ -1,78 +1,56 @@
-"""Matte pairs of pictures: read, compute and write at the same time."""
+"""Pairs of pictures: what is to be done, the source that reads them, and the sink that writes one file a type."""
 
 import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple, Optional
-
-import numpy as np
-from tqdm import tqdm
 
 from dataset.picture import read_rgb
-from utils.background.checks import background_warnings, match_size, scene_warnings
-from utils.background.match import Match, match_background
+from utils.background.checks import doubts, match_size
+from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import write_picture
-from utils.prediction.outputs import needs_foreground, picture_of
-from utils.prediction.pairs import find_pairs
-from utils.prediction.pipeline import stream
-from utils.predictor import Matte
+from utils.prediction.loop import Capture
+from utils.prediction.outputs import picture_of
+from utils.prediction.pairs import find_pairs, passed_over
 from utils.system.errors import UsageError, user_message
 from utils.system.files import refuse_to_overwrite
-
-AGAIN = "a second run with --skip-existing does what is missing"
-
-
-class Pictures(NamedTuple):
-    """What the reader hands to the network."""
-
-    src: np.ndarray  # uint8 (H, W, 3), RGB
-    bgr: np.ndarray  # the same, as the network is to see it
-    match: Match  # what was done to the background
-    warning: Optional[str]  # of its size
-    seconds: float  # that matching took
+from utils.system.notes import Note, silent
 
 
-class Result(NamedTuple):
-    """What the network hands to the writer."""
-
-    pictures: Pictures
-    matte: Matte
-    seconds: float  # that the network took
-
-
-def plan(src, bgr, folder, types, skip_existing=False, rank=0, count=1):
+def plan(src, bgr, output, rank=0, count=1, tell=silent):
     """Find the pairs and what is to be written for each; the shares of all ranks together are the whole.
 
     Args:
         src, bgr: pictures or folders, see `utils.prediction.pairs.find_pairs`.
-        folder, types: where results go, and which.
-        skip_existing: leave out pairs all of whose results exist.
+        output: utils.prediction.outputs.Output; pairs all of whose results exist are left out if it says so.
         rank, count: this process's number, and how many there are.
+        tell: function of a Note.
 
     Returns:
-        dict of Pair -> (dict of type -> path), in the order of the sources' names; and lines to print.
+        dict of Pair -> (dict of type -> path), in the order of the sources' names; and how many pictures and clips in
+        the folder of the sources are of a kind that is not read.
 
     Raises:
         PictureError: as find_pairs. UsageError: a result would replace an input.
     """
-    by_type = Path(src).is_dir()
-    pairs, lines = find_pairs(src, bgr), []
+    by_type, wanted = Path(src).is_dir(), 0
+    pairs = find_pairs(src, bgr)
     if by_type:
-        pairs, lines = _without_results(pairs, folder, types)
-    targets = {pair: output_paths(folder, pair.name, types, by_type) for pair in pairs}
+        pairs = _without_results(pairs, output, tell)
+        kinds, wanted = passed_over(src)
+        if kinds:
+            tell(Note("passed_over", kinds=kinds).on(src))
+    targets = {pair: output_paths(output.folder, pair.name, output.types, by_type) for pair in pairs}
     inputs = (path for pair in pairs for path in (pair.src, pair.bgr))
     refuse_to_overwrite(inputs, (path for paths in targets.values() for path in paths.values()))
     if count > 1:  # before any is left out: ranks do not start at the same moment, and must agree on the shares
         targets = {pair: targets[pair] for pair in pairs[rank::count]}
-        lines.append(f"rank {rank} of {count}: {len(targets)} of {len(pairs)} pairs")
-    if skip_existing:
+        tell(Note("rank", rank=rank, count=count, share=len(targets), pairs=len(pairs)))
+    if output.skip_existing:
         missing = {p: to for p, to in targets.items() if p.problem or not all(path.exists() for path in to.values())}
-        lines.append(f"skipped {len(targets) - len(missing)} of {len(targets)} pairs, whose results exist")
+        tell(Note("skipped", count=len(targets) - len(missing), pairs=len(targets)))
         targets = missing
-    return targets, lines
+    return targets, wanted
 
 
 def output_paths(folder, name, types, by_type):
@@ -80,114 +58,95 @@ def output_paths(folder, name, types, by_type):
     return {t: folder / t / f"{name}.png" if by_type else folder / f"{name}_{t}.png" for t in types}
 
 
-def _without_results(pairs, folder, types):
-    """Leave out what an earlier run has written below the folder of the sources; returns pairs and lines to print."""
-    results = [os.path.realpath(folder / kind) for kind in types if (folder / kind).is_dir()]
+def _without_results(pairs, output, tell):
+    """Leave out what an earlier run has written below the folder of the sources."""
+    folders = [output.folder / kind for kind in output.types]
+    results = [os.path.realpath(folder) for folder in folders if folder.is_dir()]
     parents = {pair.src.parent for pair in pairs} if results else set()
     written = {p for p in parents if any(Path(os.path.realpath(p)).is_relative_to(result) for result in results)}
     kept = [pair for pair in pairs if pair.src.parent not in written]
     if not kept or len(kept) == len(pairs):
-        return pairs, []
-    return kept, [f"left out {len(pairs) - len(kept)} pictures in {folder}, which are results"]
+        return pairs
+    tell(Note("results_left_out", count=len(pairs) - len(kept)).on(output.folder))
+    return kept
 
 
-def matte_pairs(matting, targets, align="auto", match_exposure="auto", target=None, in_batch=True):
-    """Matte pairs and write what was asked for; prints what was done to each.
-
-    Args:
-        matting: utils.predictor.Matting.
-        targets: dict of Pair -> (dict of type -> path).
-        align, match_exposure: see utils.background.match.
-        target: what `com` is put before, see utils.prediction.target; None: `com` is a cut-out, RGBA.
-        in_batch: a pair that fails is named and the others go on; else its error is raised.
-
-    Returns:
-        list of Paths of the sources that failed, and StreamTimes.
-    """
-    kinds = {kind for paths in targets.values() for kind in paths}
-    read = PairReader(align, match_exposure)
-    backgrounds = {pair.bgr for pair in targets}
-    if len(backgrounds) == 1 and None not in backgrounds and in_batch:
-        read.background(*backgrounds)  # if it is no picture, that is said once
-    network = Network(matting, needs_foreground(kinds))
-    failed = []
-    quiet = not in_batch or not sys.stderr.isatty()
-    bar = tqdm(total=len(targets), unit="pair", disable=quiet, mininterval=0.5)
-    with bar, ThreadPoolExecutor(len(kinds)) as encoders:
-
-        def write(pair, result):
-            write_matte(pair, result, targets[pair], target, encoders, bar.write)
-            bar.update()
-
-        def leave_out(pair, error):
-            message = user_message(error)
-            if message is None or not in_batch or isinstance(error, BrokenPipeError):
-                raise error
-            bar.write(f"failed: {message}", file=sys.stderr)
-            bar.update()
-            failed.append(pair.src)
-
-        times = stream(targets, read, network, write, leave_out)
-    return failed, times
-
-
-class PairReader:
-    """Read both pictures of a pair and bring the background to the source's size, place and exposure.
+class PairSource:
+    """Reads pairs and brings each background to its source's size, place and exposure; see utils.prediction.loop.
 
     A background that serves several sources is read and resized once, as long as they follow one another.
+
+    Args:
+        pairs: iterable of utils.prediction.pairs.Pair.
+        correction: utils.background.match.Correction.
+        in_batch: after a pair that fails the others go on.
+
+    Raises:
+        PictureError: the one background of a batch cannot be read.
     """
 
-    def __init__(self, align, match_exposure):
-        self.match = partial(match_background, align=align, match_exposure=match_exposure)
+    def __init__(self, pairs, correction=AUTOMATIC, in_batch=True):
+        self.pairs, self.correction, self.in_batch = list(pairs), correction, in_batch
         self._path = self._picture = self._fitted = None
+        backgrounds = {pair.bgr for pair in self.pairs}
+        if len(backgrounds) == 1 and None not in backgrounds and in_batch:
+            self._background(*backgrounds)  # if it is no picture, that is said once
 
-    def background(self, path):
-        """uint8 (H, W, 3), RGB."""
+    def __iter__(self):
+        return iter(self.pairs)
+
+    def read(self, pair):
+        """Read a pair: Capture. Raises PictureError, or UsageError for a pair that has a problem."""
+        if pair.problem:
+            raise UsageError(pair.problem)
+        src, bgr = read_rgb(pair.src), self._background(pair.bgr)
+        if self._fitted is None or self._fitted[0].shape != src.shape:
+            self._fitted = match_size(src, bgr, pair.src, pair.bgr)
+        (bgr, notes), start = self._fitted, time.perf_counter()
+        bgr, match = match_background(src, bgr, self.correction.align, self.correction.exposure)
+        return Capture(pair, pair.src, src, bgr, [*match.notes, *notes], time.perf_counter() - start)
+
+    def look(self, capture, matte):
+        """Notes on what is wrong with a background."""
+        return doubts(capture.src, capture.bgr, matte.pha)
+
+    def spares(self, error):
+        """Whether the other pairs go on: after what the user can correct."""
+        return self.in_batch and user_message(error) is not None and not isinstance(error, BrokenPipeError)
+
+    def _background(self, path):
         if path != self._path:
             self._picture, self._fitted, self._path = read_rgb(path), None, path
         return self._picture
 
-    def __call__(self, pair):
-        """Read a pair: Pictures. Raises PictureError, or UsageError for a pair that has a problem."""
-        if pair.problem:
-            raise UsageError(pair.problem)
-        src, bgr = read_rgb(pair.src), self.background(pair.bgr)
-        if self._fitted is None or self._fitted[0].shape != src.shape:
-            self._fitted = match_size(src, bgr, pair.src, pair.bgr)
-        bgr, warning = self._fitted
-        start = time.perf_counter()
-        bgr, match = self.match(src, bgr)
-        return Pictures(src, bgr, match, warning, time.perf_counter() - start)
 
+class PictureSink:
+    """Writes one file a type, those of a pair at the same time; see utils.prediction.loop.
 
-class Network:
-    """Matte the pictures of a pair; a background that is the very same array as the last one is prepared only once."""
-
-    def __init__(self, matting, foreground):
-        self.matting, self.foreground, self._prepared = matting, foreground, None
-
-    def __call__(self, pair, pictures):
-        start = time.perf_counter()
-        if self._prepared is None or self._prepared.picture is not pictures.bgr:
-            self._prepared = self.matting.background(pictures.bgr)
-        matte = self.matting(pictures.src, self._prepared, self.foreground)
-        return Result(pictures, matte, time.perf_counter() - start)
-
-
-def write_matte(pair, result, targets, target, encoders, say):
-    """Write the results of one pair, at the same time in a pool of threads; say what was done and what is suspicious.
-
-    All results are tried; raises the error of the first that failed.
+    Args:
+        targets: dict of Pair -> (dict of type -> path).
+        target: what `com` is put before, see utils.prediction.target; None: `com` is a cut-out, RGBA.
+        tell: function of a Note.
     """
-    (src, bgr, match, warning, matching), matte, network = result
-    say(f"{pair.src} {src.shape[1]}x{src.shape[0]}: {matching + network:.2f} s")
-    for line in match.notes:
-        say(f"  {line}")
-    suspicious = scene_warnings(src, bgr) or background_warnings(src, bgr, matte.pha)
-    for line in ([warning] if warning else []) + suspicious:
-        say(f"warning: {pair.src}: {line}")
-    pictures = [picture_of(kind, matte, src, bgr, target) for kind in targets]
-    writing = [encoders.submit(write_picture, path, array) for path, array in zip(targets.values(), pictures)]
-    for path, written in zip(targets.values(), writing):
-        written.result()
-        say(f"  {path}")
+
+    def __init__(self, targets, target=None, tell=silent):
+        self.targets, self.target, self.tell = targets, target, tell
+        self.types = {kind for paths in targets.values() for kind in paths}
+        self.foreground, self.pictures = bool({"fgr", "com"} & self.types), "debug" in self.types
+
+    def __enter__(self):
+        self._encoders = ThreadPoolExecutor(max(1, len(self.types)))
+        return self
+
+    def __exit__(self, *_):
+        self._encoders.shutdown()
+
+    def write(self, capture, matte):
+        """Write the results of one pair. All are tried; raises the error of the first that failed."""
+        (height, width), paths = matte.pha.shape, self.targets[capture.item]
+        self.tell(Note("matted", width=width, height=height, seconds=capture.seconds).on(capture.path))
+        pictures = [picture_of(kind, matte, capture, self.target) for kind in paths]
+        writing = [self._encoders.submit(write_picture, path, array) for path, array in zip(paths.values(), pictures)]
+        for path, written in zip(paths.values(), writing):
+            written.result()
+            self.tell(Note("written", path=path))

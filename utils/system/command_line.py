@@ -10,8 +10,8 @@ from contextlib import contextmanager, nullcontext
 
 from tqdm import tqdm
 
+from utils.system import words
 from utils.system.errors import UsageError, user_message
-from utils.system.words import DETAILS, WARNINGS, say
 
 __all__ = ["Terminated", "UsageError", "command_line", "printer", "short_warnings", "terminable"]
 
@@ -62,13 +62,12 @@ def printer(verbose=False):
     """
 
     def tell(note):
-        if note.kind in DETAILS and not verbose:
+        if note.kind in words.DETAILS and not verbose:
             return
+        warning = note.kind in words.WARNINGS
         about = f"{note.values['about']}: " if "about" in note.values else ""
-        if note.kind in WARNINGS:
-            tqdm.write(f"warning: {about}{say(note)}", file=sys.stderr)
-        else:
-            tqdm.write(f"{about}{say(note)}")
+        line = ("warning: " if warning else "") + about + words.say(note)
+        tqdm.write(line, file=sys.stderr if warning or note.kind in words.ERRORS else None)
 
     return tell
 

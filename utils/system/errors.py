@@ -16,11 +16,16 @@ def install(name):
     return f"pip install -r requirements/{name}.txt"
 
 
+def out_of_memory(error):
+    """Whether an error, Python's or Paddle's, means that there is not enough memory."""
+    return isinstance(error, MemoryError) or "ResourceExhausted" in str(error) or "Out of memory" in str(error)
+
+
 def user_message(error):
     """The one-line message of an error that the user can mend; None for any other."""
     if isinstance(error, (PictureError, WeightsError, UsageError)):
         return one_line(error)
-    if isinstance(error, MemoryError) or "ResourceExhausted" in str(error) or "Out of memory" in str(error):
+    if out_of_memory(error):
         return "not enough memory: use smaller pictures, a smaller --backbone-scale or --device cpu"
     if isinstance(error, OSError):
         named = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else one_line(error)

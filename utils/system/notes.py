@@ -28,6 +28,9 @@ class Note:
         object.__setattr__(self, "kind", kind)
         object.__setattr__(self, "values", values)
 
+    def __hash__(self):
+        return hash(self.kind)
+
     def on(self, path):
         """The same note, about a file."""
         return Note(self.kind, **{**self.values, "about": path})
@@ -35,3 +38,15 @@ class Note:
 
 def silent(note):
     """The `tell` of those who do not want to know."""
+
+
+def once(tell, path):
+    """A `tell` for what is about one file: each note is told once."""
+    told = set()
+
+    def tell_once(note):
+        if note not in told:
+            told.add(note)
+            tell(note.on(path))
+
+    return tell_once

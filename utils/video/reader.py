@@ -11,7 +11,6 @@ PyAV (requirements/video.txt) reads whatever FFmpeg reads; without it OpenCV tak
 
 import math
 import struct
-import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import numpy as np
 from dataset.picture import PictureError, find_pictures, read_rgb
 from utils.picture.resize import fit
 from utils.system.errors import install
+from utils.system.notes import Note, once, silent
 
 CLIP_SUFFIXES = tuple(
     ".mp4 .mov .m4v .mkv .webm .avi .mts .m2ts .ts .mpg .mpeg .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf .vob .y4m .gif "
@@ -68,12 +68,13 @@ def is_clip(path):
     return text.isdigit() or Path(text).suffix.lower() in CLIP_SUFFIXES
 
 
-def open_clip(path, frame_rate=None):
+def open_clip(path, frame_rate=None, tell=silent):
     """Open a video file or a folder of pictures.
 
     Args:
         path: file, or folder whose pictures are the frames, in the order of their names (`f2` comes before `f10`).
         frame_rate: pictures a second in a folder, None meaning 30; not used for files.
+        tell: function of a utils.system.notes.Note, for what is found while it is read.
 
     Returns:
         Clip: iterate it, as often as wanted, to get its Frames. Its attributes: `path`; `height`, `width` (upright);
@@ -91,7 +92,7 @@ def open_clip(path, frame_rate=None):
         return FolderClip(path, frame_rate)
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
-    return FileClip(path) if av_or_none() else OpenCVClip(path)
+    return FileClip(path, tell) if av_or_none() else OpenCVClip(path, tell)
 
 
 class FolderClip:
@@ -122,8 +123,8 @@ class FolderClip:
 class FileClip:
     """A video file, read by PyAV; see open_clip."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, tell=silent):
+        self.path, self.tell = path, once(tell, path)
         with self._open() as container:
             stream = container.streams.video[0]
             self.time_base = Fraction(stream.time_base)
@@ -145,7 +146,7 @@ class FileClip:
         if self._turn[0] % 2:
             self.sample_aspect = 1 / self.sample_aspect
         if curve in HDR_CURVES:
-            warnings.warn(f"{path} is HDR: its colours will look pale; convert it to SDR (BT.709) first", stacklevel=3)
+            self.tell(Note("hdr"))
 
     def __iter__(self):
         count, last, step = 0, None, max(1, round(1 / self.rate / self.time_base))
@@ -160,12 +161,7 @@ class FileClip:
                 yield Frame(count - 1, ticks * self.time_base, None, lambda decoded=decoded: self._rgb(decoded))
         end = 0 if last is None else last * self.time_base + 1 / self.rate
         if self.stated and end < self.stated - TOLERATED / float(self.rate):
-            states = f"its header states {float(self.stated):.2f} s"
-            warnings.warn(
-                f"{self.path} is cut off: {count} frames, {float(end):.2f} s, could be read and {states}; copy it "
-                "again if you need the rest",
-                stacklevel=2,
-            )
+            self.tell(Note("cut_off", frames=count, seconds=float(end), stated=float(self.stated)))
 
     def _open(self):
         av = av_or_none()
@@ -202,9 +198,7 @@ class FileClip:
                 damaged += 1
                 break
         if damaged:
-            warnings.warn(
-                f"{self.path} is damaged in {damaged} places, which were left out: copy it again", stacklevel=2
-            )
+            self.tell(Note("damaged", places=damaged))
 
     def _rgb(self, decoded):
         matrix = int(decoded.colorspace)
@@ -222,8 +216,13 @@ class FileClip:
 class OpenCVClip:
     """A video file, read by OpenCV, where PyAV is not installed; see open_clip."""
 
-    def __init__(self, path):
-        self.path, self.time_base, self.sample_aspect = path, Fraction(1, 90_000), Fraction(1)
+    def __init__(self, path, tell=silent):
+        self.tell, self.path, self.time_base, self.sample_aspect = (
+            once(tell, path),
+            path,
+            Fraction(1, 90_000),
+            Fraction(1),
+        )
         capture = self._open()
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -253,7 +252,8 @@ class OpenCVClip:
         finally:
             capture.release()
         if self.stated > count + TOLERATED:
-            warnings.warn(f"{self.path} is cut off: {count} of {self.stated} frames could be read", stacklevel=2)
+            rate = float(self.rate)
+            self.tell(Note("cut_off", frames=count, seconds=count / rate, stated=self.stated / rate))
 
     def _open(self):
         capture = cv2.VideoCapture(str(self.path))

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 from utils.system.errors import UsageError
+from utils.system.notes import Note
 from utils.video.reader import av_or_none, clip_start, open_container
 
 # What each container holds as it is; anything else becomes the codec named first.
@@ -90,7 +91,7 @@ class EncodedSound:
         rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout.name
         rate = OPUS_RATE if encoder == "libopus" else rate
         self.source, self.container = source, container
-        self.notes = [f"sound: {codec_name(stream)} became {encoder}, as the container cannot hold it"]
+        self.notes = [Note("sound_encoded", old=codec_name(stream), new=encoder)]
         self.stream = container.add_stream(encoder, rate=rate, layout=layout)
         context = self.stream.codec_context
         context.time_base = Fraction(1, rate)

@@ -15,6 +15,7 @@ from utils.picture.resize import padded
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 from utils.system.files import atomic_path, write_text
+from utils.system.notes import Note
 from utils.video.reader import INSTALL, av_or_none, convert
 from utils.video.sound import av_errors, open_sound
 
@@ -67,7 +68,7 @@ def open_writer(path, output_format, clip, channels, sound=False):
 
     Yields:
         writer with `write(picture, frame)`, picture uint8 (H, W), (H, W, 3) or (H, W, 4), not premultiplied, or (H, W)
-        floats of 0..1; and frame what the clip gave (its time and name count). `writer.notes`: lines worth printing.
+        floats of 0..1; and frame what the clip gave (its time and name count). `writer.notes`: list of Notes.
 
     Raises:
         UsageError: the format cannot hold it or needs something installed. OSError: it cannot be written.
@@ -180,8 +181,7 @@ class VideoWriter:
             self.size = even_size(picture) if self.even else picture.shape[:2]
             self.stream.height, self.stream.width = self.size
             if self.size != picture.shape[:2]:
-                sides = f"{self.size[1]}x{self.size[0]}"
-                self.notes.append(f"H.264 has even sides only: the video is {sides}, its rim repeated")
+                self.notes.append(Note("even_sides", height=self.size[0], width=self.size[1]))
         encoded = video_frame(padded(picture, self.size), self.stream.pix_fmt)
         time_base = self.stream.codec_context.time_base
         encoded.pts, encoded.time_base = round(frame.time / time_base), time_base
@@ -211,7 +211,7 @@ class OpenCVWriter:
 
     def __init__(self, path, clip, sound):
         self.path, self.rate, self.file = str(path), float(clip.rate), None
-        self.notes = [f"OpenCV writes neither sound nor the frames' own times: {INSTALL} for both"] if sound else []
+        self.notes = [Note("silent_opencv", install=INSTALL)] if sound else []
 
     def write(self, picture, frame):
         picture = to_8_bits(picture)

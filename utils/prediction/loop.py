@@ -1,0 +1,89 @@
+"""The one loop of everything that mattes: a source gives captures, the network mattes them, a sink takes the mattes.
+
+from utils.prediction.loop import matte_all
+from utils.prediction.pictures import PairSource, PictureSink
+
+failed, times = matte_all(matting, PairSource(targets), PictureSink(targets))
+
+A source is iterated for its items and reads one of them with `read(item)`, a Capture, both in a thread of its own;
+`look(capture, matte)` gives the Notes that are due, and `spares(error)` says whether the others go on after an error.
+A sink is a context that completes its files; `foreground` says whether it needs the subject's colours, `pictures`
+whether it needs those that the network saw, and `write(capture, matte)` takes one.
+"""
+
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from utils.prediction.pipeline import stream
+from utils.system.errors import user_message
+from utils.system.notes import Note, silent
+
+
+class Capture(NamedTuple):
+    """One picture, and the background as the network is to see it.
+
+    Attributes:
+        item: what the source made it of, a Pair or a Frame.
+        path: file that notes on it are about.
+        src, bgr: uint8 (H, W, 3), RGB; a bgr that is the very same array as the last one is prepared only once.
+        notes: list of Notes on what was done to the background.
+        seconds: that this took.
+    """
+
+    item: Any
+    path: Any
+    src: np.ndarray
+    bgr: np.ndarray
+    notes: list
+    seconds: float = 0.0
+
+
+def matte_all(matting, source, sink, tell=silent, tick=None):
+    """Matte everything that a source gives; reading, the network and writing work at the same time.
+
+    Args:
+        matting: utils.predictor.Matting.
+        source, sink: see above.
+        tell: function of a utils.system.notes.Note.
+        tick: function without arguments that is called after each item, whether it failed or not; None for none.
+
+    Returns:
+        list of the items that failed, and utils.prediction.pipeline.StreamTimes.
+
+    Raises:
+        the first error that the source does not spare. KeyboardInterrupt: what was matted is written by then.
+    """
+    failed, tick = [], tick or (lambda: None)
+
+    prepared = None
+
+    def network(item, capture):
+        nonlocal prepared
+        start = time.perf_counter()
+        if prepared is None or prepared.picture is not capture.bgr:
+            prepared = matting.background(capture.bgr)
+        matte = matting(capture.src, prepared, sink.foreground)
+        seconds = capture.seconds + time.perf_counter() - start
+        notes = [*capture.notes, *source.look(capture, matte)]
+        if not sink.pictures:  # they are not to be kept until their turn to be written
+            capture = capture._replace(src=None, bgr=None)
+        return capture._replace(notes=notes, seconds=seconds), matte
+
+    def write(item, result):
+        sink.write(*result)
+        for note in result[0].notes:
+            tell(note.on(result[0].path))
+        tick()
+
+    def leave_out(item, error):
+        if not source.spares(error):
+            raise error
+        tell(Note("failed", why=user_message(error)))
+        failed.append(item)
+        tick()
+
+    with sink:
+        times = stream(source, source.read, network, write, leave_out)
+    return failed, times
