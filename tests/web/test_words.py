@@ -42,9 +42,8 @@ def test_every_kind_that_is_noted_has_its_words():
     paths = [path for top in ("utils", "tools") for path in (ROOT / top).rglob("*.py")] + [ROOT / "predict.py"]
     calls = [node for path in paths for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     calls = [call for call in calls if getattr(call.func, "id", "") in ("Note", "Misfit") and call.args]
-    noted = {
-        node.value for call in calls for node in ast.walk(call.args[0]) if isinstance(getattr(node, "value", None), str)
-    }
+    texts = (getattr(node, "value", None) for call in calls for node in ast.walk(call.args[0]))
+    noted = {text for text in texts if isinstance(text, str)}
     noted |= {"turned", "other_shape"}  # by a variable
     assert noted - {"took"} == set(words.WORDS)
 

@@ -13,7 +13,7 @@ from utils.video.reader import CLIP_SUFFIXES
 SRC_MARK, BGR_MARK = "_src", "_bgr"
 # Of pictures that are not read: somebody wanted them matted.
 KINDS_SHOWN = 6  # suffixes, most frequent first
-UNREAD = tuple(".heic .heif .avif .gif .jxl .jp2 .svg .psd .exr .dpx .dng .cr2 .cr3 .nef .arw .orf .rw2 .raf".split())
+UNREAD = (".gif", ".jp2", ".svg", ".psd", ".dpx")
 
 
 @dataclass(frozen=True)
