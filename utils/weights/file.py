@@ -1,6 +1,9 @@
 """Tensors out of weight files from outside, without running anything from them and without PyTorch."""
 
+from __future__ import annotations
+
 import io
+import os
 import pickle
 import struct
 import zipfile
@@ -28,7 +31,7 @@ KINDS = (  # place and bytes -> what the file is
 )
 
 
-def read_tensors(path):
+def read_tensors(path: str | os.PathLike) -> object:
     """Read a weight file's data: .pth of torch.save (zip or legacy format), or .pdparams of paddle.save.
 
     Returns:
@@ -55,7 +58,7 @@ def read_tensors(path):
     raise WeightsError(f"{path} is {_kind(data)}, not weights: give a .pth or .pdparams file")
 
 
-def check_file(path):
+def check_file(path: str | os.PathLike) -> None:
     """Raise WeightsError for what cannot be a weight file: missing, a folder, empty or far too large."""
     path = Path(path)
     if not path.exists():
@@ -108,15 +111,16 @@ def _read_zip(data):
         check(budget >= 0, "the archive's entries are larger than the archive")
         return archive.read(entry)
 
-    order = ">" if root + "byteorder" in entries and read("byteorder") == b"big" else "<"
+    big_endian = root + "byteorder" in entries and read("byteorder") == b"big"
     pickled = read("data.pkl")
-    loader = Unpickler(io.BytesIO(pickled), len(pickled), lambda key, _: read(f"data/{key}"), order)
+    loader = Unpickler(io.BytesIO(pickled), len(pickled), lambda key, _: read(f"data/{key}"), big_endian)
     return finish(loader.load(), 4 * len(data))
 
 
 def _read_pickles(data):
     """Either Paddle's single pickle, or torch.save before 1.6: five pickles, then the storages one after the other."""
-    file, storages, left = io.BytesIO(data), {}, len(data)
+    storages: dict[str, bytearray] = {}
+    file, left = io.BytesIO(data), len(data)
 
     def fetch(key, size):  # filled below: the tensors are views
         nonlocal left
@@ -128,12 +132,12 @@ def _read_pickles(data):
     if result != LEGACY_MAGIC:
         return finish(result, 4 * len(data))
     Unpickler(file, len(data)).load()  # protocol version
-    order = "<" if Unpickler(file, len(data)).load()["little_endian"] else ">"
-    loader = Unpickler(file, len(data), fetch, order)
+    big_endian = not Unpickler(file, len(data)).load()["little_endian"]
+    loader = Unpickler(file, len(data), fetch, big_endian)
     result, keys = loader.load(), Unpickler(file, len(data)).load()
     check(all(type(key) is str for key in keys) and storages.keys() == set(keys), "storages of other names")
     for key in keys:
-        count = int.from_bytes(file.read(8), "little" if order == "<" else "big", signed=True)
+        count = int.from_bytes(file.read(8), "big" if big_endian else "little", signed=True)
         check(count == len(loader.storages[key].values), f"storage {key} has another size than its tensors")
         check(file.readinto(storages[key]) == len(storages[key]), "fewer bytes than its tensors need")
     return finish(result, 4 * len(data))

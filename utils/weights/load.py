@@ -4,6 +4,10 @@ State-dict names are those of the original PyTorch code, with Paddle's names for
 that an official checkpoint and a Paddle one differ in two suffixes only (`official_to_paddle`).
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +34,7 @@ NESTED = ("state_dict", "model_state", "model_state_dict", "model")  # where tra
 FLOAT16_MAX = 65504.0
 
 
-def read_state(path):
+def read_state(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Read the state dict in a weight file, without PyTorch and without running anything from the file.
 
     Accepts torch.save's zip and legacy .pth and paddle.save's .pdparams; a plain state dict or one below
@@ -57,7 +61,7 @@ def read_state(path):
     return state
 
 
-def weights_digest(path):
+def weights_digest(path: str | os.PathLike) -> str:
     """SHA-256 of a weight file, read piece by piece: whether it is the one that an earlier start has checked.
 
     Raises:
@@ -83,12 +87,12 @@ class Weights:
         counters: number of PyTorch's num_batches_tracked in the file, which have no counterpart here.
     """
 
-    def __init__(self, path, state):
+    def __init__(self, path: str | os.PathLike, state: Mapping[str, np.ndarray]):
         self.path, self.state = path, official_to_paddle(deeplab_to_official(state))
         self.backbone = guess_backbone(self.state)
         self.counters = len(state) - len(self.state)
 
-    def network(self, backbone=None, model_type="refine", **options):
+    def network(self, backbone: str | None = None, model_type: str = "refine", **options: object) -> MattingBase:
         """The network that `build` loads the tensors into, with random numbers; arguments as of `build`."""
         backbone = backbone or self.backbone or "mobilenetv2"
         kernel = self.state.get("refiner.conv1.weight", np.empty(3)).shape[-1:]
@@ -99,7 +103,7 @@ class Weights:
         except ValueError as error:
             raise UsageError(str(error)) from None
 
-    def build(self, backbone=None, model_type="refine", **options):
+    def build(self, backbone: str | None = None, model_type: str = "refine", **options: object) -> MattingBase:
         """A network with these weights, in evaluation mode.
 
         Args:
@@ -120,11 +124,11 @@ class Weights:
         model.eval()
         return model
 
-    def without_refiner(self):
+    def without_refiner(self) -> Weights:
         """The coarse network's share: Weights of MattingBase."""
         return Weights(self.path, {name: x for name, x in self.state.items() if not name.startswith("refiner.")})
 
-    def load(self, model):
+    def load(self, model: paddle.nn.Layer) -> None:
         """Load all into a model, strictly: every tensor of the model, no other, all of the right shape.
 
         Raises:
@@ -136,7 +140,7 @@ class Weights:
             raise WeightsError(f"{self.path} {problem}")
         model.set_state_dict(self.state)
 
-    def matching(self, shapes):
+    def matching(self, shapes: Mapping[str, tuple]) -> dict[str, np.ndarray]:
         """The tensors whose name and shape a model has.
 
         Args:
@@ -154,7 +158,7 @@ class Weights:
         return matched
 
 
-def open_weights(path):
+def open_weights(path: str | os.PathLike) -> Weights:
     """Read a weight file and tell what it is of: `open_weights(path).build()` is the network, ready for use.
 
     Returns:
@@ -166,7 +170,7 @@ def open_weights(path):
     return Weights(path, read_state(path))
 
 
-def load_weights(model, path):
+def load_weights(model: paddle.nn.Layer, path: str | os.PathLike) -> None:
     """Load a file into a model, strictly.
 
     Args:
@@ -179,7 +183,7 @@ def load_weights(model, path):
     open_weights(path).load(model)
 
 
-def load_matching(model, path):
+def load_matching(model: paddle.nn.Layer, path: str | os.PathLike) -> tuple[int, int]:
     """Copy the tensors whose name and shape agree; the model keeps its own for the rest.
 
     Args:
@@ -198,7 +202,7 @@ def load_matching(model, path):
     return len(matched), len(shapes)
 
 
-def save_weights(model_or_state, path, dtype="float32"):
+def save_weights(model_or_state: paddle.nn.Layer | Mapping, path: str | os.PathLike, dtype: str = "float32") -> None:
     """Save a state dict as a file that plain paddle.load reads; written whole or not at all.
 
     Args:
@@ -226,7 +230,7 @@ def save_weights(model_or_state, path, dtype="float32"):
         paddle.save(arrays, str(temporary))
 
 
-def arrays_of(value):
+def arrays_of(value: Mapping) -> dict[str, np.ndarray]:
     """The arrays among a dict's values, in this machine's byte order, floating-point numbers as float32."""
     state = {}
     for name, item in value.items():

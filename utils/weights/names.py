@@ -1,13 +1,23 @@
 """Names of tensors: the original's, Paddle's and DeepLabV3's; which network a state belongs to, and what differs."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from dataset.errors import printable
 
+if TYPE_CHECKING:
+    import paddle
+
 NAMES_SHOWN, NAME_SHOWN = 6, 120
+State = Mapping[str, np.ndarray]
+Shapes = Mapping[str, tuple]
 
 
-def official_to_paddle(state):
+def official_to_paddle(state: State) -> dict[str, np.ndarray]:
     """Rename BatchNorm's statistics from PyTorch to Paddle; names that are Paddle's already stay as they are."""
     renamed = {}
     for name, array in state.items():
@@ -17,7 +27,7 @@ def official_to_paddle(state):
     return renamed
 
 
-def deeplab_to_official(state):
+def deeplab_to_official(state: State) -> dict[str, np.ndarray]:
     """Rename a DeepLabV3 state of VainF/DeepLabV3Plus-Pytorch: its ASPP and MobileNet's halves to this network's names.
 
     The rest keeps its name, and so matches nothing, as in the original's load_pretrained_deeplabv3_state_dict.
@@ -36,7 +46,7 @@ def deeplab_to_official(state):
     return renamed
 
 
-def compare_state(state, shapes):
+def compare_state(state: State, shapes: Shapes) -> str | None:
     """Compare weights with what a model needs.
 
     Args:
@@ -71,7 +81,7 @@ def compare_state(state, shapes):
     return f"does not fit the model: it {' and '.join(parts)}; give weights that were trained for this network"
 
 
-def other_backbone(state, shapes):
+def other_backbone(state: State, shapes: Shapes) -> str | None:
     """As compare_state, of the backbones alone."""
     theirs, ours = guess_backbone(state), guess_backbone(shapes)
     if theirs and ours and theirs != ours:
@@ -79,7 +89,7 @@ def other_backbone(state, shapes):
     return None
 
 
-def wrong_numbers(state):
+def wrong_numbers(state: State) -> str | None:
     """Tell which arrays of a state dict no network could have made.
 
     Args:
@@ -102,7 +112,7 @@ def wrong_numbers(state):
     return None
 
 
-def differences(state, shapes):
+def differences(state: State, shapes: Shapes) -> tuple[list[str], list[str], list[str]]:
     """Lists of names: (missing in the state, unexpected there, of another shape there). Arguments of compare_state."""
     missing = [name for name in shapes if name not in state]
     unexpected = [name for name in state if name not in shapes]
@@ -110,12 +120,12 @@ def differences(state, shapes):
     return missing, unexpected, misshapen
 
 
-def model_shapes(model):
+def model_shapes(model: paddle.nn.Layer) -> dict[str, tuple]:
     """A model's state dict as dict of name -> tuple."""
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
-def guess_backbone(names):
+def guess_backbone(names: Iterable[str]) -> str | None:
     """Tell "resnet50", "resnet101" or "mobilenetv2" from the names of a state dict; None if they show neither."""
     if any(name.startswith("backbone.features.") for name in names):
         return "mobilenetv2"
@@ -124,7 +134,7 @@ def guess_backbone(names):
     return None
 
 
-def listed(names):
+def listed(names: Sequence[str]) -> str:
     """The first of some names from a file, as a message may show them, and how many more there are."""
     shown = ", ".join(printable(name)[:NAME_SHOWN] for name in names[:NAMES_SHOWN])
     return shown + (f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else "")

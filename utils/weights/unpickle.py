@@ -5,9 +5,13 @@ A pickle is a small program that the loader runs, whatever it asks for. `Unpickl
 name. It is the loader that is written in Python: the one in C makes room for any number that a file states.
 """
 
+from __future__ import annotations
+
+import io
 import math
 import pickle
 import pickletools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,17 +20,16 @@ MAX_OBJECTS = 200_000  # instructions, and values of the result; the same checkp
 MAX_DEPTH = 20  # of dicts in dicts
 DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
 BRAIN = np.dtype([("bfloat16", "u2")])  # NumPy has no such type; widened at the end, when all bytes are there
-STORAGES = {  # name in torch -> NumPy type of an element
-    **{"HalfStorage": "f2", "FloatStorage": "f4", "DoubleStorage": "f8", "BFloat16Storage": BRAIN, "BoolStorage": "b1"},
-    **{"ByteStorage": "u1", "CharStorage": "i1", "ShortStorage": "i2", "IntStorage": "i4", "LongStorage": "i8"},
-}
+_TYPES = "Half f2 Float f4 Double f8 Char i1 Short i2 Int i4 Long i8 Byte u1 Bool b1".split()
+STORAGES = {f"{name}Storage": np.dtype(code) for name, code in zip(_TYPES[::2], _TYPES[1::2])}  # names are torch's
+STORAGES["BFloat16Storage"] = BRAIN
 
 
 class Refused(Exception):
     """The rest of the sentence after the file's name."""
 
 
-def check(good, otherwise):
+def check(good: object, otherwise: str) -> None:
     """Raise ValueError, what is wrong with a damaged file, unless all is good."""
     if not good:
         raise ValueError(otherwise)
@@ -122,19 +125,22 @@ class Unpickler(pickle._Unpickler):
         file: BytesIO at the start of the pickle; afterwards at its end.
         size: bytes that the file has.
         fetch: function(key, size) -> buffer of a storage, of that many bytes or more.
-        order: "<" or ">", byte order of the storages.
+        big_endian: byte order of the storages.
 
     Raises, when it loads:
         Refused: the pickle asks for something that weights never need; nothing of it was done.
         Exceptions of `utils.state_file.DAMAGE`: it is damaged.
     """
 
-    def __init__(self, file, size, fetch=None, order="<"):
+    def __init__(self, file: io.BytesIO, size: int, fetch: Callable = lambda key, size: b"", big_endian: bool = False):
         super().__init__(file, encoding="latin-1")
-        self.read, self.readline, self.stack, self.metastack = file.read, file.readline, [], []
+        self.read, self.readline = file.read, file.readline
+        self.stack: list = []
+        self.metastack: list = []
         self.append = self.stack.append
         self.work = 4 * size  # a crafted file could have one long text converted a million times
-        self.fetch, self.order, self.storages = fetch, order, {}
+        self.fetch, self.big_endian = fetch, big_endian
+        self.storages: dict[str, _Storage] = {}
 
     def load(self):
         for _ in range(MAX_OBJECTS):  # one byte of a file can make an object of 64
@@ -142,9 +148,9 @@ class Unpickler(pickle._Unpickler):
             if code == pickle.STOP:
                 return self.stack.pop()
             if code not in INSTRUCTIONS:
-                known = pickletools.code2op.get(code.decode("latin-1"))
-                check(known, "no instruction where one should be")
-                raise Refused(f"uses a pickle instruction that weights do not need ({known.name}): it is not loaded")
+                name = {op.code: op.name for op in pickletools.opcodes}.get(code.decode("latin-1"))
+                check(name, "no instruction where one should be")
+                raise Refused(f"uses a pickle instruction that weights do not need ({name}): it is not loaded")
             INSTRUCTIONS[code](self)
         raise ValueError("more objects than weights have")
 
@@ -163,7 +169,7 @@ class Unpickler(pickle._Unpickler):
         check(type(key) is type(kind) is str and kind in STORAGES and view in ([], [None]), "a storage of unknown form")
         check(type(count) is int and 0 <= count <= MAX_BYTES, "a storage's size is no sensible number")
         if key not in self.storages:
-            dtype = np.dtype(STORAGES[kind]).newbyteorder(self.order)
+            dtype = STORAGES[kind].newbyteorder(">" if self.big_endian else "<")
             data = self.fetch(key, count * dtype.itemsize)
             check(len(data) >= count * dtype.itemsize, "fewer bytes than its tensors need")
             self.storages[key] = _Storage(kind, np.ndarray(count, dtype, data))
@@ -199,7 +205,7 @@ INSTRUCTIONS = {
 }
 
 
-def finish(value, size):
+def finish(value: object, size: int) -> object:
     """Replace the placeholders in nested dicts by arrays.
 
     Args:
