@@ -29,7 +29,7 @@ from utils.evaluation.samples import PredictionFolder
 from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate, gather
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
-from utils.system.command_line import UsageError, command_line
+from utils.system.command_line import UsageError, command_line, printer
 from utils.system.files import write_json, write_text
 from utils.system.ranks import rank_and_count
 
@@ -99,7 +99,7 @@ def open_predictor(args, world):
         return PredictionFolder(args.pred), lambda: str(args.pred)
     if args.device is None and world > 1 and "FLAGS_selected_gpus" in os.environ:  # the launcher's for this process
         args.device = f"gpu:{os.environ['FLAGS_selected_gpus']}"
-    matting = matting_from(args)
+    matting = matting_from(args, printer())
 
     def predict(sample):
         bgr, _ = match_background(sample.src, sample.bgr, args.align, args.match_exposure)

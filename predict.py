@@ -51,7 +51,7 @@ def main(argv=None):
 
 def open_matting(args, tell):
     """The network as the flags want it; says what computes."""
-    matting = matting_from(args)
+    matting = matting_from(args, tell)
     names = ("device", "engine", "backbone", "weights")
     tell(Note("opened", **{name: getattr(matting, name) for name in names}))
     return matting

@@ -4,8 +4,6 @@ python -m tools.benchmark data --data-root DATA [--original-python PYTHON]
 python -m tools.benchmark model [--original-python PYTHON] [--sizes hd 4k] [--backbones mobilenetv2 resnet50]
 python -m tools.benchmark end-to-end [--pairs 100 1000]
 python -m tools.benchmark growth
-python -m tools.benchmark profile [--size 4k]
-python -m tools.benchmark precision --src PAIRS --bgr PAIRS
 python -m tools.benchmark train-step [--original-python PYTHON]
 """
 
@@ -24,8 +22,6 @@ from model.matting import BACKBONES
 from tools.speed.end_to_end import measure_end_to_end
 from tools.speed.growth import measure_growth
 from tools.speed.model import SIZES, measure_model, report
-from tools.speed.precision import measure_precision
-from tools.speed.profile import measure_profile
 from tools.speed.training import measure_train_step
 from utils.engine.backends import PRECISIONS
 from utils.engine.choice import ENGINES, FASTEST_FIRST
@@ -71,12 +67,7 @@ def main(argv=None):
     model.add_argument("--original-onnx", action="store_true", help="run its ONNX export in ONNX Runtime, too")
     growth = commands.add_parser("growth", help="seconds for a frame over sizes and refined pixels")
     growth.add_argument("--rounds", type=int, default=7, help="frames of each, taking turns (default 7)")
-    profile = commands.add_parser("profile", help="seconds of each part of a frame, plain dygraph and an engine")
-    profile.add_argument("--size", choices=SIZES, default="hd", help="of the picture (default hd)")
-    profile.add_argument("--rounds", type=int, default=7, help="frames (default 7)")
-    precision = commands.add_parser("precision", help="difference of bfloat16 to float32 on pairs of pictures")
-    for command in (growth, profile, precision):
-        command.add_argument("--engine", choices=ENGINES, default="inference", help="default inference")
+    growth.add_argument("--engine", choices=FASTEST_FIRST, default="inference", help="default inference")
     train_step = commands.add_parser("train-step", help="seconds of a training step of the base network")
     train_step.add_argument("--backbone", choices=BACKBONES, default="mobilenetv2", help="default mobilenetv2")
     train_step.add_argument("--batch", type=int, default=8, help="pictures in a step (default 8)")
@@ -95,8 +86,6 @@ def main(argv=None):
         (model, measure_model),
         (end_to_end, measure_end_to_end),
         (growth, measure_growth),
-        (profile, measure_profile),
-        (precision, measure_precision),
     ):
         command.add_argument("--src", help="picture with a subject, brought to each size (default: the sample pair)")
         command.add_argument("--bgr", help="its background (default: the sample pair's)")

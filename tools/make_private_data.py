@@ -38,7 +38,7 @@ def main(argv=None):
         folder = args.output / ("valid" if number % EVERY == EVERY - 1 else "train")
         targets[pair] = {kind: folder / kind / f"{pair.name}.png" for kind in ("fgr", "pha")}
     source, tell = PairSource(pairs, Correction("off", "off")), printer()
-    failures, _ = matte_all(matting_from(args), source, PictureSink(targets, tell=tell), tell)
+    failures, _ = matte_all(matting_from(args, tell), source, PictureSink(targets, tell=tell), tell)
     if len(pairs) < EVERY:
         print(f"fewer than {EVERY} pairs: nothing went to {args.output / 'valid'}, train with --valid-dataset-name")
     return 1 if failures else 0

@@ -29,7 +29,7 @@ from utils.picture.resize import cover
 from utils.prediction.clip import ClipJob
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.outputs import Output
-from utils.system.command_line import UsageError, command_line
+from utils.system.command_line import UsageError, command_line, printer
 from utils.video.reader import INSTALL, av_or_none, open_clip
 from utils.video.writer import video_frame
 
@@ -118,9 +118,6 @@ class Watched:
     def __init__(self, matting, every):
         self.matting, self.every, self.count, self.memory = matting, every, 0, []
 
-    def background(self, bgr):
-        return self.matting.background(bgr)
-
     def __call__(self, *pictures):
         matte = self.matting(*pictures)
         if self.count % self.every == 0:
@@ -156,7 +153,7 @@ def measure_memory(args):
             args.height,
         ]
         subprocess.run([str(x) for x in made], check=True)
-        matting = matting_from(args)
+        matting = matting_from(args, printer())
         watched = Watched(matting, max(1, args.frames // SAMPLES))
         start = time.perf_counter()
         output = Output(folder / "out", ("com",), target="black")

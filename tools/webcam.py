@@ -99,7 +99,7 @@ def main(argv=None):
             stack.callback(clip.close)
         sinks = [stack.enter_context(sink) for sink in open_sinks(args, clip)]
         window = None if args.no_window else stack.enter_context(Window(clip.width, clip.height))
-        matting = matting_from(args)
+        matting = matting_from(args, printer())
         print(f"device {matting.device}, engine {matting.engine}, {clip.width}x{clip.height}")
         delay = 0 if args.source else args.delay
         lock = None if args.source else lambda: print(lock_notes(clip))

@@ -131,10 +131,7 @@ class Studio:
         if self.background is None:
             empty = np.zeros_like(src) if self.view == "pha" else self.target.frame(seconds, height, width)
             return np.ascontiguousarray(empty)
-        bgr = self.background(src)
-        if self._prepared is None or self._prepared.picture is not bgr:
-            self._prepared = self.matting.background(bgr)
-        matte = self.matting(src, self._prepared, self.view == "com")
+        matte = self.matting(src, self.background(src), self.view == "com")
         self.matted += 1
         if self.view == "pha":
             return cv2.cvtColor(matte.pha, cv2.COLOR_GRAY2RGB)
@@ -149,7 +146,7 @@ class Studio:
         self._count += 1
         if self._count == self.averaged:
             bgr = ((self._sum + self._count // 2) // self._count).astype(np.uint8)
-            self.background, self._prepared = ClipBackground(bgr, self.align, self.match_exposure), None
+            self.background = ClipBackground(bgr, self.align, self.match_exposure)
             self._begin = None
 
     def message(self, seconds):

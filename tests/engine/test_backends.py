@@ -3,10 +3,11 @@
 import errno
 import mmap
 import os
+import re
 import shutil
 import subprocess
 import sys
-import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,18 @@ from paddle.static import InputSpec
 import utils.engine.backends
 import utils.engine.cache
 import utils.engine.choice
-import utils.predictor
 import utils.weights.load
 from dataset.picture import read_rgb
 from model import MattingRefine
 from tests.prediction.test_predictor import scene
 from utils.engine.backends import FASTEST_FIRST, missing_packages, open_program
 from utils.engine.cache import cached, key
-from utils.engine.export import save_paddle
-from utils.predictor import Matting
-from utils.system.command_line import UsageError
+from utils.engine.choice import FallBack, Source
+from utils.engine.export import program_file, save_paddle
+from utils.predictor import Matting, Refine
 from utils.system.cpu import give_back_file
+from utils.system.errors import UsageError
+from utils.system.words import say
 from utils.weights.load import DEFAULT_WEIGHTS, WeightsError, save_weights, weights_digest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,20 +74,34 @@ def test_engine_agrees_with_dygraph(engine, size, mode):
     for package in missing_packages(engine):
         pytest.skip(f"{package} is not installed")
     src, bgr = scene(*size)
-    options = dict(refine_mode=mode, refine_sample_pixels=8_000, device="cpu")
+    options = dict(refine=Refine(mode, pixels=8_000), device="cpu")
     mine = Matting(engine=engine, **options)
     agree(mine(src, bgr), Matting(engine="paddle", **options)(src, bgr))
-    prepared = mine.background(bgr)
-    assert np.array_equal(mine(src, prepared).pha, mine(src, bgr).pha)
     alone = mine(src, bgr, foreground=False)
     assert alone.fgr is None and np.array_equal(alone.pha, mine(src, bgr).pha)
+
+
+@pytest.mark.parametrize("engine", [*FASTEST_FIRST, "paddle"])
+def test_threads_may_share_a_matting(engine):
+    for package in missing_packages(engine) if engine != "paddle" else ():
+        pytest.skip(f"{package} is not installed")
+    pairs = [scene(*size) for size in ((96, 96), (90, 120), (96, 96), (120, 90))]
+    pairs[2] = [255 - x for x in pairs[2]]
+    told = []
+    matting = Matting(refine=Refine(scale=0.5), engine=engine, device="cpu", tell=told.append)
+    true = [matting(*pair).pha for pair in pairs]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(3):
+            for mine, pha in zip(threads.map(lambda pair: matting(*pair), pairs), true):
+                assert np.array_equal(mine.pha, pha)
+    assert matting.engine == engine and not told
 
 
 def test_default_engine_agrees_for_resnet(tmp_path):
     paddle.seed(1)
     save_weights(MattingRefine("resnet50"), tmp_path / "net.pdparams")
     src, bgr = scene(64, 96)
-    options = dict(weights=tmp_path / "net.pdparams", refine_mode="full", device="cpu")
+    options = dict(weights=tmp_path / "net.pdparams", refine=Refine("full"), device="cpu")
     agree(Matting(engine="inference", **options)(src, bgr), Matting(engine="paddle", **options)(src, bgr))
 
 
@@ -120,7 +136,7 @@ def test_bfloat16_is_refused_by_engines_without_it():
 
 def test_an_engine_is_refused_on_another_device():
     with pytest.raises(UsageError, match="--engine inference works on the CPU: pass --device cpu"):
-        utils.engine.choice.open_engine(None, "", "inference", device="gpu:0")
+        utils.engine.choice.open_engine(DEFAULT_WEIGHTS, engine="inference", device="gpu:0")
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -132,10 +148,11 @@ def test_where_every_engine_fails_paddle_computes_unless_it_cannot(monkeypatch, 
     monkeypatch.setattr(utils.engine.choice, "_open", fail)
     if precision == "bfloat16":
         with pytest.raises(UsageError, match="bfloat16 is not offered here: .*inference .it is broken"):
-            utils.engine.choice.open_engine(None, "", precision=precision)
+            utils.engine.choice.open_engine(DEFAULT_WEIGHTS, precision=precision)
     else:
-        name, tiled, line = utils.engine.choice.open_engine(None, "")
-        assert (name, tiled) == ("paddle", None)
+        told = []
+        assert utils.engine.choice.open_engine(DEFAULT_WEIGHTS, tell=told.append).name == "paddle"
+        line = " ".join(map(say, told))
         assert "paddle, which is slower," in line and "inference (it is broken)" in line and "openvino" not in line
 
 
@@ -167,23 +184,34 @@ def test_auto_passes_over_an_engine_whose_result_is_wrong(quick_build, monkeypat
 
     monkeypatch.setattr(utils.engine.choice, "open_copies", wrong)
     src, bgr = scene(64, 64)
-    with pytest.warns(UserWarning, match="paddle, which is slower, is used, since these failed: inference"):
-        mine = Matting(device="cpu")(src, bgr)
-    agree(mine, Matting(engine="paddle", device="cpu")(src, bgr))
+    told = []
+    mine = Matting(device="cpu", tell=told.append)
+    assert [note.kind for note in told] == ["engines_passed_over"] and "inference (its alpha is" in say(told[0])
+    agree(mine(src, bgr), Matting(engine="paddle", device="cpu")(src, bgr))
     with pytest.raises(UsageError, match="--engine inference cannot be used: its .* from the network's own"):
         Matting(engine="inference", device="cpu")(src, bgr)
 
 
-def test_an_engine_that_fails_in_the_middle_is_replaced():
-    src, bgr = scene(64, 64)
-    mine = Matting(device="cpu")
-    before = mine(src, bgr)
-    if mine.engine == "paddle":
-        pytest.skip("no engine works here")
-    mine.tiled.tiles = [None]
-    with pytest.warns(UserWarning, match="failed .*paddle, which is slower, is used"):
-        agree(mine(src, bgr), before)
-    assert mine.engine == "paddle"
+def test_an_engine_that_fails_in_the_middle_is_replaced_once_and_for_all():
+    calls, told = [], []
+
+    def engine(name, error=None):
+        def run(*arguments):
+            calls.append(name)
+            if error:
+                raise error
+            return arguments
+
+        run.name = name
+        return run
+
+    memory = FallBack(engine("quick", MemoryError()), None, told.append)
+    with pytest.raises(MemoryError):  # no fault of the engine
+        memory(1, 2)
+    mine = FallBack(engine("quick", RuntimeError("it is broken")), lambda: engine("slow"), told.append)
+    assert mine.name == "quick" and mine(1, 2) == mine(1, 2) == (1, 2) and mine.name == "slow"
+    assert calls == ["quick", "quick", "slow", "slow"]
+    assert say(told.pop()) == "engine quick failed (it is broken): paddle, which is slower, is used" and not told
 
 
 def test_entry_is_made_once_and_found_again(tmp_path):
@@ -201,27 +229,39 @@ def test_entry_is_made_once_and_found_again(tmp_path):
     assert len(made) == 1 and sorted(p.name for p in tmp_path.iterdir()) == ["entry"]
 
 
-@pytest.mark.parametrize("damage", ["cut", "missing", "inventory", "tampered"])
-def test_damaged_entry_is_made_anew_with_a_warning(quick_build, tmp_path, damage):
-    src, bgr = scene(64, 64)
-    before = Matting(engine="inference", device="cpu")(src, bgr)
-    shutil.copytree(quick_build, tmp_path / quick_build.name)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(utils.engine.cache.FOLDER_VARIABLE, str(tmp_path))
-        entry = tmp_path / quick_build.name
-        file = entry / ("entry.json" if damage in ("inventory", "tampered") else "coarse.pdiparams")
-        if damage == "missing":
-            file.unlink()
-        elif damage == "tampered":
-            file.write_text(file.read_text().replace("mobilenetv2", "resnet50"))
-        else:
-            file.write_bytes(file.read_bytes()[:100])
-        with pytest.warns(UserWarning, match="damaged: the exported model is made anew"):
-            after = Matting(engine="inference", device="cpu")(src, bgr)
-        assert np.array_equal(after.pha, before.pha)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)
-            Matting(engine="inference", device="cpu")(src, bgr)
+@pytest.mark.parametrize("damage", ["cut", "missing", "inventory", "tampered", "more", "link", "open"])
+def test_an_entry_that_is_not_as_it_was_made_is_made_anew(tmp_path, damage):
+    made, told = [], []
+
+    def make(folder):
+        made.append(folder)
+        (folder / "coarse.xml").write_text("a program")
+        return {"backbone": "mobilenetv2"}
+
+    def use():
+        with cached("entry", make, tmp_path, told.append) as (folder, described):
+            assert (folder / "coarse.xml").read_text() == "a program" and described["backbone"] == "mobilenetv2"
+
+    use()
+    entry = tmp_path / "entry"
+    file = entry / ("entry.json" if damage in ("inventory", "tampered") else "coarse.xml")
+    if damage == "missing":
+        file.unlink()
+    elif damage == "more":
+        (entry / "coarse.onnx").write_bytes(b"what an engine would read instead")
+    elif damage == "link":
+        file.rename(tmp_path / "elsewhere")
+        file.symlink_to(tmp_path / "elsewhere")
+    elif damage == "open":
+        file.chmod(0o666)
+    elif damage == "tampered":
+        file.write_text(file.read_text().replace("mobilenetv2", "resnet50"))
+    else:
+        file.write_bytes(file.read_bytes()[:7])
+    use()
+    assert len(made) == 2 and [note.kind for note in told] == ["cache_damaged"]
+    use()
+    assert len(made) == 2
 
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
@@ -242,10 +282,72 @@ def test_read_only_or_full_cache_still_gives_a_matte(quick_build, tmp_path, monk
         build_here = lambda engine, model, to: refuse(to) if folder in Path(to).parents else real(engine, model, to)  # noqa: E731
         monkeypatch.setattr(utils.engine.choice, "build", build_here)
     src, bgr = scene(64, 64)
-    with pytest.warns(UserWarning, match=f"the cache .* cannot be written \\({os.strerror(number)}\\).*MATTING_CACHE"):
-        mine = Matting(engine="inference", device="cpu")(src, bgr)
+    told = []
+    mine = Matting(engine="inference", device="cpu", tell=told.append)(src, bgr)
+    assert re.match(f"the cache .* cannot be written \\({os.strerror(number)}\\).*MATTING_CACHE", say(*told))
     agree(mine, Matting(engine="paddle", device="cpu")(src, bgr))
     assert not folder.exists() or not any(folder.iterdir())
+
+
+def test_folders_of_the_cache_are_closed_and_an_open_one_is_not_used(tmp_path):
+    told, made = [], []
+    folder = tmp_path / "a" / "cache"
+    for mode in (0o700, 0o770, 0o707):
+        with cached("entry", lambda to: made.append(to) or {"number": 1}, folder, told.append) as (where, described):
+            assert described == {"number": 1} and (where == folder / "entry") == (mode == 0o700)
+        assert folder.stat().st_mode & 0o777 == mode and (folder / "entry").stat().st_mode & 0o777 == 0o700
+        folder.chmod({0o700: 0o770, 0o770: 0o707}.get(mode, 0o700))
+    assert len(made) == 3 and [note.kind for note in told] == ["cache_open_to_others"] * 2
+    assert f"chmod go-w {folder}" in say(told[0])
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="users are told apart on Unix only")
+def test_what_another_user_made_is_not_used(tmp_path, monkeypatch):
+    made = []
+    make = lambda to: made.append(to) or {}  # noqa: E731
+    with cached("entry", make, tmp_path / "cache"):
+        pass
+    owner = (tmp_path / "cache").stat().st_uid
+    monkeypatch.setattr(utils.engine.cache, "ROOT", owner + 1)
+    monkeypatch.setattr(os, "getuid", lambda: owner + 2)
+    told = []
+    with cached("entry", make, tmp_path / "cache", told.append) as (where, _):
+        assert where.parent != tmp_path / "cache"
+    assert len(made) == 2 and [note.kind for note in told] == ["cache_open_to_others"]
+
+
+def test_errors_elsewhere_are_not_the_caches(tmp_path):
+    def fail(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "home"))
+
+    told = []
+    with pytest.raises(PermissionError), cached("entry", fail, tmp_path / "cache", told.append):
+        pass
+    assert not told and not list((tmp_path / "cache").iterdir())
+
+
+def test_a_home_that_cannot_be_written_costs_nothing(tmp_path):
+    """Paddle's tracer writes below ~/.cache: here that is a file, which not even root can write a folder into."""
+    (tmp_path / ".cache").write_text("")
+    layer = paddle.nn.Conv2D(3, 2, 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path))
+        save_paddle(Doubled(layer), [InputSpec([1, 3, None, None], "float32", "x")], tmp_path / "net")
+    assert {path.name for path in tmp_path.iterdir()} - {".cache"} == {
+        program_file(tmp_path / "net").name,
+        "net.pdiparams",
+    }
+
+
+class Doubled(paddle.nn.Layer):
+    """Rewritten by Paddle when it is traced, unlike the network's layers."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x) + self.layer(x)
 
 
 def test_two_processes_at_once_leave_one_entry(tmp_path):
@@ -273,7 +375,7 @@ def unread(path):
 def test_kept_programs_are_used_without_reading_the_weights(quick_build, monkeypatch):
     src, bgr = scene(64, 64)
     before = Matting(engine="inference", device="cpu")(src, bgr)
-    monkeypatch.setattr(utils.predictor, "open_weights", unread)
+    monkeypatch.setattr(utils.engine.choice, "open_weights", unread)
     mine = Matting(engine="inference", device="cpu")
     assert np.array_equal(mine(src, bgr).pha, before.pha)
     assert mine.backbone == "mobilenetv2" and mine.engine == "inference"
@@ -285,30 +387,30 @@ def test_kept_programs_are_used_without_reading_the_weights(quick_build, monkeyp
     "options, message",
     [
         (dict(backbone="resnet50"), "holds mobilenetv2 weights, but the model is resnet50"),
-        (dict(refine_mode="all"), "refine_mode"),
-        (dict(backbone_scale=0.7), "--backbone-scale"),
+        (dict(refine=dict(mode="all")), "--refine-mode"),
+        (dict(refine=dict(scale=0.7)), "--backbone-scale"),
     ],
 )
 def test_kept_programs_leave_the_checks_as_they_are(quick_build, options, message):
     with pytest.raises((WeightsError, UsageError), match=message):
-        Matting(engine="inference", device="cpu", **options)
+        Matting(**{**options, "refine": Refine(**options.get("refine", {}))}, engine="inference", device="cpu")
 
 
 def test_another_file_under_the_same_name_is_noticed(tmp_path):
     """Good weights give their own picture, bad or missing ones the error that they gave before anything was kept."""
     src, bgr = scene(64, 64)
     path = tmp_path / "net.pdparams"
-    options = dict(weights=path, refine_mode="full", device="cpu")
+    options = dict(weights=path, refine=Refine("full"), device="cpu")
     shutil.copy(DEFAULT_WEIGHTS, path)
-    early = Matting(engine="inference", **options)
-    shipped = early(src, bgr)
+    source = Source(path)
+    shipped = Matting(engine="inference", **options)(src, bgr)
     paddle.seed(2)
     save_weights(MattingRefine("mobilenetv2", refine_kernel_size=1), path)
     with pytest.raises(WeightsError, match="net.pdparams was replaced while it was in use: start again"):
-        early.model  # noqa: B018
+        source.network()
     mine, true = Matting(engine="inference", **options), Matting(engine="paddle", **options)
     agree(mine(src, bgr), true(src, bgr))
-    assert mine.model.refiner.kernel_size == 1 and not np.array_equal(mine(src, bgr).pha, shipped.pha)
+    assert mine._engine.margin == 0 and not np.array_equal(mine(src, bgr).pha, shipped.pha)
     path.write_bytes(DEFAULT_WEIGHTS.read_bytes()[:100_000])
     with pytest.raises(WeightsError, match="net.pdparams is cut off or damaged"):
         Matting(engine="inference", **options)

@@ -13,6 +13,7 @@ from model.refiner import Refiner
 from model.resize import bilinear
 from tests.properties import given, pictures, seeds, settings, st
 from utils.engine import tiles
+from utils.engine.presets import Refine
 from utils.engine.programs import DENSE, ERR, LEVELS, PHA
 from utils.engine.tiled import TiledMatting
 from utils.engine.tiles import (
@@ -81,21 +82,22 @@ def test_any_tiling_refines_each_pixel_from_its_own_surroundings(rows, columns, 
         return
     src, bgr = pictures(rng, height, width, 3), pictures(rng, height, width, 3)
     margin = 0 if kernel == 1 else 3
-    engine = TiledMatting(coarse_program, [tile_program(margin)] * copies, kernel, n, batch)
-    background = engine.background(bgr, scale)
-    true = everything_refined(src, bgr, background.coarse.shape[:2], margin)
-    every = engine(src, background, "full", 0, 0)
-    assert every.ref().all()
-    assert np.abs(every.pha_float() - true).max() < 1e-4
+    engine = TiledMatting(coarse_program, [tile_program(margin)] * copies, kernel, n=n, batch=batch)
+    coarse_size = int(height * scale), int(width * scale)
+    true = everything_refined(src, bgr, coarse_size, margin)
+    every = engine(src, bgr, Refine("full", 0, 0, scale))
+    assert every.ref.all()
+    assert np.abs(every.pha_float - true).max() < 1e-4
     assert np.abs(every.pha - 255 * true).max() < 0.51
     residual = every.fgr.astype(float) - np.clip(src + 255 * true[..., None], 0, 255)
     assert np.abs(residual).max() < 0.51
 
-    some = engine(src, background, "thresholding", 0, 0.5)
-    refined = some.ref().repeat(CELL, 0).repeat(CELL, 1) > 0
-    plain = enlarged(some.coarse_pha, height, width)
-    np.testing.assert_array_equal(some.ref() > 0, enlarged(some.coarse_err, rows, columns) > 0.5)
-    assert np.abs(some.pha_float() - np.where(refined, true, plain)).max() < 1e-4
+    some = engine(src, bgr, Refine("thresholding", 0, 0.5, scale))
+    refined = some.ref > 0
+    pha, err = (np.ascontiguousarray(reduce_picture(src, *coarse_size)[..., i]) for i in (0, 1))
+    plain = enlarged(pha, height, width)
+    np.testing.assert_array_equal(refined[::CELL, ::CELL], enlarged(err, rows, columns) > 0.5)
+    assert np.abs(some.pha_float - np.where(refined, true, plain)).max() < 1e-4
     assert np.abs(some.pha - 255 * np.where(refined, true, plain)).max() < 0.51
     np.testing.assert_array_equal(some.fgr, np.where(refined[..., None], every.fgr, src))
 
@@ -145,7 +147,7 @@ def test_sampling_chooses_the_largest_errors(rows, columns, pixels, prevent, see
     rng = np.random.default_rng(seed)
     err = rng.permutation(rows * columns).reshape(rows, columns).astype(np.float32)
     err = np.clip(err - rows * columns // 3, 0, None) / (rows * columns)
-    chosen = choose_cells(err, CELL * rows, CELL * columns, "sampling", pixels, 0, prevent)
+    chosen = choose_cells(err, Refine(pixels=pixels), CELL * rows, CELL * columns, prevent)
     positive = int((err > 0).sum())
     wanted = min(pixels // CELL**2, positive if prevent else err.size)
     assert len(set(zip(*chosen))) == len(chosen[0]) == wanted
@@ -156,7 +158,7 @@ def test_sampling_chooses_the_largest_errors(rows, columns, pixels, prevent, see
 @given(cells, cells, st.floats(0, 1))
 def test_a_cell_whose_error_is_the_threshold_is_not_refined(rows, columns, threshold):
     err = np.full((rows, columns), threshold, np.float32)
-    chosen = choose_cells(err, CELL * rows, CELL * columns, "thresholding", 0, float(np.float32(threshold)))
+    chosen = choose_cells(err, Refine("thresholding", 0, float(np.float32(threshold))), CELL * rows, CELL * columns)
     assert len(chosen[0]) == 0
 
 
@@ -244,7 +246,7 @@ def test_the_refiner_and_the_tiles_choose_the_same_cells(rows, columns, pixels, 
     for refiner.mode in ("sampling", "thresholding"):
         ref = refiner.select_cells(paddle.to_tensor(err[None, None]), src).numpy()[0, 0]
         mine = np.zeros_like(err)
-        mine[choose_cells(err, CELL * rows, CELL * columns, refiner.mode, pixels, 0.25, prevent)] = 1
+        mine[choose_cells(err, Refine(refiner.mode, pixels, 0.25), CELL * rows, CELL * columns, prevent)] = 1
         if refiner.mode == "thresholding" or prevent or pixels // CELL**2 <= (err > 0).sum():
             np.testing.assert_array_equal(ref, mine)
         else:  # which of the cells without error are taken is left open

@@ -1,6 +1,5 @@
 """The two programs and the gathers between them against the network itself, cell by cell."""
 
-import cv2
 import numpy as np
 import paddle
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from model import MattingRefine
 from model.resize import bilinear
 from tests.prediction.test_predictor import scene
+from utils.engine.presets import Refine
 from utils.engine.programs import CoarseProgram, TileProgram
 from utils.engine.tiled import TiledMatting
 from utils.engine.tiles import choose_cells, cut, enlarge_into, reduce_picture
@@ -41,7 +41,7 @@ def as_function(layer):
 
 def tiled(model, n=4):
     return TiledMatting(
-        as_function(CoarseProgram(model)), [as_function(TileProgram(model))], model.refiner.kernel_size, n, batch=16
+        as_function(CoarseProgram(model)), [as_function(TileProgram(model))], model.refiner.kernel_size, n=n, batch=16
     )
 
 
@@ -65,11 +65,10 @@ def test_tiles_equal_the_network(size, scale, mode, n, kernel):
     model = network(scale, mode, kernel=kernel)
     with paddle.no_grad():
         pha, fgr, _, _, err, ref = model(*to_tensor(src, bgr))
-    engine = tiled(model, n)
-    matte = engine(src, engine.background(bgr, scale), mode, model.refiner.sample_pixels, model.refiner.threshold)
-    assert np.array_equal(matte.ref(), ref.numpy()[0, 0])
-    assert np.abs(matte.pha_float() - pha.numpy()[0, 0]).max() < 1e-4
-    assert np.abs(matte.coarse_err - err.numpy()[0, 0]).max() < 1e-4
+    matte = tiled(model, n)(src, bgr, Refine(mode, 8_000, 0.1, scale))
+    assert np.array_equal(matte.ref[::4, ::4], 255 * ref.numpy()[0, 0])
+    assert np.abs(matte.pha_float - pha.numpy()[0, 0]).max() < 1e-4
+    assert np.abs(matte.err - to_uint8(bilinear(err, size)).astype(int)).max() <= 1
     assert np.abs(matte.pha.astype(int) - to_uint8(pha)).max() <= 1
     assert np.abs(matte.fgr.astype(int) - to_uint8(fgr)).max() <= 1
     assert (matte.fgr != to_uint8(fgr)).mean() < 1e-3
@@ -98,12 +97,15 @@ def test_strips_enlarge_as_the_whole(size, coarse):
 def test_sampling_takes_the_largest_errors_and_no_zeros():
     err = np.zeros((10, 10), np.float32)
     err[2:4] = np.random.default_rng(0).random((2, 10))
-    rows, columns = choose_cells(err, 40, 40, "sampling", 5 * 16, 0)
-    assert sorted(err[rows, columns]) == sorted(np.sort(err.ravel())[-5:])
-    assert len(choose_cells(err, 40, 40, "sampling", 1600, 0)[0]) == 20
-    assert len(choose_cells(err, 40, 40, "sampling", 1600, 0, prevent_oversampling=False)[0]) == 100
-    assert len(choose_cells(err, 40, 40, "sampling", 0, 0)[0]) == 0
-    assert len(choose_cells(err, 40, 40, "thresholding", 0, 0.5)[0]) == (err > 0.5).sum()
+
+    def chosen(*refine, **options):
+        return choose_cells(err, Refine(*refine), 40, 40, **options)
+
+    assert sorted(err[chosen("sampling", 5 * 16)]) == sorted(np.sort(err.ravel())[-5:])
+    assert len(chosen("sampling", 1600)[0]) == 20
+    assert len(chosen("sampling", 1600, prevent_oversampling=False)[0]) == 100
+    assert len(chosen("sampling", 0)[0]) == 0
+    assert len(chosen("thresholding", 0, 0.5)[0]) == (err > 0.5).sum()
 
 
 def test_windows_outside_an_array_are_refused():
@@ -116,8 +118,8 @@ def test_windows_outside_an_array_are_refused():
 def test_nothing_selected_gives_the_coarse_matte():
     src, bgr = scene(96, 96)
     model = network(0.25, "sampling", pixels=0)
-    engine = tiled(model)
-    matte = engine(src, engine.background(bgr, 0.25), "sampling", 0, 0, foreground=False)
-    assert matte.fgr is None and not matte.ref().any()
-    true = cv2.resize(matte.coarse_pha, (96, 96), interpolation=cv2.INTER_LINEAR)
-    assert np.abs(matte.pha_float() - true).max() < 1e-6
+    matte = tiled(model)(src, bgr, Refine(pixels=0, scale=0.25), foreground=False)
+    with paddle.no_grad():
+        true = bilinear(model(*to_tensor(src, bgr))[2], (96, 96)).numpy()[0, 0]
+    assert matte.fgr is None and not matte.ref.any()
+    assert np.abs(matte.pha_float - true).max() < 1e-4

@@ -16,7 +16,8 @@ from dataset.picture import PictureError
 from model.resize import _bilinear_weights, bilinear, nearest, scaled_size
 from tests.properties import given, pictures, seeds, settings, sides, st
 from utils.background.checks import match_size, scene_doubts
-from utils.engine.presets import ENLARGED_BELOW, enlargement, preset
+from utils.engine.dygraph import Dygraph
+from utils.engine.presets import ENLARGED_BELOW, Refine, enlargement, preset
 from utils.picture.blend import over, without_spill
 from utils.picture.contact_sheet import contact_sheet, debug_picture
 from utils.picture.levels import to_uint8
@@ -46,13 +47,13 @@ class Echo:
 
 def echo(**options):
     matting = Matting(device="cpu", engine="paddle", **options)
-    matting._model = Echo()
+    matting._engine = Dygraph(Echo(), "mobilenetv2")
     return matting
 
 
 @pytest.fixture(scope="module")
 def mattings():
-    return echo(), echo(backbone_scale=0.5, refine_sample_pixels=800)
+    return echo(), echo(refine=Refine(scale=0.5, pixels=800))
 
 
 @settings(max_examples=60)
@@ -66,7 +67,7 @@ def test_results_have_the_pictures_size_and_every_pixel_its_place(mattings, shap
         assert matte.fgr.shape == (*shape, 3) and matte.com.shape == (*shape, 4)
         assert {x.dtype for x in (matte.pha, matte.fgr, matte.com, matte.err, matte.ref)} == {np.dtype("uint8")}
         np.testing.assert_array_equal(matte.com[..., 3], matte.pha)
-        if matting.backbone_scale or max(shape) >= ENLARGED_BELOW:
+        if matting.refine.scale or max(shape) >= ENLARGED_BELOW:
             np.testing.assert_array_equal(matte.pha, src[..., 0])
             np.testing.assert_array_equal(matte.fgr, bgr)
             np.testing.assert_array_equal(matte.com[matte.pha > 0, :3], bgr[matte.pha > 0])

@@ -32,25 +32,18 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 COUNT = 12
 
 
-class Prepared:
-    def __init__(self, picture):
-        self.picture = picture
-
-
 class Difference:
     """Takes what differs from the background for the subject; remembers its alphas."""
 
     def __init__(self, stop_at=None):
-        self.alphas, self.prepared, self.stop_at = [], 0, stop_at
-
-    def background(self, bgr):
-        self.prepared += 1
-        return Prepared(bgr)
+        self.alphas, self.backgrounds, self.stop_at = [], [], stop_at
 
     def __call__(self, src, bgr, foreground=True):
         if len(self.alphas) == self.stop_at:
             raise KeyboardInterrupt
-        apart = cv2.GaussianBlur(cv2.absdiff(src, bgr.picture).max(axis=-1).astype(np.float32), (0, 0), 1.5)
+        if not self.backgrounds or bgr is not self.backgrounds[-1]:
+            self.backgrounds.append(bgr)
+        apart = cv2.GaussianBlur(cv2.absdiff(src, bgr).max(axis=-1).astype(np.float32), (0, 0), 1.5)
         pha = np.clip(6 * apart - 100, 0, 255) / 255
         self.alphas.append(np.rint(pha * 255).astype(np.uint8))
         fgr = src.copy() if foreground else None
@@ -82,7 +75,7 @@ def test_mp4_is_the_default_with_sound_and_times(clip, capsys):
         "clip_fgr.mp4",
         "clip_pha.mp4",
     ]
-    assert matting.prepared == 1  # the camera stood still
+    assert len(matting.backgrounds) == 1  # the camera stood still
     for kind in ("com", "fgr", "pha"):
         np.testing.assert_allclose(times_of(folder / f"clip_{kind}.mp4"), times_of(clip), atol=1e-6)
     assert abs(beep_of(folder / "clip_com.mp4")[0] - BEEP / RATE) < 0.003
@@ -271,7 +264,7 @@ def test_camera_that_moved_is_followed_and_said_so(clip, capsys):
     source = write_clip(clip.parent / "shaken.mp4", shaken, options={"crf": "5"})
     write_picture(clip.parent / "large.png", scene(240, 320))
     matting, _, _ = run(source, bgr=clip.parent / "large.png", types=("pha",))
-    assert matting.prepared >= 4
+    assert len(matting.backgrounds) >= 4
     assert "the camera moved: the background was followed in" in capsys.readouterr().out
 
 

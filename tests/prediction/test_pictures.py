@@ -16,7 +16,7 @@ from utils.prediction.loop import matte_all
 from utils.prediction.outputs import Output
 from utils.prediction.pictures import PairSource, PictureSink, output_paths, plan
 from utils.prediction.target import open_target
-from utils.predictor import Matte, PreparedBackground
+from utils.predictor import Matte
 from utils.system.command_line import UsageError, printer
 from utils.system.notes import Note
 
@@ -28,19 +28,17 @@ class DrawnMatting:
     """Stands in for Matting: the subject is what differs from the background; notes how it was called."""
 
     def __init__(self, fails_at=()):
-        self.prepared, self.foregrounds, self.calls, self.fails_at = [], [], 0, fails_at
-
-    def background(self, bgr):
-        self.prepared.append(bgr)
-        return PreparedBackground(bgr, None)
+        self.backgrounds, self.foregrounds, self.calls, self.fails_at = [], [], 0, fails_at
 
     def __call__(self, src, bgr, foreground=True):
-        assert isinstance(bgr, PreparedBackground) and threading.current_thread() is threading.main_thread()
+        assert threading.current_thread() is threading.main_thread()
+        if not self.backgrounds or bgr is not self.backgrounds[-1]:
+            self.backgrounds.append(bgr)
         self.calls += 1
         if self.calls in self.fails_at:
             raise MemoryError
         self.foregrounds.append(foreground)
-        pha = np.uint8(cv2.absdiff(src, bgr.picture).max(axis=2) > 60) * 255
+        pha = np.uint8(cv2.absdiff(src, bgr).max(axis=2) > 60) * 255
         return Matte(pha, src if foreground else None, None, lambda: pha / 255, lambda: pha / 255)
 
 
@@ -104,7 +102,7 @@ def test_one_background_is_read_and_prepared_once(folder, reads):
     matting = DrawnMatting()
     matte_pairs(matting, planned(folder)[0])
     assert sorted(reads) == ["0.png", "1.png", "2.png", "3.png", "4.png", "bgr.png"]
-    assert len(matting.prepared) == 1
+    assert len(matting.backgrounds) == 1
 
 
 def test_a_background_of_another_size_is_resized_once(folder, monkeypatch, capsys):
@@ -113,7 +111,7 @@ def test_a_background_of_another_size_is_resized_once(folder, monkeypatch, capsy
     monkeypatch.setattr(module, "match_size", lambda *pair: calls.append(1) or true(*pair))
     matting = DrawnMatting()
     matte_pairs(matting, planned(folder)[0], "off", "off")
-    assert len(calls) == len(matting.prepared) == 1
+    assert len(calls) == len(matting.backgrounds) == 1
     assert capsys.readouterr().err.count("it was resized") == 5
 
 
@@ -122,7 +120,7 @@ def test_a_background_that_is_changed_for_a_source_serves_that_source_only(folde
     write_picture(folder / "src" / "2.png", cv2.convertScaleAbs(src, alpha=0.8))
     matting = DrawnMatting()
     matte_pairs(matting, planned(folder)[0])
-    first, changed, last = matting.prepared
+    first, changed, last = matting.backgrounds
     assert first is last and 0.7 < changed.mean() / first.mean() < 0.9
     assert capsys.readouterr().out.count("the light had changed") == 1
 
@@ -132,7 +130,7 @@ def test_backgrounds_paired_by_name_are_each_their_own(folder):
         write_picture(folder / "backgrounds" / f"{i}.png", read_rgb(folder / "bgr.png"))
     targets, _ = planned(folder, bgr="backgrounds")
     matting = DrawnMatting()
-    assert matte_pairs(matting, targets)[1].count == 5 and len(matting.prepared) == 5
+    assert matte_pairs(matting, targets)[1].count == 5 and len(matting.backgrounds) == 5
 
 
 @pytest.mark.parametrize(("types", "wanted"), [(["pha"], False), (["pha", "err", "ref"], False), (["com"], True)])

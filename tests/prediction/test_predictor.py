@@ -6,14 +6,17 @@ import cv2
 import numpy as np
 import paddle
 import pytest
+from PIL import Image
 
 from dataset.picture import PictureError, read_alpha, read_rgb
 from model import MattingBase, MattingRefine
 from utils.background.checks import match_size, scene_doubts
 from utils.engine.presets import enlargement, preset
+from utils.picture.last import Last
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
-from utils.predictor import Matting
+from utils.picture.write import write_picture
+from utils.predictor import Matting, Refine
 from utils.system.command_line import UsageError
 from utils.system.notes import Note
 from utils.weights.load import WeightsError, save_weights
@@ -70,7 +73,7 @@ def test_small_pictures_are_enlarged_first(matting):
         cv2.resize(read_rgb(IMAGES / f"sample_{m}.jpg"), size, interpolation=cv2.INTER_AREA) for m in ("src", "bgr")
     )
     true = cv2.resize(read_alpha(IMAGES / "sample_pha_true.png"), size, interpolation=cv2.INTER_AREA) / 255
-    enlarged, as_it_is = matting(src, bgr), Matting(backbone_scale=0.5, device="cpu")(src, bgr)
+    enlarged, as_it_is = matting(src, bgr), Matting(refine=Refine(scale=0.5), device="cpu")(src, bgr)
     errors = [np.abs(matte.pha_float - true).mean() for matte in (enlarged, as_it_is)]
     print(f"mean absolute error of alpha at 320x180: {errors[0]:.4f} enlarged, {errors[1]:.4f} as it is")
     assert errors[0] < 0.5 * errors[1], errors
@@ -90,8 +93,8 @@ def test_cut_out_is_foreground_with_alpha(matting):
 def test_weights_decide_backbone_and_kernel(tmp_path, kernel):
     path = tmp_path / "net.pdparams"
     save_weights(MattingRefine("mobilenetv2", refine_kernel_size=kernel), path)
-    own = Matting(path, device="cpu")
-    assert own.backbone == "mobilenetv2" and own.model.refiner.kernel_size == kernel
+    own = Matting(path, device="cpu", engine="paddle")
+    assert own.backbone == "mobilenetv2" and own._engine.model.refiner.kernel_size == kernel
     assert own(*scene(48, 64)).pha.shape == (48, 64)
 
 
@@ -107,9 +110,9 @@ def test_wrong_backbone_and_base_weights_are_named(tmp_path):
 @pytest.mark.parametrize(
     "options",
     [
-        dict(backbone_scale=0.7),
-        dict(refine_mode="all"),
-        dict(refine_sample_pixels=-1),
+        dict(scale=0.7),
+        dict(mode="all"),
+        dict(pixels=-1),
         dict(device="tpu"),
         dict(device="cpu:x"),
         dict(device="gpu:99"),
@@ -117,18 +120,70 @@ def test_wrong_backbone_and_base_weights_are_named(tmp_path):
 )
 def test_bad_options_are_one_sentence(options):
     with pytest.raises(UsageError, match=str(next(iter(options.values())))[:4]) as error:
-        Matting(**options)
+        (Matting if "device" in options else Refine)(**options)
     assert "\n" not in str(error.value)
 
 
 def test_arrays_of_other_kinds_are_refused(matting):
     src, bgr = scene(32, 32)
-    with pytest.raises(ValueError, match="src must be uint8"):
-        matting(src.astype(np.float32), bgr)
-    with pytest.raises(ValueError, match="bgr must be uint8"):
-        matting(src, bgr[..., 0])
+    for wrong in (src.astype(np.float32), src.astype(int), src[..., :2], src[:0], src[None], src > 0, None, 7, [src]):
+        with pytest.raises(TypeError, match="src must be a path, a Pillow picture, or an array of uint8") as error:
+            matting(wrong, bgr)
+        assert "\n" not in str(error.value)
+    with pytest.raises(TypeError, match="bgr must be"):
+        matting(src, np.float32(bgr / 255) * np.nan)
     with pytest.raises(PictureError, match="32x32 and 32x31"):
         matting(src, bgr[:31])
+    with pytest.raises(PictureError, match="nowhere.png does not exist"):
+        matting("nowhere.png", bgr)
+
+
+def test_pictures_may_be_paths_pillow_pictures_and_arrays_of_any_depth(matting, tmp_path):
+    src, bgr = scene(96, 96)
+    write_picture(tmp_path / "src.png", src)
+    true = matting(src, bgr).pha
+    alpha = np.full((96, 96, 1), 255, np.uint8)
+    for same in (
+        tmp_path / "src.png",
+        str(tmp_path / "src.png"),
+        Image.fromarray(src),
+        Image.fromarray(src).convert("RGBA"),
+        src.astype(np.uint16) * 257,
+        src / 255,
+        np.float16(src / 255),
+        np.dstack([src, alpha]),
+        src[::-1, ::-1][::-1, ::-1],
+    ):
+        assert np.array_equal(matting(same, bgr).pha, true)
+    grey = src[..., 1]
+    true = matting(np.dstack([grey] * 3), bgr).pha
+    for same in (grey, grey[..., None], Image.fromarray(grey), Image.fromarray(grey.astype(np.uint16) * 257)):
+        assert np.array_equal(matting(same, bgr).pha, true)
+    turned = Image.fromarray(np.rot90(src))
+    turned.getexif()[0x0112] = 6  # as cameras write it: turn by 90 degrees to see it upright
+    assert np.array_equal(matting(turned, bgr).pha, matting(src, bgr).pha)
+
+
+def test_a_background_is_prepared_once_unless_it_changes():
+    calls, bgr = [], scene(240, 320)[1]
+    last = Last(lambda array, size: calls.append(size) or array.mean())
+    assert last(bgr, 1) == last(bgr, 1) == bgr.mean() and calls == [1]
+    last(bgr.copy(), 1), last(bgr, 1), last(bgr, 2)
+    assert calls == [1, 1, 1, 2]
+    bgr[:] = 255 - bgr
+    assert last(bgr, 2) == bgr.mean() and calls == [1, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("engine", ["inference", "paddle"])
+def test_a_background_that_was_overwritten_is_seen(engine):
+    src, bgr = scene(90, 120)
+    mine = Matting(device="cpu", engine=engine)
+    buffer = bgr.copy()
+    first = mine(src, buffer).pha
+    buffer[:] = src
+    assert not np.array_equal(mine(src, buffer).pha, first)
+    buffer[:] = bgr
+    assert np.array_equal(mine(src, buffer).pha, first)
 
 
 @pytest.mark.parametrize(
@@ -155,9 +210,11 @@ def test_enlargement_brings_small_pictures_to_960(size, factor):
 
 def test_options_override_the_preset(matting):
     src, bgr = scene(240, 320)
-    few = Matting(refine_sample_pixels=160, backbone_scale=0.25, device="cpu")(src, bgr)
+    few = Matting(refine=Refine(pixels=160, scale=0.25), device="cpu")(src, bgr)
     assert (few.ref > 0).sum() <= 160
     assert (matting(src, bgr).ref > 0).sum() > 160
+    with pytest.raises(UsageError, match="--backbone-scale 0.001 leaves nothing of a picture of 320x240"):
+        Matting(refine=Refine(scale=0.001), device="cpu")(src, bgr)
 
 
 def test_pixels_survive_the_way_to_a_tensor_and_back():

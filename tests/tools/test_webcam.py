@@ -28,12 +28,9 @@ def noisy(picture, seed):
 class Cut:
     """A matting that takes what differs from the background."""
 
-    def background(self, bgr):
-        self.bgr = bgr
-        return types.SimpleNamespace(picture=bgr)
-
     def __call__(self, src, bgr, foreground=True):
-        differs = np.abs(src.astype(int) - bgr.picture).max(axis=2) > 60
+        self.bgr = bgr
+        differs = np.abs(src.astype(int) - bgr).max(axis=2) > 60
         return types.SimpleNamespace(pha=differs.astype(np.uint8) * 255, fgr=src)
 
 

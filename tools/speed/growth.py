@@ -7,8 +7,9 @@ import time
 import numpy as np
 
 from tools.speed.model import SIZES, benchmark_pair
-from utils.engine.presets import preset
-from utils.predictor import Matting
+from utils.engine.choice import open_engine
+from utils.engine.presets import Refine
+from utils.weights.load import DEFAULT_WEIGHTS
 
 PIXELS = (0, 20_000, 80_000, 320_000)
 
@@ -22,22 +23,20 @@ def measure_growth(args):
     Returns:
         list of dict: size, pixels, cells, seconds (median), fitted.
     """
-    matting = Matting(device="cpu", engine=args.engine)
-    tiled = matting.tiled
-    if tiled is None:
-        raise SystemExit("error: no engine works here: growth measures the engines, not --engine paddle")
+    engine = open_engine(DEFAULT_WEIGHTS, engine=args.engine)
+    engine.prevent_oversampling = False
     runs = []
     for name, (height, width) in SIZES.items():
         src, bgr = benchmark_pair(height, width, args.src, args.bgr)
-        background = tiled.background(bgr, preset(height, width)[0])
         for pixels in PIXELS:
             if pixels <= height * width:
-                runs.append({"size": name, "pixels": height * width, "cells": pixels // 16, "pair": (src, background)})
+                runs.append({"size": name, "pixels": height * width, "cells": pixels // 16, "pair": (src, bgr)})
     times = [[] for _ in runs]
     for turn in range(-1, args.rounds):
         for run, seconds in zip(runs, times):
+            refine = Refine(pixels=run["cells"] * 16).at(*run["pair"][0].shape[:2])
             start = time.perf_counter()
-            tiled(*run["pair"], "sampling", run["cells"] * 16, 0, prevent_oversampling=False)
+            engine(*run["pair"], refine)
             if turn >= 0:
                 seconds.append(time.perf_counter() - start)
     for run, seconds in zip(runs, times):
@@ -48,7 +47,7 @@ def measure_growth(args):
     factors = np.linalg.lstsq(terms / seconds[:, None], np.ones(len(runs)), rcond=None)[0]  # of least relative error
     for run, fitted in zip(runs, terms @ factors):
         run["fitted"] = float(fitted)
-    _print(matting.engine, runs, factors)
+    _print(engine.name, runs, factors)
     return runs
 
 

@@ -19,9 +19,10 @@ import paddle
 from dataset.picture import read_rgb
 from model import MattingRefine
 from utils.engine.backends import FASTEST_FIRST, missing_packages, threads
-from utils.engine.presets import preset
+from utils.engine.presets import Refine, preset
 from utils.engine.programs import CoarseProgram, TileProgram
 from utils.engine.tiled import TILE_CELLS, TiledMatting
+from utils.engine.tiles import CELL
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.picture.tensor import to_tensor
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights, save_weights
@@ -191,17 +192,16 @@ def multiply_accumulates(model, height, width, scale, pixels, src, bgr):
         return [np.zeros((len(arrays[0]), side // 2, side // 2, 16), np.float32)]
 
     with paddle.no_grad():
-        tiled = TiledMatting(coarse, [count_tiles])
-        matte = tiled(src, tiled.background(bgr, scale), "sampling", pixels, 0)
+        cells = TiledMatting(coarse, [count_tiles])(src, bgr, Refine(pixels=pixels, scale=scale)).ref[::CELL, ::CELL]
         size = [int(x * scale) for x in (height, width)]
         small = to_tensor(np.zeros((*size, 6), np.uint8))
         ours = convolution_macs(CoarseProgram(model), small)
         if tiles:
             one = convolution_macs(TileProgram(model), *[paddle.to_tensor(x[:1]) for x in tiles[0]])
             ours += one * sum(len(x[0]) for x in tiles)
-        original = convolution_macs(_Features(model), small) + len(matte.cells[0]) * PATCH_MACS
-    used = len({(i // TILE_CELLS, j // TILE_CELLS) for i, j in zip(*matte.cells)})
-    return {"ours": ours, "original": original, "cells": len(matte.cells[0]), "tiles": used}
+        original = convolution_macs(_Features(model), small) + np.count_nonzero(cells) * PATCH_MACS
+    used = len({(i // TILE_CELLS, j // TILE_CELLS) for i, j in np.argwhere(cells)})
+    return {"ours": ours, "original": original, "cells": np.count_nonzero(cells), "tiles": used}
 
 
 class _Features(paddle.nn.Layer):

@@ -18,7 +18,7 @@ prepare()
 
 import numpy as np
 
-from utils.predictor import Matting
+from utils.predictor import Matting, Refine
 
 
 def peak_memory():
@@ -31,10 +31,10 @@ def peak_memory():
 
 def main():
     weights, pair, scale, pixels, engine, precision = sys.argv[1:]
-    matting = Matting(weights, None, float(scale), "sampling", int(pixels), 0.1, "cpu", engine, precision)
+    refine = Refine(pixels=int(pixels), scale=float(scale))
+    matting = Matting(weights, refine=refine, device="cpu", engine=engine, precision=precision)
     pictures = np.load(pair)
     src, bgr = pictures["src"], pictures["bgr"]
-    background = matting.background(bgr)
     matte = None
     print("ready", flush=True)
     for line in sys.stdin:
@@ -46,7 +46,7 @@ def main():
             print("saved", flush=True)
         else:
             start = time.perf_counter()
-            matte = matting(src, background, foreground=command == "foreground")
+            matte = matting(src, bgr, foreground=command == "foreground")
             print(time.perf_counter() - start, flush=True)
 
 

@@ -23,7 +23,7 @@ from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.engine.backends import PACKAGES, missing_packages
 from utils.engine.choice import ENGINES
-from utils.predictor import Matting
+from utils.predictor import Matting, Refine
 from utils.system.errors import UsageError, out_of_memory
 from utils.system.notes import Note
 
@@ -72,7 +72,7 @@ class Page:
         self.limits, self.engine, self.clips = limits, engine, clips
         self.busy, self.left = set(), set()  # folders that are written to; those of them whose visitor has gone
         self.engines = [name for name in ENGINES if name not in PACKAGES or not missing_packages(name)]
-        self.matting = lru_cache(NETWORKS)(lambda mode, engine: Matting(refine_mode=mode, engine=engine, **network))
+        self.matting = lru_cache(NETWORKS)(lambda mode, engine: Matting(refine=Refine(mode), engine=engine, **network))
         self.examples = self.copied(examples, files / "examples")
         self.worded = []  # (component, property, key): what a change of language changes
         with gr.Blocks(title="Background matting", analytics_enabled=False) as page:

@@ -1,4 +1,7 @@
-"""Open the network in the engine that was asked for, or in the fastest one that works here."""
+"""Open the network in the engine that was asked for, or in the fastest one that works here.
+
+Every engine is called with (src, bgr, refine, foreground) and returns a Matte, see `utils.engine.tiled.TiledMatting`.
+"""
 
 import sys
 
@@ -18,14 +21,19 @@ from utils.engine.backends import (
     threads,
     versions,
 )
-from utils.engine.cache import cached, describe, key
+from utils.engine.cache import cached, key
+from utils.engine.dygraph import Dygraph
+from utils.engine.presets import Refine
 from utils.engine.programs import DENSE
 from utils.engine.tiled import TiledMatting
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
 from utils.system.errors import UsageError, WeightsError, install
-from utils.weights.names import guess_backbone
+from utils.system.files import sha256_file
+from utils.system.notes import Note, silent
+from utils.weights.load import open_weights, weights_digest
+from utils.weights.names import guess_backbone, model_shapes
 
 ENGINES = ("auto", "paddle", *FASTEST_FIRST)
 FORMAT = 3  # of the exported programs; raise it when utils/engine/programs.py changes what they compute
@@ -40,120 +48,158 @@ def check_engine(engine, precision):
             raise UsageError(f"--{flag} {value} does not exist: pass one of {', '.join(allowed)}")
 
 
-def wants_programs(engine, device):
-    """Whether `open_engine` opens exported programs, and not the network itself."""
-    return engine != "paddle" and (engine != "auto" or _on_cpu(device))
+class Source:
+    """A weight file, and the network in it.
 
+    Attributes:
+        digest: SHA-256 of the file, by which exported programs are found again.
 
-def known_backbone(digest, engine, precision):
-    """Backbone of a weight file that programs are kept of; None if there are none.
-
-    Such a file has been read and found good, so that it need not be read again.
-
-    Args:
-        digest: the file's SHA-256. engine, precision: as for `open_engine`.
+    Raises:
+        WeightsError: the file is missing, or not to be read.
     """
-    for name in FASTEST_FIRST if engine == "auto" else (engine,):
-        described = describe(_entry(digest, name, precision))
-        if described and not missing_packages(name):
-            return described["backbone"]
-    return None
+
+    def __init__(self, path, backbone=None):
+        self.path, self.backbone, self.digest = path, backbone, weights_digest(path)
+
+    def network(self):
+        """MattingRefine with the weights, in evaluation mode. Raises WeightsError: damaged, or another file by now."""
+        model = open_weights(self.path).build(self.backbone)
+        if sha256_file(self.path) != self.digest:
+            raise WeightsError(f"{self.path} was replaced while it was in use: start again")
+        return model
+
+    def dygraph(self):
+        """The network as an engine of its own."""
+        model = self.network()
+        return Dygraph(model, guess_backbone(model_shapes(model)))
 
 
-def open_engine(network, digest, engine="auto", precision="float32", device="cpu"):
-    """Open a network's programs in an engine.
+class FallBack:
+    """An engine, and another that takes its place for good when the first one fails.
 
     Args:
-        network: function that returns MattingRefine in evaluation mode, with its weights. It is called only if programs
-            must be made from it.
-        digest: SHA-256 of the file of these weights, by which the programs are found again; not used for `"paddle"`.
-        engine: `"auto"`, `"paddle"` (the model itself, without an export), `"inference"`, `"openvino"` or
+        first: engine. then: function that returns the other one. tell: see utils.system.notes.
+    """
+
+    def __init__(self, first, then, tell=silent):
+        self._engine, self._then, self._tell = first, then, tell
+
+    @property
+    def name(self):
+        """Of the engine that computes now."""
+        return self._engine.name
+
+    @property
+    def backbone(self):
+        """Of the network."""
+        return self._engine.backbone
+
+    def __call__(self, *arguments):
+        """Matte one picture, see `utils.engine.tiled.TiledMatting`."""
+        try:
+            return self._engine(*arguments)
+        except MemoryError:
+            raise
+        except Exception as error:  # an engine may refuse anything at any time
+            if self._then is None:
+                raise
+            self._tell(Note("engine_failed", engine=self.name, reason=one_line(error)[-160:]))
+            self._engine, self._then = self._then(), None
+            return self._engine(*arguments)
+
+
+def open_engine(weights, backbone=None, engine="auto", precision="float32", device="cpu", tell=silent):
+    """Open the network of a weight file in an engine.
+
+    Args:
+        weights: path. backbone: what the weights must be for; None: whatever they are for.
+        engine: `"auto"`, `"paddle"` (the network itself, without an export), `"inference"`, `"openvino"` or
             `"onnxruntime"`.
         precision: `"float32"` or `"bfloat16"`.
         device: engines work on the CPU; elsewhere `"auto"` means `"paddle"`.
+        tell: is given a utils.system.notes.Note when a faster engine is passed over or fails later, and when the cache
+            cannot be used.
 
     Returns:
-        name of the engine, TiledMatting (None for `"paddle"`), and for `"auto"` a line that says why a faster engine
-        was passed over (None if none was).
+        engine: a function (src, bgr, refine, foreground) -> Matte with the attributes `name` and `backbone`.
 
     Raises:
-        UsageError: the engine that was asked for does not work here.
+        WeightsError: the weights cannot be read, or are another network's.
+        UsageError: the engine or the precision that was asked for does not work here.
     """
     check_engine(engine, precision)
-    if not wants_programs(engine, device):
+    source, on_cpu = Source(weights, backbone), device.partition(":")[0] == "cpu"
+    if engine == "paddle" or (engine == "auto" and not on_cpu):
         if precision != "float32":
             raise UsageError("--precision bfloat16 needs --engine inference or openvino, and --device cpu")
-        return "paddle", None, None
-    if not _on_cpu(device):
+        return source.dygraph()
+    if not on_cpu:
         raise UsageError(f"--engine {engine} works on the CPU: pass --device cpu, or --engine paddle")
     if engine != "auto":
         try:
-            return engine, _open(network, digest, engine, precision), None
+            return _open(source, engine, precision, tell)
         except EngineError as error:
             raise UsageError(f"--engine {engine} cannot be used: {error}") from error.__cause__
-    passed_over = []
+    opened, failed = None, []
     for name in FASTEST_FIRST:
-        if missing_packages(name):
-            continue
-        try:
-            return name, _open(network, digest, name, precision), _line(passed_over, name)
-        except EngineError as error:
-            passed_over.append(f"{name} ({error})")
-    if precision != "float32":
-        raise UsageError(f"--precision {precision} is not offered here: {'; '.join(passed_over)}")
-    return "paddle", None, _line(passed_over, "paddle, which is slower,")
-
-
-def _line(passed_over, taken):
-    return f"engine {taken} is used, since these failed: {'; '.join(passed_over)}" if passed_over else None
-
-
-def _on_cpu(device):
-    return device.partition(":")[0] == "cpu"
+        if not missing_packages(name):
+            try:
+                opened = _open(source, name, precision, tell)
+                break
+            except EngineError as error:
+                failed.append(f"{name} ({error})")
+    if opened is None and precision != "float32":
+        raise UsageError(f"--precision {precision} is not offered here: {'; '.join(failed)}")
+    if failed:
+        taken = opened.name if opened else "paddle, which is slower,"
+        tell(Note("engines_passed_over", taken=taken, failed="; ".join(failed)))
+    return FallBack(opened, source.dygraph, tell) if opened else source.dygraph()
 
 
 def _entry(digest, engine, precision):
     return key(f"format {FORMAT}", engine, precision, versions(engine), sys.platform, digest)
 
 
-def _open(network, digest, engine, precision):
+def _open(source, engine, precision, tell):
     """Open a validated entry of the cache. Raises EngineError with the reason."""
     missing = missing_packages(engine)
     if missing:
         raise EngineError(f"{' and '.join(missing)} not installed: {install('engines')}")
 
     def make(folder):
-        model = network()
+        model = source.network()
         build(engine, model, folder)
-        kernel = model.refiner.kernel_size
-        return {
+        described = {
             "engine": engine,
             "precision": precision,
-            "backbone": guess_backbone(model.state_dict()),
-            "kernel": kernel,
-            **_validate(model, _tiled(engine, folder, precision, kernel)),
+            "backbone": guess_backbone(model_shapes(model)),
+            "kernel": model.refiner.kernel_size,
         }
+        return {**described, **_validate(model, _tiled(folder, described))}
 
     try:
-        with cached(_entry(digest, engine, precision), make) as (folder, described):
+        with cached(_entry(source.digest, engine, precision), make, tell=tell) as (folder, described):
             _judge(described, precision)
-            return _tiled(engine, folder, precision, described["kernel"])
+            if source.backbone not in (None, described["backbone"]):
+                source.network()  # says what is wrong
+            return _tiled(folder, described)
     except (EngineError, WeightsError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # engines and converters raise anything
         raise EngineError(one_line(error)[-160:]) from error
 
 
-def _tiled(engine, folder, precision, kernel):
+def _tiled(folder, described):
     """One coarse picture with all threads; tiles on one thread each, which is faster than sharing each call.
 
     The coarse program always computes in float32: in bfloat16 alpha would be off by up to 1e-3 on the average, and
     other cells would be refined. In the tiles bfloat16 costs less than 3e-5.
     """
+    engine, precision = described["engine"], described["precision"]
     coarse_file, tiles_file = (folder / name for name in PROGRAMS)
     coarse = open_copies(engine, coarse_file, "float32")[0]
     tiles = open_copies(engine, tiles_file, precision, threads())
-    return TiledMatting(coarse, tiles, kernel)
+    return TiledMatting(coarse, tiles, described["kernel"], engine, described["backbone"])
 
 
 def _judge(described, precision):
@@ -174,17 +220,13 @@ def _validate(model, tiled):
         coarse, the largest of the coarse network's outputs before they are clipped, relative to their largest value.
     """
     src, bgr = _check_pair()
-    kept = model.backbone_scale, model.refiner.mode
     model.backbone_scale, model.refiner.mode = CHECK_SCALE, "full"
-    try:
-        with paddle.no_grad():
-            pha, fgr = (x[0].numpy() for x in model(*to_tensor(src, bgr))[:2])
-            pictures = to_tensor(np.dstack([src, bgr]))
-            dense = model.forward_features(pictures)[:, :DENSE].numpy()
-    finally:
-        model.backbone_scale, model.refiner.mode = kept
-    matte = tiled(src, tiled.background(bgr, CHECK_SCALE), "full", 0, 0)
-    difference = np.abs(matte.pha_float() - pha[0])
+    with paddle.no_grad():
+        pha, fgr = (x[0].numpy() for x in model(*to_tensor(src, bgr))[:2])
+        pictures = to_tensor(np.dstack([src, bgr]))
+        dense = model.forward_features(pictures)[:, :DENSE].numpy()
+    matte = tiled(src, bgr, Refine("full", 0, 0, CHECK_SCALE))
+    difference = np.abs(matte.pha_float - pha[0])
     coarse = np.abs(tiled.coarse(pictures.numpy())[0] - dense).max() / np.abs(dense).max()
     levels = np.abs(matte.fgr - fgr.transpose(1, 2, 0) * 255).max()
     return {

@@ -4,10 +4,13 @@ import contextlib
 import io
 import os
 import sys
+import tempfile
 import warnings
 from pathlib import Path
+from unittest import mock
 
 import paddle
+from paddle.jit.dy2static import utils as dy2static
 from paddle.static import InputSpec
 
 import model as network
@@ -50,7 +53,13 @@ def save_paddle(layer, inputs, path, old_format=False):
     """
     paddle.jit.ignore_module(TRACED)  # trace the layers as they are; a rewrite of their syntax trees is not needed
     guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None) if old_format else None
-    with _silent(), guard() if guard else contextlib.nullcontext():
+    # else Paddle leaves what it rewrites below ~/.cache, which need not be there or may be read-only
+    with (
+        tempfile.TemporaryDirectory(dir=Path(path).parent) as scratch,
+        _silent(),
+        mock.patch.object(dy2static, "get_temp_dir", lambda: scratch),
+        guard() if guard else contextlib.nullcontext(),
+    ):
         traced = paddle.jit.to_static(layer, input_spec=inputs, full_graph=True)
         paddle.jit.save(traced, str(path))
     return program_file(path)

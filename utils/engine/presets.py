@@ -1,11 +1,56 @@
 """How much to reduce and how much to refine, by the size of the picture (the paper's section 4.3 for HD and 4K)."""
 
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from model.matting import MAX_BACKBONE_SCALE
+from model.refiner import MODES
+from utils.system.errors import UsageError
+
+MULTIPLE = 4  # the network's heights and widths
 COARSE_LONG_SIDE = 480  # what the coarse network sees of HD at 1/4 and of 4K at 1/8, and was trained on
 COARSE_SHORT_SIDE = 16  # the encoder's output stride: below it the deepest feature map is a single row
 LARGEST_SCALE, SMALLEST_SCALE = 1 / 2, 1 / 8
 HD_SAMPLE_PIXELS = 80_000
 SAMPLE_SHARE = 80_000 / (1920 * 1080)  # of all pixels; the same at 4K
 ENLARGED_BELOW, LARGEST_ENLARGEMENT = 640, 4
+
+
+@dataclass(frozen=True)
+class Refine:
+    """How much the coarse network sees, and what is computed again at full size.
+
+    Attributes:
+        mode: `"sampling"`: the worst cells; `"thresholding"`: those above a threshold; `"full"`: all.
+        pixels: refined in each picture (sampling); None chooses by picture size.
+        threshold: predicted error, 0..1, above which a cell is refined (thresholding).
+        scale: size of the coarse network's input relative to the picture, above 0 and at most 1/2; None chooses by
+            picture size.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    mode: str = "sampling"
+    pixels: Optional[int] = None
+    threshold: float = 0.1
+    scale: Optional[float] = None
+
+    def __post_init__(self):
+        if self.mode not in MODES:
+            raise UsageError(f"--refine-mode {self.mode} does not exist: pass one of {', '.join(MODES)}")
+        if self.pixels is not None and self.pixels < 0:
+            raise UsageError(f"--refine-sample-pixels must be 0 or more, not {self.pixels}")
+        if self.scale is not None and not 0 < self.scale <= MAX_BACKBONE_SCALE:
+            raise UsageError(f"--backbone-scale must be above 0 and at most {MAX_BACKBONE_SCALE}, not {self.scale}")
+
+    def at(self, height, width):
+        """The same for pictures of a size: what was left open is the preset. Raises UsageError: too small a scale."""
+        scale, pixels = preset(height, width)
+        scale = scale if self.scale is None else self.scale
+        if int(-(-min(height, width) // MULTIPLE) * MULTIPLE * scale) < 1:
+            raise UsageError(f"--backbone-scale {scale:g} leaves nothing of a picture of {width}x{height}: raise it")
+        return replace(self, scale=scale, pixels=pixels if self.pixels is None else self.pixels)
 
 
 def enlargement(height, width):

@@ -1,13 +1,13 @@
 """Matte uint8 pictures with the two programs of `utils.engine.programs`, whichever engine runs them."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Optional
 
 import cv2
 import numpy as np
 
+from utils.engine.matte import Matte, enlarged_cells, enlarged_smoothly
 from utils.engine.programs import DENSE, ERR, FGR, LEVELS, PHA
 from utils.engine.tiles import (
     CELL,
@@ -20,6 +20,7 @@ from utils.engine.tiles import (
     layout,
     reduce_picture,
 )
+from utils.picture.last import Last
 
 TILE_CELLS = 4  # on a tile's side: of 2, 4 and 8 the fastest on pictures of people
 FEW_TILES, FEW_AT_ONCE, MANY_AT_ONCE = 1024, 64, 128
@@ -43,96 +44,61 @@ class TiledBackground:
     Attributes:
         framed: uint8 (3, h, w), the picture's channels with zeros around them.
         coarse: float32 (hc, wc, 3), 0..1, its reduced copy.
-        size, scale: height and width, and coarse scale, that this was made for.
     """
 
     framed: np.ndarray
     coarse: np.ndarray
-    size: tuple
-    scale: float
-
-
-@dataclass
-class TiledMatte:
-    """The result for one picture of height H and width W.
-
-    Attributes:
-        pha: uint8 (H, W).
-        fgr: uint8 (H, W, 3), or None if it was not asked for.
-        coarse_pha, coarse_err: float32 (hc, wc), 0..1.
-        cells: (rows, columns), the refined cells of 4x4 pixels.
-        cell_pha: float32 (cells, 4, 4), 0..1, their alpha.
-    """
-
-    pha: np.ndarray
-    fgr: Optional[np.ndarray]
-    coarse_pha: np.ndarray
-    coarse_err: np.ndarray
-    cells: tuple
-    cell_pha: np.ndarray = field(repr=False)
-
-    def pha_float(self):
-        """float32 (H, W), 0..1: alpha before it was rounded."""
-        out = np.empty(self.pha.shape, np.float32)
-
-        def convert(strip, rows):
-            out[rows] = strip
-
-        enlarge_into(out, self.coarse_pha, convert)
-        cells_of(out)[self.cells] = self.cell_pha
-        return out
-
-    def ref(self):
-        """float32 (H/4, W/4), 1 where a cell was refined."""
-        out = np.zeros([size // CELL for size in self.pha.shape], np.float32)
-        out[self.cells] = 1
-        return out
 
 
 class TiledMatting:
-    """The network in uint8 pictures, out uint8 pictures.
+    """The network in uint8 pictures, out uint8 pictures. Not for several threads at once.
 
     Args:
         coarse: the coarse program of `utils.engine.programs`, a function of arrays that returns a list of arrays.
         tiles: list of functions that run its tile program; each works in a thread of its own.
         kernel_size: the refiner's, 3 or 1.
+        name, backbone: of the engine, and of the network.
         n: cells on a tile's side.
         batch: tiles in a call; None: `tiles_at_once`.
+
+    Attributes:
+        prevent_oversampling: see `model.refiner.Refiner`; may be changed.
     """
 
-    def __init__(self, coarse, tiles, kernel_size=3, n=TILE_CELLS, batch=None):
+    def __init__(self, coarse, tiles, kernel_size=3, name=None, backbone=None, n=TILE_CELLS, batch=None):
         self.coarse, self.tiles = coarse, tiles
         self.margin = 0 if kernel_size == 1 else 3
-        self.n, self.batch = n, batch
+        self.name, self.backbone, self.n, self.batch = name, backbone, n, batch
+        self.prevent_oversampling = True
         self.threads = ThreadPoolExecutor(len(tiles), "tiles")
+        self._background = Last(self._prepare)
 
-    def background(self, bgr, scale):
-        """Prepare a captured background, uint8 (H, W, 3) with H, W divisible by 4, for pictures at a coarse scale."""
+    def _prepare(self, bgr, scale):
         plan = self._plan(bgr, scale)
-        coarse = reduce_picture(bgr, plan.coarse_height, plan.coarse_width)
-        return TiledBackground(frame_picture(bgr, plan), coarse, bgr.shape[:2], scale)
+        return TiledBackground(frame_picture(bgr, plan), reduce_picture(bgr, plan.coarse_height, plan.coarse_width))
 
-    def __call__(self, src, background, mode, sample_pixels, threshold, prevent_oversampling=True, foreground=True):
+    def __call__(self, src, bgr, refine, foreground=True):
         """Matte one picture.
 
         Args:
-            src: uint8 (H, W, 3), RGB, contiguous; H and W divisible by 4.
-            background: TiledBackground of the same size.
-            mode, sample_pixels, threshold, prevent_oversampling: as in `model.refiner.Refiner`.
+            src, bgr: uint8 (H, W, 3), RGB, contiguous; H and W divisible by 4. What is made of `bgr` is kept for the
+                next call with the same array.
+            refine: utils.engine.presets.Refine, with nothing left open.
             foreground: whether to make the foreground, too.
 
         Returns:
-            TiledMatte.
+            Matte.
         """
-        plan = self._plan(src, background.scale)
+        plan, background = self._plan(src, refine.scale), self._background(bgr, refine.scale)
         coarse = np.dstack([reduce_picture(src, plan.coarse_height, plan.coarse_width), background.coarse])
         dense, features = self.coarse(np.ascontiguousarray(coarse.transpose(2, 0, 1))[None])
         dense = dense[0, :DENSE]
         pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
-        cells = choose_cells(err, *src.shape[:2], mode, sample_pixels, threshold, prevent_oversampling)
+        cells = choose_cells(err, refine, *src.shape[:2], self.prevent_oversampling)
         tile_rows, tile_columns, *cells, starts = group_cells(*cells, plan)
 
-        full_pha, fgr = np.empty(src.shape[:2], np.uint8), np.empty_like(src) if foreground else None
+        size = src.shape[:2]
+        full_pha, fgr = np.empty(size, np.uint8), np.empty_like(src) if foreground else None
         if len(cells[0]) * CELL**2 < full_pha.size:
             self._enlarge(src, pha, dense[FGR], full_pha, fgr)
         cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
@@ -148,7 +114,14 @@ class TiledMatting:
                 cells_of(fgr)[at] = np.rint(levels).astype(np.uint8)
 
         self._refine(src, background, plan, coarse, features[0], tile_rows, tile_columns, cells, starts, write)
-        return TiledMatte(full_pha, fgr, pha, err, tuple(cells), cell_pha)
+        cells = tuple(cells)
+        return Matte(
+            full_pha,
+            fgr,
+            lambda: _whole(pha, size, cells, cell_pha),
+            lambda: enlarged_smoothly(err, size),
+            lambda: enlarged_cells(_marked(size, cells), size),
+        )
 
     def _plan(self, picture, scale):
         return _layout(*picture.shape[:2], scale, self.n, self.margin)
@@ -204,3 +177,22 @@ def _at_least(array, size, before=0):
     if before == 0 and all(pad == (0, 0) for pad in after):
         return np.ascontiguousarray(array)
     return np.pad(array, (*after, (0, 0)))
+
+
+def _whole(coarse_pha, size, cells, cell_pha):
+    """float32 (H, W), 0..1: alpha before it was rounded."""
+    out = np.empty(size, np.float32)
+
+    def convert(strip, rows):
+        out[rows] = strip
+
+    enlarge_into(out, coarse_pha, convert)
+    cells_of(out)[cells] = cell_pha
+    return out
+
+
+def _marked(size, cells):
+    """float32 (H/4, W/4), 1 where a cell was refined."""
+    out = np.zeros([n // CELL for n in size], np.float32)
+    out[cells] = 1
+    return out

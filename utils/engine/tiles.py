@@ -157,28 +157,29 @@ def _reduce_evenly(picture, step):
     return sums * np.float32(1 / (4 * 255))
 
 
-def choose_cells(err, height, width, mode, sample_pixels, threshold, prevent_oversampling=True):
+def choose_cells(err, refine, height, width, prevent_oversampling=True):
     """Choose the cells to refine, as the network's Refiner does.
 
     Args:
         err: float32 (hc, wc), 0..1, the coarse network's predicted error.
+        refine: utils.engine.presets.Refine, with nothing left open.
         height, width: of the pictures, divisible by 4.
-        mode, sample_pixels, threshold, prevent_oversampling: as in `model.refiner.Refiner`.
+        prevent_oversampling: as in `model.refiner.Refiner`.
 
     Returns:
         rows, columns: int arrays of the chosen cells, in raster order. Of equal errors at the limit any may be chosen.
     """
     size = height // CELL, width // CELL
-    if mode == "full":
+    if refine.mode == "full":
         chosen = np.arange(size[0] * size[1])
     else:
         if err.shape != size:
             err = cv2.resize(err, size[::-1], interpolation=cv2.INTER_LINEAR)
         err = err.ravel()
-        if mode == "thresholding":
-            chosen = np.flatnonzero(err > threshold)
+        if refine.mode == "thresholding":
+            chosen = np.flatnonzero(err > refine.threshold)
         else:
-            wanted = min(sample_pixels // CELL**2, err.size)
+            wanted = min(refine.pixels // CELL**2, err.size)
             chosen = np.flatnonzero(err > 0) if prevent_oversampling else np.arange(err.size)
             if len(chosen) > wanted:
                 smaller = len(chosen) - wanted

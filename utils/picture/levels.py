@@ -1,6 +1,11 @@
-"""Values of 0..1 as levels of 0..255: the one place that makes uint8 pictures of what the network gives."""
+"""Levels of 0..255: the one place that makes uint8 pictures of what the network gives and of what programs hold."""
+
+import os
 
 import numpy as np
+from PIL import Image, ImageOps
+
+from dataset.picture import read_rgb
 
 
 def to_levels(values):
@@ -23,3 +28,42 @@ def to_uint8(values):
     if levels.ndim == 3:
         levels = levels[0] if levels.shape[0] == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0))
     return levels
+
+
+def as_rgb(picture, name="picture"):
+    """Bring what a program may hold to levels.
+
+    Args:
+        picture: a path; a Pillow picture; or an array (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGBA, whose
+            alpha is dropped, of uint8, uint16, or floats of 0..1.
+        name: of the argument, for the error.
+
+    Returns:
+        uint8 (H, W, 3), RGB; the array itself if it is one already.
+
+    Raises:
+        PictureError: the file cannot be read. TypeError: anything else than a picture.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        return read_rgb(picture)
+    given, array = picture, picture
+    if isinstance(picture, Image.Image):
+        upright = ImageOps.exif_transpose(picture)
+        array = np.asarray(upright if upright.mode.startswith(("I", "F")) else upright.convert("RGB"))
+    good = (
+        isinstance(array, np.ndarray) and array.size > 0 and (array.ndim == 2 or array.shape[2:] in ((1,), (3,), (4,)))
+    )
+    if good and array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:
+        array = to_levels(array)
+    elif good and array.dtype == np.uint16:
+        array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if not good or array.dtype != np.uint8:
+        kind = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
+        raise TypeError(
+            f"{name} must be a path, a Pillow picture, or an array of uint8, uint16 or floats of 0..1, "
+            f"(H, W), (H, W, 3) or (H, W, 4), not {kind}"
+        )
+    if array.ndim == 3 and array.shape[2] == 3:
+        return array
+    array = array.reshape(*array.shape[:2], -1)
+    return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else np.ascontiguousarray(array[..., :3])

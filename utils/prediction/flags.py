@@ -3,7 +3,8 @@
 from model.matting import BACKBONES
 from model.refiner import MODES
 from utils.engine.choice import ENGINES, PRECISIONS
-from utils.predictor import Matting
+from utils.predictor import Matting, Refine
+from utils.system.notes import silent
 
 FLAGS = {
     "--model-path": {"help": "weights, .pdparams or official .pth (default: the shipped ones)"},
@@ -40,7 +41,17 @@ FLAGS = {
     "--device": {"help": "cpu, gpu or gpu:N (default: a GPU if Paddle has one)"},
 }
 SETTINGS = tuple(FLAGS)[:6]  # weights and network, without what computes
-NAMES = {"model_path": "weights", "model_backbone": "backbone"}  # where Matting's argument is called otherwise
+OF_REFINE = {  # flag -> field of Refine
+    "backbone_scale": "scale",
+    "refine_mode": "mode",
+    "refine_sample_pixels": "pixels",
+    "refine_threshold": "threshold",
+}
+OF_MATTING = {  # flag -> argument of Matting
+    "model_path": "weights",
+    "model_backbone": "backbone",
+    **{name: name for name in ("engine", "precision", "device")},
+}
 
 
 def add_network_flags(parser, *flags):
@@ -49,7 +60,15 @@ def add_network_flags(parser, *flags):
         parser.add_argument(flag, **FLAGS[flag])
 
 
-def matting_from(args):
+def refine_from(args):
+    """The utils.predictor.Refine that parsed flags describe; raises UsageError for one that is out of range."""
+    return Refine(**_given(args, OF_REFINE))
+
+
+def matting_from(args, tell=silent):
     """The utils.predictor.Matting that parsed flags describe; what a program has no flag for is Matting's default."""
-    names = [flag[2:].replace("-", "_") for flag in FLAGS]
-    return Matting(**{NAMES.get(name, name): getattr(args, name) for name in names if hasattr(args, name)})
+    return Matting(refine=refine_from(args), tell=tell, **_given(args, OF_MATTING))
+
+
+def _given(args, names):
+    return {ours: getattr(args, name) for name, ours in names.items() if hasattr(args, name)}

@@ -57,14 +57,9 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
     """
     failed, tick = [], tick or (lambda: None)
 
-    prepared = None
-
     def network(item, capture):
-        nonlocal prepared
         start = time.perf_counter()
-        if prepared is None or prepared.picture is not capture.bgr:
-            prepared = matting.background(capture.bgr)
-        matte = matting(capture.src, prepared, sink.foreground)
+        matte = matting(capture.src, capture.bgr, sink.foreground)
         seconds = capture.seconds + time.perf_counter() - start
         notes = [*capture.notes, *source.look(capture, matte)]
         if not sink.pictures:  # they are not to be kept until their turn to be written

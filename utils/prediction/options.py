@@ -7,10 +7,9 @@ from pathlib import Path
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.picture.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
-from utils.prediction.flags import SETTINGS, add_network_flags
+from utils.prediction.flags import SETTINGS, add_network_flags, refine_from
 from utils.prediction.outputs import OUTPUT_TYPES, Output
 from utils.prediction.pairs import find_clips
-from utils.predictor import check_backbone_scale
 from utils.system.errors import UsageError
 from utils.video.reader import is_clip
 from utils.video.writer import FORMATS
@@ -64,7 +63,7 @@ def parse(argv, description):
         raise UsageError(
             f"--src and --bgr belong together: give the picture with the subject and the one without{auto}"
         )
-    check_backbone_scale(args.backbone_scale)
+    refine_from(args)  # an error is to be raised before anything is read
     if args.target_bgr and "com" not in args.output_types:
         raise UsageError("--target-bgr is what com is put before: add com to --output-types")
     args.clips = clips_of(args.src, args.bgr)

@@ -36,9 +36,16 @@ ERRORS = {  # what failed
     "rank_ended": "rank {rank} of {count} ended early: a second run with --skip-existing does what is missing",
 }
 WARNINGS = {  # what may have gone wrong, and the remedy
+    "cache_damaged": "{file} is damaged or could have been changed by others: the exported model is made anew",
+    "cache_not_writable": "the cache {folder} cannot be written ({reason}), so that each start takes some seconds "
+    "longer: set {variable} to a folder with free space",
+    "cache_open_to_others": "the cache {folder} is not used, since others may write there, so that each start takes "
+    "some seconds longer: chmod go-w {folder}, or set {variable} to a folder of your own",
     "cut_off": "it is cut off: {frames} frames, {seconds:.2f} s, could be read and its header states {stated:.2f} s; "
     "copy it again if you need the rest",
     "damaged": "it is damaged in {places} places, which were left out: copy it again",
+    "engine_failed": "engine {engine} failed ({reason}): paddle, which is slower, is used",
+    "engines_passed_over": "engine {taken} is used, since these failed: {failed}",
     "hdr": "it is HDR: its colours will look pale; convert it to SDR (BT.709) first",
     "lost": "in {lost} of {frames} frames the background could not be aligned: put the camera on a stand, or move it "
     "less and more slowly",

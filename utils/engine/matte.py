@@ -1,0 +1,66 @@
+"""What every engine returns for a picture."""
+
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from utils.picture.levels import to_uint8
+
+
+class Matte:
+    """What the network found, at the size of the source.
+
+    Attributes:
+        pha: uint8 (H, W), alpha, 0 background .. 255 foreground.
+        fgr: uint8 (H, W, 3), RGB, foreground colour; means nothing where alpha is 0. None if it was not asked for.
+        com: uint8 (H, W, 4), RGBA cut-out: fgr (black where alpha is 0) with pha, not premultiplied.
+        pha_float: float32 (H, W), 0..1, alpha as the network gave it.
+        err: uint8 (H, W), the coarse network's predicted error of its alpha, 255 = 1.0.
+        ref: uint8 (H, W), 255 where the picture was refined at full resolution.
+
+    The last four are made when they are first read.
+    """
+
+    def __init__(self, pha, fgr, pha_float, err, ref):
+        """`pha` and `fgr` are pictures; the others functions that return (H, W), floats of 0..1."""
+        self.pha, self.fgr = pha, fgr
+        self._pha_float, self._err, self._ref = pha_float, err, ref
+
+    @cached_property
+    def pha_float(self):
+        return self._pha_float()
+
+    @cached_property
+    def err(self):
+        return to_uint8(self._err())
+
+    @cached_property
+    def ref(self):
+        return to_uint8(self._ref())
+
+    @cached_property
+    def com(self):
+        cut_out = cv2.cvtColor(cv2.copyTo(self.fgr, self.pha), cv2.COLOR_RGB2RGBA)
+        cut_out[..., 3] = self.pha
+        return cut_out
+
+    def through(self, change, of_ref=None):
+        """The same matte with a function applied to every part, `of_ref` to `ref`, such as cropping or resizing."""
+        return Matte(
+            change(self.pha),
+            None if self.fgr is None else change(self.fgr),
+            lambda: change(self.pha_float),
+            lambda: change(np.float32(self.err) / 255),
+            lambda: (of_ref or change)(np.float32(self.ref) / 255),
+        )
+
+
+def enlarged_smoothly(maps, size):
+    """A coarse map, float32 (hc, wc), at (height, width), as the network enlarges it: bilinear."""
+    return cv2.resize(maps, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def enlarged_cells(cells, size):
+    """A map of cells at (height, width): every pixel has its cell's value."""
+    return cv2.resize(cells, size[::-1], interpolation=cv2.INTER_NEAREST)
