@@ -129,7 +129,7 @@ class Unpickler(pickle._Unpickler):
 
     Raises, when it loads:
         Refused: the pickle asks for something that weights never need; nothing of it was done.
-        Exceptions of `utils.state_file.DAMAGE`: it is damaged.
+        Exceptions of `utils.weights.file.DAMAGE`: it is damaged.
     """
 
     def __init__(self, file: io.BytesIO, size: int, fetch: Callable = lambda key, size: b"", big_endian: bool = False):
