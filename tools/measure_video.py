@@ -29,8 +29,8 @@ from utils.picture.resize import cover
 from utils.prediction.clip import ClipJob
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.outputs import Output
-from utils.system.command_line import UsageError, command_line, printer
-from utils.video.reader import INSTALL, av_or_none, open_clip
+from utils.system.command_line import command_line, printer
+from utils.video.reader import import_av, open_clip
 from utils.video.writer import video_frame
 
 RATE, SOUND_RATE = Fraction(30_000, 1001), 48_000
@@ -42,8 +42,6 @@ SAMPLES = 200  # of the memory, over the clip
 @command_line
 def main(argv=None):
     args = parse(argv)
-    if av_or_none() is None:
-        raise UsageError(f"this needs PyAV: {INSTALL}")
     if args.what == "clip":
         make_clip(Path(args.output), args.frames, args.height)
         return 0
@@ -66,7 +64,7 @@ def parse(argv):
 
 def make_clip(folder, count, height):
     """Write clip.mp4, with sound, and back.png: a figure walks to and fro, and flashes whenever a beep begins."""
-    av = av_or_none()
+    av = import_av()
     width = height * 16 // 9 // 2 * 2
     rng = np.random.default_rng(1)
     scene = cv2.GaussianBlur(cover(drawn.background(rng, height // 2, width // 2), height, width), (0, 0), 1)
@@ -101,7 +99,7 @@ def flashes(number):
 
 def write_sound(container, track, number):
     """The sound of one frame's time: a beep of 1 kHz from the beginning of every flash, near silence else."""
-    av = av_or_none()
+    av = import_av()
     first, end = (round((number + i) / RATE * SOUND_RATE) for i in (0, 1))
     at = np.arange(first, end) / SOUND_RATE
     last = number - (number - FLASH_EVERY // 2) % FLASH_EVERY  # the latest flash so far
@@ -191,7 +189,7 @@ def flash_times(path):
 def beep_times(path):
     """Seconds at which the sound becomes loud."""
     times, quiet_since = [], -1.0
-    with av_or_none().open(str(path)) as container:
+    with import_av().open(str(path)) as container:
         for frame in container.decode(audio=0):
             loud = np.flatnonzero(np.abs(frame.to_ndarray()[0]) > 0.2)
             for at in (float(frame.pts * frame.time_base) + loud / frame.sample_rate).tolist():

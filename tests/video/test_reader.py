@@ -3,31 +3,25 @@
 import os
 from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
-
 from dataset.picture import PictureError
 from tests.video_files import RATE, frames, psnr, times_of, turn, write_clip
 from utils.picture.write import write_picture
+from utils.system.errors import UsageError
 from utils.system.notes import Note
 from utils.video import reader as video_reader
-from utils.video.reader import nearest_rate, open_clip
+from utils.video.hdr import BT2020, LUMINANCE, PEAK, TO_BT709, WHITE
+from utils.video.reader import convert, nearest_rate, open_clip
 
 PICTURES = frames(12)[0]
 
 
-@pytest.fixture(params=["PyAV", "OpenCV"])
-def reader(request, monkeypatch):
-    if request.param == "OpenCV":
-        monkeypatch.setattr(video_reader, "av_or_none", lambda: None)
-    return request.param
-
-
 @pytest.mark.parametrize("name, encoder", [("a.mp4", "libx264"), ("a.webm", "libvpx-vp9"), ("a.avi", "mpeg4")])
-def test_frames_come_in_order_with_their_times(tmp_path, reader, name, encoder):
+def test_frames_come_in_order_with_their_times(tmp_path, name, encoder):
     clip = open_clip(write_clip(tmp_path / name, PICTURES, encoder=encoder, options={"crf": "10", "qmax": "12"}))
     assert (clip.height, clip.width, clip.expected) == (96, 128, 12)
     assert abs(clip.rate - RATE) < 0.1
@@ -38,12 +32,11 @@ def test_frames_come_in_order_with_their_times(tmp_path, reader, name, encoder):
     assert len(list(clip)) == 12  # and once more from the beginning
 
 
-def test_variable_frame_rate_keeps_each_time(tmp_path, reader):
+def test_variable_frame_rate_keeps_each_time(tmp_path):
     times = [0, 1500, 9000, 9900, 45000, 45003, 90000]
     clip = open_clip(write_clip(tmp_path / "vfr.mp4", PICTURES[:7], times))
     np.testing.assert_allclose([float(frame.time) for frame in clip], np.array(times) / 90_000, atol=1e-3)
-    if reader == "PyAV":
-        assert [frame.time for frame in clip] == [Fraction(time, 90_000) for time in times]
+    assert [frame.time for frame in clip] == [Fraction(time, 90_000) for time in times]
 
 
 def test_times_count_from_the_files_beginning(tmp_path):
@@ -75,15 +68,6 @@ def test_display_matrix_is_applied(tmp_path, matrix, turned):
     assert picture.flags.c_contiguous and psnr(picture, expected) > 30
 
 
-def test_opencv_turns_pictures_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(video_reader, "av_or_none", lambda: None)
-    path = write_clip(tmp_path / "turned.mp4", PICTURES[:2], options={"crf": "5"})
-    turn(path, (0, 1, -1, 0))
-    clip = open_clip(path)
-    assert (clip.height, clip.width) == (128, 96)
-    assert psnr(next(iter(clip)).rgb(), np.rot90(PICTURES[0], -1)) > 25
-
-
 @pytest.mark.parametrize("size", [(95, 127), (97, 131)])
 def test_odd_sizes_come_out_the_same_every_time(tmp_path, size):
     pictures = frames(6, *size)[0]
@@ -101,7 +85,7 @@ def test_ten_bits_are_read(tmp_path):
     assert min(psnr(frame.rgb(), picture) for frame, picture in zip(clip, PICTURES)) > 33
 
 
-def test_cut_off_file_gives_what_it_has_and_a_warning(tmp_path, reader):
+def test_cut_off_file_gives_what_it_has_and_a_warning(tmp_path):
     whole = write_clip(tmp_path / "whole.mkv", frames(60)[0], options={"g": "5", "crf": "5"})
     path = tmp_path / "cut.mkv"
     path.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
@@ -113,7 +97,7 @@ def test_cut_off_file_gives_what_it_has_and_a_warning(tmp_path, reader):
     assert (note.kind, note.values["frames"], note.values["about"]) == ("cut_off", count, path)
 
 
-def test_whole_file_gives_no_warning(tmp_path, reader):
+def test_whole_file_gives_no_warning(tmp_path):
     told = []
     path = write_clip(tmp_path / "a.mp4", PICTURES, sound="aac")
     assert len(list(open_clip(path, tell=told.append))) == 12 and not told
@@ -128,7 +112,7 @@ def test_damage_in_the_middle_is_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"no video " * 100], ids=["empty", "text"])
-def test_file_that_is_no_video_is_named(tmp_path, reader, content):
+def test_file_that_is_no_video_is_named(tmp_path, content):
     path = tmp_path / "bad.mp4"
     path.write_bytes(content)
     with pytest.raises(PictureError, match="bad.mp4"):
@@ -240,9 +224,73 @@ def test_full_range_is_read_as_such(tmp_path):
         assert np.abs(frame.rgb().astype(int).mean((0, 1)) - picture.mean((0, 1))).max() < 1
 
 
-def test_hdr_is_warned_of(tmp_path):
-    parameters = {"x264-params": "transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc"}
-    path = write_clip(tmp_path / "hdr.mp4", PICTURES[:1], pixels="yuv420p10le", options=parameters)
+def inverse_hlg(picture):
+    """SDR colours, uint8, as an HLG signal with BT.2020's primaries would carry them: uint16 (H, W, 3)."""
+    light = (picture / 255) ** 2.4 @ np.linalg.inv(np.array(TO_BT709[BT2020])).T * (WHITE / PEAK)
+    luminance = light @ LUMINANCE[0]
+    scene = light * (np.maximum(luminance, 1e-9) ** (1 / 1.2 - 1))[..., None]
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    signal = np.where(scene <= 1 / 12, np.sqrt(3 * scene), a * np.log(np.maximum(12 * scene - b, 1e-9)) + c)
+    return np.rint(np.clip(signal, 0, 1) * 65535).astype(np.uint16)
+
+
+def inverse_pq(picture):
+    """The same with the PQ curve."""
+    light = np.maximum((picture / 255) ** 2.4 @ np.linalg.inv(np.array(TO_BT709[BT2020])).T, 0) * (WHITE / 10_000)
+    power = light ** (2610 / 16384)
+    signal = ((3424 / 4096 + 2413 / 128 * power) / (1 + 2392 / 128 * power)) ** (2523 / 32)
+    return np.rint(np.clip(signal, 0, 1) * 65535).astype(np.uint16)
+
+
+@pytest.mark.parametrize("curve, inverse", [("arib-std-b67", inverse_hlg), ("smpte2084", inverse_pq)])
+def test_hdr_comes_out_as_the_sdr_original(tmp_path, curve, inverse):
+    patches = np.stack([c for c in np.ndindex(4, 4, 4)]).reshape(4, 16, 3) * 60 + 50
+    sdr = np.kron(patches, np.ones((24, 24, 1))).astype(np.uint8)
+    parameters = {"x264-params": f"transfer={curve}:colorprim=bt2020:colormatrix=bt2020nc", "qp": "0"}
+    path = tmp_path / "hdr.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options=parameters)
+        stream.height, stream.width, stream.pix_fmt = *sdr.shape[:2], "yuv444p10le"
+        frame = convert(av.VideoFrame.from_ndarray(inverse(sdr), "rgb48le"), "yuv444p10le", 9)
+        container.mux(stream.encode(frame) + stream.encode(None))
     told = []
-    open_clip(path, tell=told.append)
+    read = next(iter(open_clip(path, tell=told.append))).rgb()
     assert told == [Note("hdr", about=path)]
+    difference = np.abs(read.astype(int) - sdr).reshape(4, 24, 16, 24, 3)[:, 4:-4, :, 4:-4].max(axis=(1, 3))
+    assert difference.max() <= 6, difference.max(axis=2)
+
+
+@pytest.mark.parametrize("top_first", [True, False])
+def test_interlaced_frames_lose_their_combs(tmp_path, top_first):
+    """Two moments in the lines of one frame: without deinterlacing the edge of what moves is a comb."""
+    moments = [np.zeros((96, 128, 3), np.uint8) for _ in range(24)]
+    for number, picture in enumerate(moments):
+        picture[:, 10 + 4 * number : 30 + 4 * number] = 220
+    pictures = []
+    for one, other in zip(moments[::2], moments[1::2]):
+        first, second = (one, other) if top_first else (other, one)
+        woven = first.copy()
+        woven[1::2] = second[1::2]
+        pictures.append(woven)
+    order = "tff" if top_first else "bff"
+    path = write_clip(tmp_path / "i.mp4", pictures, options={"x264-params": f"{order}=1", "crf": "4"})
+    told = []
+    clip = open_clip(path, tell=told.append)
+    assert clip.interlaced and told == [Note("interlaced", about=path)]
+    read = [frame.rgb().astype(int) for frame in clip]
+    assert len(read) == len(pictures)
+    combs = [np.abs(x[1:-1] - (x[:-2] + x[2:]) / 2).mean() for x in read[2:-2]]
+    woven = [np.abs(x[1:-1].astype(int) - (x[:-2].astype(int) + x[2:]) / 2).mean() for x in pictures[2:-2]]
+    assert max(combs) < min(woven) / 4
+
+
+def test_a_part_of_a_clip_counts_from_its_start(tmp_path):
+    clip = write_clip(tmp_path / "a.mp4", frames(60)[0], options={"g": "20", "crf": "8"})
+    part = open_clip(clip, start=Fraction(10, 1) / RATE, end=Fraction(25, 1) / RATE)
+    read = [(frame.number, frame.time, frame.rgb()) for frame in part]
+    assert [number for number, _, _ in read] == list(range(15)) and read[0][1] == 0 and part.expected == 15
+    assert min(psnr(rgb, picture) for (_, _, rgb), picture in zip(read, frames(60)[0][10:25])) > 25
+    with pytest.raises(UsageError, match="--start and --end"):
+        open_clip(clip, start=500)
+    with pytest.raises(UsageError, match="--start and --end"):
+        open_clip(clip, start=3, end=2)

@@ -6,21 +6,22 @@ clip = open_clip("clip.mp4")
 for frame in clip:
     frame.time, frame.rgb()  # seconds, uint8 (H, W, 3)
 
-PyAV (requirements/video.txt) reads whatever FFmpeg reads; without it OpenCV takes its place, which knows no sound.
+PyAV reads whatever FFmpeg reads.
 """
 
+import itertools
 import math
 import struct
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dataset.picture import PictureError, find_pictures, read_rgb
 from utils.picture.resize import fit
-from utils.system.errors import install
+from utils.system.errors import UsageError, install
 from utils.system.notes import Note, once, silent
+from utils.video.hdr import HLG, PQ, to_sdr
 
 CLIP_SUFFIXES = tuple(
     ".mp4 .mov .m4v .mkv .webm .avi .mts .m2ts .ts .mpg .mpeg .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf .vob .y4m .gif "
@@ -32,7 +33,6 @@ HD_HEIGHT = 720  # from here on, a file that does not name its colours means BT.
 BT709, BT601 = 1, 5  # FFmpeg's numbers
 UNTAGGED, MATRICES = (0, 2), (1, 4, 5, 7, 9)
 EXACT = 2 | 0x40000 | 0x2000  # SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT
-HDR_CURVES = (16, 18)  # PQ and HLG
 TOLERATED = 1.5  # frames that a file may end before the time that its header states
 
 
@@ -52,14 +52,13 @@ class Frame:
         self.number, self.time, self.name, self.rgb = number, time, name, rgb
 
 
-def av_or_none():
-    """The module `av` (PyAV), or None where it is not installed or cannot be loaded."""
+def import_av():
+    """The module `av` (PyAV, which brings FFmpeg); raises UsageError that says what to install where it is missing."""
     try:
         import av
-
-        return av
     except ImportError:
-        return None
+        raise UsageError(f"videos need PyAV: {INSTALL}, or give a folder of pictures, a frame each") from None
+    return av
 
 
 def is_clip(path):
@@ -68,19 +67,21 @@ def is_clip(path):
     return text.isdigit() or Path(text).suffix.lower() in CLIP_SUFFIXES
 
 
-def open_clip(path, frame_rate=None, tell=silent):
+def open_clip(path, frame_rate=None, tell=silent, start=None, end=None):
     """Open a video file or a folder of pictures.
 
     Args:
         path: file, or folder whose pictures are the frames, in the order of their names (`f2` comes before `f10`).
         frame_rate: pictures a second in a folder, None meaning 30; not used for files.
         tell: function of a utils.system.notes.Note, for what is found while it is read.
+        start, end: seconds, of the clip's own time: frames before `start` and from `end` on are left out, and times
+            count from `start`; None means the whole clip.
 
     Returns:
         Clip: iterate it, as often as wanted, to get its Frames. Its attributes: `path`; `height`, `width` (upright);
         `rate`, Fraction, frames a second on average; `time_base`, Fraction of a second that every time is a multiple
         of; `sample_aspect`, Fraction, width of a pixel relative to its height; `expected`, about how many frames it
-        has, for showing progress, or None.
+        has, for showing progress, or None; `span`, the Fractions of `start` (0) and `end` (or None).
 
     Raises:
         PictureError: there is no such file, or it holds no video that can be read.
@@ -89,21 +90,25 @@ def open_clip(path, frame_rate=None, tell=silent):
     if not path.exists():
         raise PictureError(f"{path} does not exist: check the name")
     if path.is_dir():
-        return FolderClip(path, frame_rate)
+        return FolderClip(path, frame_rate, start, end)
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
-    return FileClip(path, tell) if av_or_none() else OpenCVClip(path, tell)
+    return FileClip(path, tell, start, end)
 
 
 class FolderClip:
     """Pictures of a folder as frames; see open_clip."""
 
-    def __init__(self, path, frame_rate=None):
-        self.path, self.rate = path, Fraction(frame_rate or FRAME_RATE)
+    def __init__(self, path, frame_rate=None, start=None, end=None):
+        self.path, self.rate, self.span = path, Fraction(frame_rate or FRAME_RATE), check_span(path, start, end)
         self.time_base, self.sample_aspect = 1 / self.rate, Fraction(1)
         self.pictures = sorted(find_pictures(path), key=_natural)
         if not self.pictures:
             raise PictureError(f"{path} holds no pictures: give a folder of PNG or JPEG files")
+        first, last = (None if at is None else math.ceil(at * self.rate) for at in self.span)
+        self.pictures = self.pictures[first:last]
+        if not self.pictures:
+            raise _empty_span(path, self.span)
         self.expected = len(self.pictures)
         self.height, self.width = read_rgb(self.pictures[0]).shape[:2]
 
@@ -123,8 +128,8 @@ class FolderClip:
 class FileClip:
     """A video file, read by PyAV; see open_clip."""
 
-    def __init__(self, path, tell=silent):
-        self.path, self.tell = path, once(tell, path)
+    def __init__(self, path, tell=silent, start=None, end=None):
+        self.path, self.tell, self.span = path, once(tell, path), check_span(path, start, end)
         with self._open() as container:
             stream = container.streams.video[0]
             self.time_base = Fraction(stream.time_base)
@@ -134,37 +139,52 @@ class FileClip:
             seconds = stream.duration * self.time_base if stream.duration else None
             if seconds is None and container.duration:
                 seconds = Fraction(container.duration, 1_000_000)
+            self._hdr = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
             first = next(self._decode(container, stream), None)
-            curve = int(stream.codec_context.color_trc)
         if first is None:
             raise PictureError(f"{path} holds no frame that can be decoded: copy or download it again")
-        self.stated = seconds
-        self.expected = round(seconds * self.rate) if seconds else None
+        self.interlaced = bool(first.interlaced_frame)
+        self.stated = min(seconds, self.span[1]) if seconds and self.span[1] else seconds
+        if self.stated is not None and self.stated <= self.span[0]:
+            raise _empty_span(path, self.span)
+        self.expected = round((self.stated - self.span[0]) * self.rate) if self.stated else None
         self._turn = upright(first)
         height, width = first.height, first.width
         self.height, self.width = (width, height) if self._turn[0] % 2 else (height, width)
         if self._turn[0] % 2:
             self.sample_aspect = 1 / self.sample_aspect
-        if curve in HDR_CURVES:
+        self.hdr = self._hdr[0] in (HLG, PQ)
+        if self.hdr:
             self.tell(Note("hdr"))
+        if self.interlaced:
+            self.tell(Note("interlaced"))
 
     def __iter__(self):
         count, last, step = 0, None, max(1, round(1 / self.rate / self.time_base))
         offset = round(self.start / self.time_base)
+        start, stop = self.span
         with self._open() as container:
-            for decoded in self._decode(container, container.streams.video[0]):
+            stream = container.streams.video[0]
+            if start:  # to the last frame before it that can be decoded by itself
+                container.seek(int((start + self.start) * 1_000_000))
+            frames = self._decode(container, stream)
+            for decoded in deinterlaced(frames, stream) if self.interlaced else frames:
                 # A frame without a time stamp, or whose stamp does not grow, comes one frame after the last one.
                 ticks = None if decoded.pts is None else decoded.pts - offset
                 if ticks is None or (last is not None and ticks <= last):
                     ticks = 0 if last is None else last + step
-                last, count = ticks, count + 1
-                yield Frame(count - 1, ticks * self.time_base, None, lambda decoded=decoded: self._rgb(decoded))
+                last, time = ticks, ticks * self.time_base
+                if stop is not None and time >= stop:
+                    return
+                if time >= start:
+                    count += 1
+                    yield Frame(count - 1, time - start, None, lambda decoded=decoded: self._rgb(decoded))
         end = 0 if last is None else last * self.time_base + 1 / self.rate
         if self.stated and end < self.stated - TOLERATED / float(self.rate):
             self.tell(Note("cut_off", frames=count, seconds=float(end), stated=float(self.stated)))
 
     def _open(self):
-        av = av_or_none()
+        av = import_av()
         try:
             container = open_container(self.path)
         except (av.error.FFmpegError, OSError) as error:
@@ -180,7 +200,7 @@ class FileClip:
 
     def _decode(self, container, stream):
         """Decoded frames in the order of display; a packet that cannot be decoded is passed over."""
-        av = av_or_none()
+        av = import_av()
         damaged, packets = 0, container.demux(stream)
         while True:
             try:
@@ -204,7 +224,11 @@ class FileClip:
         matrix = int(decoded.colorspace)
         if matrix in UNTAGGED:
             matrix = BT709 if decoded.height >= HD_HEIGHT else BT601
-        rgb = convert(decoded, "rgb24", matrix if matrix in MATRICES else BT601).to_ndarray()
+        matrix = matrix if matrix in MATRICES else BT601
+        if self.hdr:
+            rgb = to_sdr(convert(decoded, "rgb48le", matrix).to_ndarray(), *self._hdr)
+        else:
+            rgb = convert(decoded, "rgb24", matrix).to_ndarray()
         quarters, mirrored = self._turn
         rgb = np.rot90(rgb, quarters)
         rgb = np.ascontiguousarray(rgb[:, ::-1] if mirrored else rgb)
@@ -213,58 +237,41 @@ class FileClip:
         return rgb
 
 
-class OpenCVClip:
-    """A video file, read by OpenCV, where PyAV is not installed; see open_clip."""
+def deinterlaced(frames, stream):
+    """Whole frames, at the source's rate, of interlaced ones: FFmpeg's bwdif, or yadif where it lacks that.
 
-    def __init__(self, path, tell=silent):
-        self.tell, self.path, self.time_base, self.sample_aspect = (
-            once(tell, path),
-            path,
-            Fraction(1, 90_000),
-            Fraction(1),
-        )
-        capture = self._open()
-        rate = capture.get(cv2.CAP_PROP_FPS)
-        self.stated = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        self.expected = self.stated if self.stated > 0 else None
-        decoded, frame = capture.read()
-        capture.release()
-        if not decoded:
-            raise PictureError(f"{path} cannot be read as a video: copy it again, or {INSTALL} to read more kinds")
-        self.rate = nearest_rate(rate) if math.isfinite(rate) and 0 < rate < 1000 else FRAME_RATE
-        self.height, self.width = frame.shape[:2]
+    Frames that are not interlaced pass unchanged; the order of the fields is each frame's own.
+    """
+    av = import_av()
+    name = next(name for name in ("bwdif", "yadif") if name in av.filter.filters_available)
+    graph = av.filter.Graph()
+    graph.link_nodes(graph.add_buffer(template=stream), graph.add(name, "mode=0:deint=1"), graph.add("buffersink"))
+    graph.configure()
+    for frame in itertools.chain(frames, [None]):  # None: the end, which gives back what the filter still holds
+        graph.push(frame)
+        while True:
+            try:
+                yield graph.pull()
+            except (av.error.BlockingIOError, av.error.EOFError):
+                break
 
-    def __iter__(self):
-        capture, count, last = self._open(), 0, None
-        try:
-            while capture.grab():
-                seconds = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                time = round(seconds / self.time_base) * self.time_base if math.isfinite(seconds) else Fraction(-1)
-                if last is not None and time <= last:
-                    time = last + 1 / self.rate
-                elif last is None:
-                    time = max(time, Fraction(0))
-                last, count = time, count + 1
-                decoded, frame = capture.retrieve()
-                if decoded:
-                    number = count - 1
-                    yield Frame(number, time, None, lambda frame=frame: cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-        finally:
-            capture.release()
-        if self.stated > count + TOLERATED:
-            rate = float(self.rate)
-            self.tell(Note("cut_off", frames=count, seconds=count / rate, stated=self.stated / rate))
 
-    def _open(self):
-        capture = cv2.VideoCapture(str(self.path))
-        if not capture.isOpened():
-            raise PictureError(f"{self.path} cannot be read as a video: copy it again, or {INSTALL} to read more kinds")
-        return capture
+def check_span(path, start, end):
+    """(start, end) as Fractions, 0 and None where not given; raises UsageError where nothing can lie between them."""
+    span = Fraction(start or 0), None if end is None else Fraction(end)
+    if span[0] < 0 or (span[1] is not None and span[1] <= span[0]):
+        raise _empty_span(path, span)
+    return span
+
+
+def _empty_span(path, span):
+    between = f"{float(span[0]):g} s" + ("" if span[1] is None else f" and {float(span[1]):g} s")
+    return UsageError(f"{path} has no frames between --start and --end ({between}): check them against its length")
 
 
 def open_container(path):
     """The file, opened by PyAV. A playlist that passes for a video may name files, but no address of a network."""
-    return av_or_none().open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+    return import_av().open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
 
 
 def convert(frame, pixel_format, matrix):

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 from utils.system.errors import UsageError
 from utils.system.notes import Note
-from utils.video.reader import av_or_none, clip_start, open_container
+from utils.video.reader import clip_start, import_av, open_container
 
 # What each container holds as it is; anything else becomes the codec named first.
 SOUND = {
@@ -18,25 +18,37 @@ GAP = 0.1  # seconds without sound that are kept as such when it is encoded anew
 
 def av_errors():
     """The exceptions of PyAV, as a tuple for `except`."""
-    av = av_or_none()
-    return (av.error.FFmpegError,) if av else ()
+    return (import_av().error.FFmpegError,)
 
 
-def open_sound(clip, container, output_format):
-    """The clip's sound on its way into an opened video: a CopiedSound or EncodedSound; None where there is none."""
-    av = av_or_none()
+def open_sounds(clip, container, output_format):
+    """The clip's sound tracks on their way into an opened video: a CopiedSound or EncodedSound each, in their order."""
     if clip.path.is_dir():
-        return None
-    source = open_container(clip.path)
-    stream = source.streams.best("audio")
-    if stream is None:
-        source.close()
-        return None
-    wanted = SOUND[output_format]
-    kind = CopiedSound if codec_name(stream) in wanted else EncodedSound
+        return []
+    with open_container(clip.path) as source:
+        count = len(source.streams.audio)
+    tracks = []
     try:
-        return kind(source, stream, container, wanted[0])
-    except av.error.FFmpegError as error:
+        for number in range(count):
+            tracks.append(_open_sound(clip, number, container, SOUND[output_format]))
+    except BaseException:
+        for track in tracks:
+            track.close()
+        raise
+    return tracks
+
+
+def _open_sound(clip, number, container, wanted):
+    source = open_container(clip.path)
+    stream = source.streams.audio[number]
+    start, end = clip.span
+    if start:
+        source.seek(int((start + clip_start(source)) * 1_000_000))
+    try:
+        if codec_name(stream) in wanted:
+            return CopiedSound(source, stream, container, clip.span)
+        return EncodedSound(source, stream, container, wanted[0], clip.span)
+    except av_errors() as error:
         source.close()
         container_has = f"the sound ({codec_name(stream)}) cannot be copied ({error.strerror})"
         raise UsageError(f"{clip.path}: {container_has}: choose --output-format mov") from None
@@ -51,15 +63,17 @@ def codec_name(stream):
 class CopiedSound:
     """Packets of sound, copied as they are."""
 
-    def __init__(self, source, stream, container, _):
+    def __init__(self, source, stream, container, span):
         self.source, self.container, self.notes = source, container, []
         self.stream = container.add_stream_from_template(stream)
         self.packets = source.demux(stream)
-        self.offset = round(clip_start(source) / stream.time_base)
+        self.offset = round((clip_start(source) + span[0]) / stream.time_base)
+        self.end = span[1] and span[1] - span[0]
         self.waiting = self._next()
 
     def copy(self, end):
         """Copy what begins before `end`, seconds; None: everything."""
+        end = self.end if end is None else end
         while self.waiting is not None and (end is None or self.waiting.pts * self.waiting.time_base < end):
             packet, self.waiting = self.waiting, self._next()
             packet.stream = self.stream
@@ -74,7 +88,7 @@ class CopiedSound:
     def _next(self):
         try:
             for packet in self.packets:
-                if packet.pts is not None:
+                if packet.pts is not None and packet.pts >= self.offset:
                     packet.pts -= self.offset
                     packet.dts = packet.pts if packet.dts is None else packet.dts - self.offset
                     return packet
@@ -86,8 +100,8 @@ class CopiedSound:
 class EncodedSound:
     """Sound that the container cannot hold as it is: decoded and encoded anew."""
 
-    def __init__(self, source, stream, container, encoder):
-        av = av_or_none()
+    def __init__(self, source, stream, container, encoder, span):
+        av = import_av()
         rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout.name
         rate = OPUS_RATE if encoder == "libopus" else rate
         self.source, self.container = source, container
@@ -98,13 +112,15 @@ class EncodedSound:
         context.open()
         # A codec with frames of any length reports 0.
         self.resampler = av.AudioResampler(context.format, context.layout, rate, context.frame_size or None)
-        self.offset = round(clip_start(source) / stream.time_base)
+        self.offset = round((clip_start(source) + span[0]) / stream.time_base)
+        self.end = span[1] and span[1] - span[0]
         self.frames = self._decode(stream)
         self.waiting = next(self.frames, None)
         self.samples = None
 
     def copy(self, end):
         """Encode what begins before `end`, seconds; None: everything."""
+        end = self.end if end is None else end
         while self.waiting is not None and (end is None or self.waiting.pts * self.waiting.time_base < end):
             frame, self.waiting = self.waiting, next(self.frames, None)
             self._encode(self.resampler.resample(frame))
@@ -131,7 +147,7 @@ class EncodedSound:
     def _decode(self, stream):
         try:
             for frame in self.source.decode(stream):
-                if frame.pts is not None:
+                if frame.pts is not None and frame.pts >= self.offset:
                     frame.pts -= self.offset
                     yield frame
         except av_errors():  # a file that is cut off

@@ -16,8 +16,8 @@ from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 from utils.system.files import atomic_path, write_text
 from utils.system.notes import Note
-from utils.video.reader import INSTALL, av_or_none, convert
-from utils.video.sound import av_errors, open_sound
+from utils.video.reader import convert, import_av
+from utils.video.sound import av_errors, open_sounds
 
 # Quality: an alpha of 8 bits survives H.264 and VP9 at these settings with a PSNR above 40 dB, mostly 50.
 VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
@@ -30,7 +30,7 @@ VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
         {"crf": "12", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "auto-alt-ref": "0"},
     ),
 }
-PICTURES = {"png": (".png", False), "png16": (".png", True), "tiff": (".tif", False)}
+PICTURES = {"png": (".png", False), "png16": (".png", True), "tiff": (".tif", True)}
 FORMATS = (*VIDEO, *PICTURES)
 BT709, LIMITED = 1, 1  # FFmpeg's numbers
 TIMES = "timestamps.txt"
@@ -40,11 +40,7 @@ def check_format(output_format):
     """Raise UsageError if what this machine has installed cannot write a format, one of FORMATS."""
     if output_format in PICTURES:
         return
-    av = av_or_none()
-    if av is None:
-        if output_format != "mp4":
-            raise UsageError(f"--output-format {output_format} needs PyAV: {INSTALL}, or choose png or mp4")
-        return
+    av = import_av()
     encoder = VIDEO[output_format][0]
     try:
         av.codec.Codec(encoder, "w")
@@ -82,10 +78,7 @@ def open_writer(path, output_format, clip, channels, sound=False):
     if channels == 4 and VIDEO[output_format][2] is None:
         raise UsageError(f"--output-format {output_format} has no alpha channel: choose mov, webm or png")
     with atomic_path(path) as temporary:
-        if av_or_none() is None:
-            writer = OpenCVWriter(temporary, clip, sound)
-        else:
-            writer = VideoWriter(temporary, output_format, clip, channels, sound)
+        writer = VideoWriter(temporary, output_format, clip, channels, sound)
         try:
             yield writer
             writer.finish()
@@ -155,10 +148,10 @@ class VideoWriter:
     def __init__(self, path, output_format, clip, channels, sound):
         encoder, opaque, transparent, options = VIDEO[output_format]
         self.notes, self.end, self.step, self.whole = [], Fraction(0), 1 / clip.rate, True
-        self.size, self.even, self.sound = None, output_format == "mp4", None
+        self.size, self.even, self.sounds = None, output_format == "mp4", []
         # The offset between sound and picture is kept to a tick of the clip, not to a millisecond.
         exact = {"movie_timescale": str(clip.time_base.denominator)} if output_format in ("mp4", "mov") else {}
-        self.container = av_or_none().open(str(path), "w", options=exact)
+        self.container = import_av().open(str(path), "w", options=exact)
         try:
             self.stream = self.container.add_stream(encoder, rate=clip.rate, options=options)
             self.stream.pix_fmt = transparent if channels == 4 else opaque
@@ -169,8 +162,8 @@ class VideoWriter:
             context.color_range, context.colorspace = LIMITED, BT709
             context.color_primaries, context.color_trc = BT709, BT709
             if sound:
-                self.sound = open_sound(clip, self.container, output_format)
-                self.notes += self.sound.notes if self.sound else []
+                self.sounds = open_sounds(clip, self.container, output_format)
+                self.notes += [note for sound in self.sounds for note in sound.notes]
         except BaseException:
             self.close()
             raise
@@ -188,47 +181,22 @@ class VideoWriter:
         for packet in self.stream.encode(encoded):
             self.container.mux(packet)
         self.end = frame.time + self.step
-        if self.sound:
-            self.sound.copy(self.end)
+        for sound in self.sounds:
+            sound.copy(self.end)
 
     def finish(self):
         """Write what is still in the encoders, and the rest of the sound."""
         if self.size is not None:
             for packet in self.stream.encode():
                 self.container.mux(packet)
-        if self.sound:
-            self.sound.copy(None if self.whole else self.end)
-            self.sound.finish()
+        for sound in self.sounds:
+            sound.copy(None if self.whole else self.end)
+            sound.finish()
 
     def close(self):
-        if self.sound:
-            self.sound.close()
+        for sound in self.sounds:
+            sound.close()
         self.container.close()
-
-
-class OpenCVWriter:
-    """An MPEG-4 video without sound, where PyAV is not installed; see open_writer."""
-
-    def __init__(self, path, clip, sound):
-        self.path, self.rate, self.file = str(path), float(clip.rate), None
-        self.notes = [Note("silent_opencv", install=INSTALL)] if sound else []
-
-    def write(self, picture, frame):
-        picture = to_8_bits(picture)
-        if self.file is None:
-            self.size = even_size(picture)
-            self.file = cv2.VideoWriter(self.path, cv2.VideoWriter_fourcc(*"mp4v"), self.rate, self.size[::-1])
-            if not self.file.isOpened():
-                raise UsageError(f"this OpenCV cannot write mp4: {INSTALL}, or --output-format png")
-        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR)
-        self.file.write(padded(picture, self.size))
-
-    def finish(self):
-        pass
-
-    def close(self):
-        if self.file is not None:
-            self.file.release()
 
 
 def even_size(picture):
@@ -238,7 +206,7 @@ def even_size(picture):
 
 def video_frame(picture, pixel_format):
     """A picture, uint8 (H, W), (H, W, 3) or (H, W, 4), as a frame for an encoder: BT.709, limited range."""
-    av = av_or_none()
+    av = import_av()
     height, width = picture.shape[:2]
     wide = pixel_format.endswith("10le")
     if picture.ndim == 3:
