@@ -62,8 +62,8 @@ def matte_clips(args, tell):
     code, matting = 0, None
     for path in args.clips:
         try:
-            clip = open_clip(path, args.frame_rate, tell)
-            job = ClipJob(clip, args.bgr, args.output, args.correction, args.force, tell)
+            clip = open_clip(path, args.frame_rate, tell, args.start, args.end)
+            job = ClipJob(clip, args.bgr, args.output, args.correction, args.bgr_time, args.force, tell)
             if job.paths:
                 matting = matting or open_matting(args, tell)
                 with tqdm(total=clip.expected, unit="frame", disable=None) as bar:

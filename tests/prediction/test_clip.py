@@ -1,5 +1,6 @@
 """Clips from beginning to end, with a stand-in for the network: what is written, what is kept, what is said."""
 
+import argparse
 import os
 import signal
 import subprocess
@@ -15,15 +16,16 @@ pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
 from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, scene, times_of, write_clip
+from utils.background.estimate import quiet_scene
 from utils.background.match import AUTOMATIC, Correction
 from utils.picture.write import write_picture
 from utils.prediction import clip as module
 from utils.prediction.clip import ClipJob
-from utils.prediction.options import clips_of, frame_rate
+from utils.prediction.options import clips_of, frame_rate, seconds
 from utils.prediction.outputs import Output
 from utils.predictor import Matte
 from utils.system.command_line import UsageError, printer
-from utils.video.reader import is_clip, open_clip
+from utils.video.reader import Frame, is_clip, open_clip
 from utils.video.writer import plane
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,10 +50,12 @@ class Difference:
         return Matte(self.alphas[-1], fgr, lambda: pha, lambda: pha * 0 + 0.5, lambda: pha * 0 + 1)
 
 
-def matte(src, bgr, folder, matting=None, rate=None, force=False, correction=AUTOMATIC, **wanted):
+def matte(src, bgr, folder, matting=None, rate=None, force=False, correction=AUTOMATIC, bgr_time=None, **wanted):
     """Exit code of a clip, as predict.py runs it; `wanted` are fields of Output."""
     tell = printer()
-    job = ClipJob(open_clip(src, rate, tell), str(bgr), Output(Path(folder), **wanted), correction, force, tell)
+    job = ClipJob(
+        open_clip(src, rate, tell), str(bgr), Output(Path(folder), **wanted), correction, bgr_time, force, tell
+    )
     return job.run(matting or Difference()) if job.paths else 0
 
 
@@ -322,3 +326,76 @@ def test_module_does_not_need_av():
     program = "import sys; sys.modules['av'] = None; import utils.prediction.clip, utils.prediction.target"
     subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True, capture_output=True)
     assert "av" not in vars(module)
+
+
+def walking_in(count=30, empty=12, stays=18):
+    """The place alone; somebody comes in from the left and stays: pictures and true alphas."""
+    place, rng = scene(), np.random.default_rng(2)
+    pictures, alphas = [], []
+    for number in range(empty + count):
+        pha = np.zeros(place.shape[:2], np.uint8)
+        if number >= empty:
+            at = min(-15 + 8 * (number - empty), 70)
+            cv2.rectangle(pha, (at - 14, 30), (at + 14, 95), 255, -1)
+        noise = rng.normal(0, 1, place.shape)
+        shown = np.where(pha[..., None] > 0, np.array([200, 60, 90]), place) + noise
+        pictures.append(np.clip(shown, 0, 255).astype(np.uint8))
+        alphas.append(pha)
+    return pictures, alphas
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["begins", "ends"])
+def test_an_empty_stretch_of_the_film_is_its_background(tmp_path, backwards, capsys):
+    """The person stays longer than the place is empty, so what shows most often would be the person."""
+    pictures, alphas = (x[::-1] if backwards else x for x in walking_in())
+    clip = write_clip(tmp_path / "film.mp4", pictures, options={"crf": "6"})
+    matting, _, code = run(clip, bgr="auto", types=("pha",))
+    assert code == 0 and "empty scene" in capsys.readouterr().out
+    wrong = [np.abs(pha.astype(int) - true).mean() for pha, true in zip(matting.alphas, alphas)]
+    assert max(wrong) < 8
+
+
+def test_somebody_who_stands_still_at_first_is_not_the_background():
+    """What moves first lies in the middle of the picture, so the quiet stretch is no empty one."""
+    place = scene()
+    pictures = [place.copy() for _ in range(40)]
+    for number, picture in enumerate(pictures):
+        at = 64 + max(0, number - 12)
+        picture[30:, at - 14 : at + 14] = (200, 60, 90)
+    assert quiet_scene(FakeClip(pictures)) is None
+
+
+class FakeClip:
+    expected, rate = None, RATE
+
+    def __init__(self, pictures):
+        self.pictures = pictures
+
+    def __iter__(self):
+        return (
+            Frame(number, number / RATE, None, lambda picture=picture: picture)
+            for number, picture in enumerate(self.pictures)
+        )
+
+
+def test_a_stretch_of_a_video_is_the_background(tmp_path):
+    pictures, alphas = walking_in()
+    clip = write_clip(tmp_path / "film.mp4", pictures, options={"crf": "6"})
+    matting, _, code = run(clip, bgr=clip, bgr_time=(0, Fraction(3, 10)), types=("pha",), format="png")
+    assert code == 0
+    assert max(np.abs(pha.astype(int) - true).mean() for pha, true in zip(matting.alphas, alphas)) < 8
+
+
+def test_times_of_flags():
+    assert seconds("75.5") == seconds("1:15.5") == seconds("0:01:15.5") == Fraction(151, 2)
+    for wrong in ("a", "1:2:3:4", "-1", "1/0"):
+        with pytest.raises(argparse.ArgumentTypeError, match="give seconds"):
+            seconds(wrong)
+
+
+def test_a_part_is_matted_with_its_own_sound(clip):
+    matting, folder = Difference(), clip.parent / "out"
+    part = open_clip(clip, start=Fraction(5) / RATE)
+    code = ClipJob(part, str(clip.parent / "back.png"), Output(folder, ("com",))).run(matting)
+    assert code == 0 and len(matting.alphas) == COUNT - 5
+    assert abs(beep_of(folder / "clip_com.mp4")[0] - (BEEP - 5) / RATE) < 0.03

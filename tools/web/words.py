@@ -86,7 +86,6 @@ WORDS = {
         "{name} is {width}×{height}; at most {limit} million pixels and {side} on a side are taken: reduce it.",
         "{name} 的尺寸为 {width}×{height}，上限为 {limit} 百万像素、单边 {side} 像素：请缩小后再上传。",
     ),
-    "interlaced": ("视频为隔行扫描：已去隔行",),
     "damaged": (
         "{name} is damaged or cut off: save or copy it again.",
         "{name} 已损坏或不完整：请重新保存或复制。",
@@ -186,6 +185,8 @@ NOTES = {
     ),
     "sound_encoded": ("声音：{old} 已转为 {new}，因为该格式不能直接容纳",),
     "even_sides": ("H.264 只支持偶数边长：视频为 {width}x{height}，边缘已重复",),
+    "background_found": ("视频开头或结尾为空场景：已作为背景",),
+    "interlaced": ("视频为隔行扫描：已去隔行",),
     "hdr": ("视频是 HDR：已转换为 SDR（BT.709）",),
     "damaged": ("视频有 {places} 处损坏，已略去：请重新复制",),
     "cut_off": ("视频不完整：只能读取 {frames} 帧（{seconds:.2f} 秒），而文件头记为 {stated:.2f} 秒",),

@@ -22,6 +22,15 @@ SEEN = 0.65  # share of the samples that must show the background for it to be c
 CALM = 0.94  # the same where nothing moves
 LOOK_AT = 480  # long side, in pixels, of the copy on which enclosed areas are sought
 MUCH = 0.05  # share of the picture
+ENDS, QUIET = (
+    10.0,
+    0.3,
+)  # seconds at either end of a clip that are searched for an empty scene, and that it lasts at least
+CHANGED, SOME = (
+    10,
+    0.004,
+)  # levels of 255 that noise and light leave unchanged, and the share of the picture that is a subject
+SIDE = 0.04  # share of the width at either side, where people come in and go out
 
 
 def empty_scene(clip):
@@ -59,6 +68,45 @@ def scene_behind(clip):
     unsure = cv2.medianBlur((seen < SEEN).astype(np.uint8), 5) > 0
     unsure |= _enclosed(cv2.medianBlur((seen < CALM).astype(np.uint8), 5))
     return bgr, unsure.astype(np.uint8) * 255
+
+
+def quiet_scene(clip):
+    """The empty scene of a clip that begins or ends with it: people film the place, then somebody walks in.
+
+    Quiet is a stretch at either end in which nothing changes beyond noise, until something does at the left or right
+    side of the picture: who stands still first and moves then changes its middle, and is not taken for the place.
+
+    Args:
+        clip: see utils.video.reader.open_clip; ten seconds at either end are read.
+
+    Returns:
+        uint8 (H, W, 3), RGB, the median of the stretch; None where there is none.
+    """
+    seconds = clip.expected / clip.rate if clip.expected else 0
+    ends = [(clip.part(0, ENDS), False), (clip.part(seconds - ENDS, None), True)] if seconds > ENDS else []
+    for part, from_behind in ends or [(clip, False), (clip, True)]:
+        step = max(1, round(part.rate / 12))
+        looks = [(frame.time, _look(frame.rgb())) for frame in part if frame.number % step == 0]
+        quiet = _quiet([small for _, small in (looks[::-1] if from_behind else looks)])
+        if quiet * step >= max(2, QUIET * part.rate):
+            span = (looks[-quiet][0], None) if from_behind else (0, looks[quiet][0])
+            return empty_scene(part.part(*span))
+    return None
+
+
+def _look(picture):
+    """A small copy in which noise is averaged out: int16 (h, w)."""
+    return cv2.GaussianBlur(glance(picture, LOOK_AT // 2), (0, 0), 1).max(axis=2).astype(np.int16)
+
+
+def _quiet(looks):
+    """How many pictures pass before somebody comes in from a side; 0 where something else changes first, or nothing."""
+    for number, small in enumerate(looks):
+        changed = np.abs(small - looks[0]) > CHANGED
+        if changed.mean() > SOME:
+            side = max(1, round(SIDE * changed.shape[1]))
+            return number - 1 if changed[:, :side].any() or changed[:, -side:].any() else 0
+    return 0
 
 
 def unsure_notes(unsure):

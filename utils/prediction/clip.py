@@ -10,7 +10,7 @@ import numpy as np
 
 from dataset.picture import PictureError, read_rgb
 from utils.background.checks import Misfit, doubts, match_size, scene_doubts
-from utils.background.estimate import empty_scene, scene_behind, unsure_notes
+from utils.background.estimate import empty_scene, quiet_scene, scene_behind, unsure_notes
 from utils.background.follow import ClipBackground
 from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import write_picture
@@ -147,6 +147,7 @@ class ClipJob:
         bgr: picture, video or folder of frames of the empty scene; or `"auto"`: estimated from the clip.
         output: utils.prediction.outputs.Output.
         correction: utils.background.match.Correction.
+        bgr_time: (start, end), seconds of a `bgr` that is a video, which may be the clip itself; None: all of it.
         force: go on with a background that does not belong to the clip.
         tell: function of a Note.
 
@@ -157,8 +158,9 @@ class ClipJob:
         UsageError, PictureError: nothing can be done.
     """
 
-    def __init__(self, clip, bgr, output, correction=AUTOMATIC, force=False, tell=silent):
+    def __init__(self, clip, bgr, output, correction=AUTOMATIC, bgr_time=None, force=False, tell=silent):
         self.clip, self.bgr, self.output, self.correction = clip, bgr, output, correction
+        self.bgr_time = bgr_time or (None, None)
         self.force, self.tell = force, lambda note: tell(note if note.kind == "written" else note.on(clip.path))
         self.format = output.format or ("png" if clip.path.is_dir() else "mp4")
         check_format(self.format)
@@ -207,12 +209,15 @@ class ClipJob:
         """The background, uint8 (H, W, 3), RGB, of the clip's size; tells what is doubtful about it."""
         clip, unsure, start = self.clip, None, time.perf_counter()
         if str(self.bgr) == AUTO:
-            bgr, unsure = scene_behind(clip)
-            self.tell(Note("background_estimated", seconds=time.perf_counter() - start))
-            notes = unsure_notes(unsure)
+            bgr, notes = quiet_scene(clip), []
+            if bgr is None:
+                bgr, unsure = scene_behind(clip)
+                notes = unsure_notes(unsure)
+            seconds = time.perf_counter() - start
+            self.tell(Note("background_found" if unsure is None else "background_estimated", seconds=seconds))
         else:
             still = not (Path(self.bgr).is_dir() or is_clip(self.bgr))
-            bgr = read_rgb(self.bgr) if still else empty_scene(open_clip(self.bgr))
+            bgr = read_rgb(self.bgr) if still else empty_scene(open_clip(self.bgr, None, silent, *self.bgr_time))
             bgr, notes = match_size(np.empty((clip.height, clip.width, 3), np.uint8), bgr, clip.path, self.bgr)
             self._check(bgr)
         for note in notes:

@@ -100,9 +100,29 @@ def add_video_flags(parser):
             help="mp4 H.264; mov ProRes 4444 and webm VP9 with alpha; or pictures (default mp4, png for a folder)",
         ),
         add("--frame-rate", help="pictures a second in a folder of frames: 25 or 30000/1001 (default 30)"),
+        add("--start", type=seconds, help="begin there: seconds, or hh:mm:ss.ff"),
+        add("--end", type=seconds, help="end there, of the clip's own time (default: with the clip)"),
+        add(
+            "--bgr-time",
+            nargs=2,
+            type=seconds,
+            metavar=("FROM", "TO"),
+            help="the part of the video --bgr in which nobody is to be seen; it may be the clip itself",
+        ),
         add("--save-bgr", action="store_true", help="also write the background that was made, and where it is unsure"),
         add("--force", action="store_true", help="go on with a background that looks like another scene's"),
     ]
+
+
+def seconds(text):
+    """The time of a flag as a Fraction of seconds: 75.5, 1:15.5 and 0:01:15.5 are the same."""
+    try:
+        parts = [Fraction(part) for part in text.split(":")]
+        if len(parts) > 3 or min(parts) < 0:
+            raise ValueError
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text} is no time: give seconds, or hh:mm:ss.ff") from None
+    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
 
 
 def frame_rate(text):

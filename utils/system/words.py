@@ -11,6 +11,7 @@ DETAILS = {  # only with --verbose: figures, and what went as it should
 NOTES = {  # what was done
     "aligned": "the camera had moved by up to {motion:.1f} pixels: the background was aligned",
     "background_estimated": "background estimated from the clip in {seconds:.1f} s",
+    "background_found": "the clip begins or ends with the empty scene: it is the background",
     "clip_done": "{width}x{height}, {frames} frames in {seconds:.1f} s ({rate:.2f} a second)",
     "even_sides": "H.264 has even sides only: the video is {width}x{height}, its rim repeated",
     "exposed": "the light had changed: the background was brought to the source's exposure",

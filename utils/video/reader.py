@@ -81,7 +81,8 @@ def open_clip(path, frame_rate=None, tell=silent, start=None, end=None):
         Clip: iterate it, as often as wanted, to get its Frames. Its attributes: `path`; `height`, `width` (upright);
         `rate`, Fraction, frames a second on average; `time_base`, Fraction of a second that every time is a multiple
         of; `sample_aspect`, Fraction, width of a pixel relative to its height; `expected`, about how many frames it
-        has, for showing progress, or None; `span`, the Fractions of `start` (0) and `end` (or None).
+        has, for showing progress, or None; `span`, the Fractions of `start` (0) and `end` (or None); and
+        `part(start, end)`, a clip of its own.
 
     Raises:
         PictureError: there is no such file, or it holds no video that can be read.
@@ -111,6 +112,10 @@ class FolderClip:
             raise _empty_span(path, self.span)
         self.expected = len(self.pictures)
         self.height, self.width = read_rgb(self.pictures[0]).shape[:2]
+
+    def part(self, start, end):
+        """The clip between two times of its own, seconds; see open_clip."""
+        return FolderClip(self.path, self.rate, *_within(self.span, start, end))
 
     def __iter__(self):
         for number, picture in enumerate(self.pictures):
@@ -158,6 +163,10 @@ class FileClip:
             self.tell(Note("hdr"))
         if self.interlaced:
             self.tell(Note("interlaced"))
+
+    def part(self, start, end):
+        """The clip between two times of its own, seconds; see open_clip."""
+        return FileClip(self.path, silent, *_within(self.span, start, end))
 
     def __iter__(self):
         count, last, step = 0, None, max(1, round(1 / self.rate / self.time_base))
@@ -262,6 +271,12 @@ def check_span(path, start, end):
     if span[0] < 0 or (span[1] is not None and span[1] <= span[0]):
         raise _empty_span(path, span)
     return span
+
+
+def _within(span, start, end):
+    """A part's (start, end) in the time of the file, of those in the time of a clip with a span of its own."""
+    ends = [at for at in (span[1], None if end is None else span[0] + Fraction(end)) if at is not None]
+    return span[0] + Fraction(start or 0), min(ends, default=None)
 
 
 def _empty_span(path, span):
