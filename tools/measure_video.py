@@ -29,7 +29,7 @@ from utils.picture.resize import cover
 from utils.prediction.clip import ClipJob
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.outputs import Output
-from utils.system.command_line import command_line, printer
+from utils.system.command_line import UsageError, command_line, printer
 from utils.video.reader import import_av, open_clip
 from utils.video.writer import video_frame
 
