@@ -20,6 +20,7 @@ import paddle
 import paddle.distributed as dist
 from tqdm import tqdm
 
+from dataset.labels import check_labels, looked_at
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError, command_line
 from utils.system.cpu import keep_freed_memory
@@ -65,6 +66,7 @@ def train(args, held, rank=0, world=1):
     dtype = precision(args.amp)
     loader, batches = training_batches(args, rank, world)
     samples = validation_samples(args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size)
+    doubts = check_labels(looked_at(loader.dataset.foregrounds)) + check_labels(looked_at(samples.foregrounds.dataset))
     last = args.checkpoint_dir / args.model_name / LAST
     if last.is_file() and not args.resume:
         raise UsageError(f"{last.parent} holds a training: pass --resume to go on with it, or another --model-name")
@@ -102,6 +104,8 @@ def train(args, held, rank=0, world=1):
         f"({len(loader.dataset)} foregrounds), batch {args.batch_size} on {world} x {paddle.get_device()}, "
         f"crops {args.crop_size[0]}-{args.crop_size[1] - 1}, lr {args.learning_rate}, amp {dtype}, {started_from}"
     )
+    for doubt in doubts:
+        log.line(f"warning: {doubt}")
     run = Run(args, training, log, samples, steps, rank, world)
     if progress.step == 0:
         run.validate({})  # what is not trained yet

@@ -15,6 +15,10 @@ class DataError(PictureError):
     """A data set is missing or incomplete; the message says which, where it was looked for and what to do."""
 
 
+class MissingData(DataError):
+    """The folder of a data set is not there."""
+
+
 @dataclass(frozen=True)
 class Source:
     """folders: accepted names below the data root, in any case, the first is the documented one."""
@@ -82,7 +86,7 @@ def data_folder(data_root, name, split):
     if folder is None:
         wanted = data_root / source.folders[0] / (split if len(source.splits) > 1 else "")
         layout = source.layout.format(split=split)
-        raise DataError(
+        raise MissingData(
             f"data set {name} not found: {wanted} does not exist. To get it, {source.where}. "
             f"Lay it out in {data_root / source.folders[0]} as {layout}"
         )

@@ -67,6 +67,10 @@ class ForegroundDataset(Dataset):
         """Path of the foreground's file, for messages."""
         return str(self.items[index][0])
 
+    def alpha_file(self, index):
+        """Path of the file that an item's alpha is read from."""
+        return Path(self.items[index][:2][-1])
+
     def _open_videos(self, fgr, pha):
         if fgr not in self.videos:
             if len(self.videos) >= OPEN_VIDEOS:
@@ -93,8 +97,10 @@ def match(fgr, pha):
         alone = sorted(str(here[name].relative_to(folder)) for name in here.keys() - there.keys())
         if alone:
             few = ", ".join(alone[:3]) + (", ..." if len(alone) > 3 else "")
+            others = there.keys() - here.keys()
+            names = f", which holds {len(others)} files of other names, such as {min(others)}" if others else ""
             raise PictureError(
-                f"{folder}: {len(alone)} of {len(here)} files have no partner in {other} ({few}): "
+                f"{folder}: {len(alone)} of {len(here)} files have no partner in {other} ({few}){names}: "
                 "each foreground needs an alpha of the same name"
             )
     return [(files[0][name], files[1][name]) for name in sorted(files[0])]

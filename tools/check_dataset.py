@@ -1,8 +1,8 @@
 """Check data sets before a training: `python -m tools.check_dataset videomatte240k --data-root DATA`.
 
 For each data set and split: how many pictures there are, which have no partner, which cannot be read, whose alpha has
-another size or is coloured, how much of the alpha is soft, and a contact sheet to look at. Exit code 1 if anything is
-wrong.
+another size, another scale or is coloured, how much of it is soft, and a contact sheet to look at. Exit code 1 if
+anything is wrong.
 """
 
 import argparse
@@ -15,7 +15,8 @@ prepare()
 
 import numpy as np
 
-from dataset.data_path import SOURCES, DataError, canonical_name, open_backgrounds, open_foregrounds
+from dataset.data_path import SOURCES, DataError, MissingData, canonical_name, open_backgrounds, open_foregrounds
+from dataset.labels import KINDS, check_labels, kind_of, looked_at
 from dataset.picture import PictureError
 from dataset.sample import SampleDataset
 from utils.picture.blend import blend
@@ -46,12 +47,13 @@ def main(argv=None):
                 opened = open_backgrounds(args.data_root, split) if name == "backgrounds" else open_foregrounds(
                     args.data_root, name, split)  # fmt: skip
             except DataError as error:
-                if args.names or "not found" not in str(error):
+                if args.names or not isinstance(error, MissingData):
                     problems.append(str(error))
                 continue
             found += 1
             if args.quick:
                 print(f"{name} {split}: {len(opened)}")
+                problems += quick(name, split, opened)
             else:
                 problems += check(name, split, opened, args.sheet)
     for problem in problems:
@@ -61,9 +63,19 @@ def main(argv=None):
     return 1 if problems or not found else 0
 
 
+def quick(name, split, pictures):
+    """Look at a few alphas, print warnings; returns the list of problems."""
+    try:
+        for warning in [] if name == "backgrounds" else check_labels(looked_at(pictures)):
+            print(f"warning: {name} {split}: {warning}", file=sys.stderr)
+    except DataError as error:
+        return [f"{name} {split}: {error}"]
+    return []
+
+
 def check(name, split, pictures, sheet):
     """Read everything, print a summary line; returns the list of problems."""
-    problems, sizes, soft, opaque = [], [], [], []
+    problems, sizes, soft, opaque, odd = [], [], [], [], {}
     for i in range(len(pictures)):
         try:
             item = pictures[i]
@@ -77,14 +89,22 @@ def check(name, split, pictures, sheet):
             opaque.append(np.mean(pha == 255))
             if not pha.any():
                 problems.append(f"{name} {split}: {pictures.name(i)} has an alpha of zero everywhere")
+            kind = kind_of(pha, item[0], pictures.alpha_file(i))
+            if kind:
+                odd.setdefault(kind, []).append(pictures.alpha_file(i))
+    for kind, files in odd.items():
+        fatal, words = KINDS[kind]
+        line = f"{name} {split}: {len(files)} of {len(pictures)}, such as {files[0]}: {words}"
+        if fatal:
+            problems.append(line)
+        else:
+            print(f"warning: {line}", file=sys.stderr)
     line = f"{name} {split}: {len(pictures)} pictures"
     if sizes:
         heights, widths = np.array(sizes).T
         line += f", {widths.min()}x{heights.min()} to {widths.max()}x{heights.max()}"
     if soft:
         line += f", alpha {np.mean(opaque):.1%} opaque, {np.mean(soft):.2%} soft"
-        if np.mean(soft) < 1e-3:
-            line += " (hardly any soft pixel: a mask rather than a matte?)"
     print(line + (f", {len(problems)} problems" if problems else ""))
     if sheet:
         write_picture(sheet / f"{name}_{split}.png", draw_sheet(pictures))
@@ -93,7 +113,7 @@ def check(name, split, pictures, sheet):
 
 def draw_sheet(pictures, count=8, columns=2):
     """Up to `count` pictures: foreground, alpha, and the foreground before green; or backgrounds alone."""
-    tiles = []
+    tiles, labels = [], []
     few = SampleDataset(pictures, count)
     for i in range(len(few)):
         try:
@@ -103,10 +123,14 @@ def draw_sheet(pictures, count=8, columns=2):
         if isinstance(item, tuple):
             fgr, pha = item
             tiles.append([fgr, pha, blend(fgr, pha, np.uint8([60, 180, 90]))])
+            kind = kind_of(pha, fgr)
+            labels.append(f"{kind}: {KINDS[kind][1]}" if kind else "")
         else:
             tiles.append([item])
+            labels.append("")
     rows = [sum(tiles[i : i + columns], []) for i in range(0, len(tiles), columns)]
-    return contact_sheet(rows, [""] * len(rows)) if rows else np.full((8, 8, 3), 255, np.uint8)
+    captions = [" | ".join(filter(None, labels[i : i + columns])) for i in range(0, len(tiles), columns)]
+    return contact_sheet(rows, captions) if rows else np.full((8, 8, 3), 255, np.uint8)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from utils.system.files import write_text
 def main(argv=None):
     args = parse(argv)
     samples = StoredSet(args.data, needs=("pha",))
-    methods = {name: PredictionFolder(folder) for name, folder in args.pred}
+    methods = {name: PredictionFolder(folder, samples) for name, folder in args.pred}
     if len(methods) < len(args.pred):
         raise UsageError("two --pred have one name: give each its own")
     reports = {}

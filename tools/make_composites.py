@@ -3,6 +3,7 @@
     python -m tools.make_composites --foregrounds DATA/PhotoMatte85 --backgrounds DATA/backgrounds --output DATA/set
     python -m tools.make_composites --check DATA/set
     python -m tools.make_composites --demonstration --output output/demonstration
+    python -m tools.make_composites --clips 6 --backgrounds DATA/backgrounds/valid --output output/clips
 
 Writes src/ bgr/ pha/ fgr/ trimap/ as PNG, and manifest.json with every parameter and each picture's sha256 of pixels,
 which are the same on every machine. --check reads a set again and names every picture that is not as made.
@@ -21,8 +22,9 @@ from tqdm import tqdm
 
 from dataset.picture import PictureError, find_pictures, read_alpha, read_rgb
 from utils.evaluation.composites import PROTOCOLS, Composites, check_height, pixels_sha256
-from utils.evaluation.demonstration import DemonstrationSet
+from utils.evaluation.demonstration import DemonstrationSet, swaying_clip
 from utils.evaluation.samples import PARTS
+from utils.picture.resize import cover
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import write_json
@@ -33,12 +35,12 @@ def main(argv=None):
     args = parse(argv)
     if args.check:
         return check(args.check)
-    if not args.output or not (args.demonstration or (args.foregrounds and args.backgrounds)):
+    if not args.output or not (args.demonstration or ((args.foregrounds or args.clips) and args.backgrounds)):
         raise UsageError("give --foregrounds, --backgrounds and --output, or --check with a set")
     check_height(args.height)
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
         raise UsageError(f"--output {args.output} is not empty: give a new folder, so that no old picture stays in it")
-    return make(args)
+    return make_clips(args) if args.clips else make(args)
 
 
 def parse(argv):
@@ -46,14 +48,14 @@ def parse(argv):
     parser.add_argument("--foregrounds", type=Path, help="folder with fgr and pha in it, or with RGBA pictures")
     parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people")
     parser.add_argument("--demonstration", action="store_true", help="the small set that a bare eval.py scores, no fgr")
+    parser.add_argument("--clips", type=int, default=0, help="make so many clips of drawn figures that sway instead")
+    parser.add_argument("--frames", type=int, default=24, help="of each clip (default 24)")
     parser.add_argument("--output", type=Path, help="new folder for the set")
     parser.add_argument(
         "--protocol", choices=PROTOCOLS, default="paper-like", help="how they are made (default paper-like)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
-    parser.add_argument(
-        "--height", type=int, help="of the pictures, pixels (default: the foregrounds' own; reference: 2048)"
-    )
+    parser.add_argument("--height", type=int, help="of the pictures (default: their own; reference: 2048; clips: 540)")
     parser.add_argument("--check", type=Path, metavar="SET", help="read a set and compare it with its manifest")
     return parser.parse_args(argv)
 
@@ -83,6 +85,21 @@ def make(args):
     write_json(args.output / "manifest.json", {"format": 1, **made, "samples": entries})
     print(f"{len(entries)} samples in {args.output}" + (f", {failed} left out" if failed else ""))
     return 1 if failed else 0
+
+
+def make_clips(args):
+    """Clips for eval.py, whose true alpha is known: OUTPUT/clip_1/src, pha and bgr, frames 16:9."""
+    paths, height = find_pictures(args.backgrounds), args.height or 540
+    for number in tqdm(range(args.clips), unit="clip", disable=None):
+        scene = cover(read_rgb(paths[7 * number % len(paths)]), height, height * 16 // 9)
+        bgr, sources, trues = swaying_clip(scene, args.seed + number, args.frames)
+        clip = args.output / f"clip_{number + 1}"
+        write_picture(clip / "bgr/bgr.png", bgr)
+        for frame, (src, pha) in enumerate(zip(sources, trues)):
+            write_picture(clip / f"src/{frame:04d}.png", src)
+            write_picture(clip / f"pha/{frame:04d}.png", pha)
+    print(f"{args.clips} clips in {args.output}")
+    return 0
 
 
 def check(folder):

@@ -23,8 +23,8 @@ import numpy as np
 from tqdm import tqdm
 
 from dataset import drawn
-from tools.plot import figure
 from utils.picture.blend import blend
+from utils.picture.plot import figure
 from utils.picture.resize import cover
 from utils.prediction.clip import ClipJob
 from utils.prediction.flags import add_network_flags, matting_from

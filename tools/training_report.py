@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from tools.plot import figure
+from utils.picture.plot import figure
 from utils.system.command_line import UsageError, command_line
 
 COLUMNS = {

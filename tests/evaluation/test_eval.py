@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -144,12 +145,53 @@ def test_the_score_is_that_of_the_files_that_predict_writes(tmp_path, capsys, mo
     assert (means["sad_all"] < 2) == (mode == "auto")  # so that the corrections are seen to matter
 
 
+def test_predictions_of_other_names_are_told_once(people, capsys):
+    for path in sorted((people / "pred").iterdir()):
+        path.rename(path.with_name(f"{path.stem}_alpha.png"))
+    assert score(people) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "none of 4 alphas, first a; it holds 4 files of other names, first a_alpha" in line
+
+
+class Dimmed:
+    """In place of Matting: alpha from src, the nearer to it the more pixels are refined."""
+
+    backbone, weights, engine = "mobilenetv2", "none.pth", "none"
+
+    def __init__(self, args, tell):
+        self.off = int(args.backbone_scale * 100) + 20_000 // args.refine_sample_pixels
+
+    def __call__(self, src, bgr, foreground=True):
+        return SimpleNamespace(pha=np.clip(src[..., 0], self.off, 255), pha_float=None, fgr=src)
+
+
+def test_a_sweep_has_a_row_for_every_combination(people, monkeypatch, capsys):
+    monkeypatch.setattr(door, "matting_from", Dimmed)
+    monkeypatch.chdir(people)
+    sweep = ["--sweep", "refine-sample-pixels=1000,2000,20000", "backbone-scale=0.25,0.5"]
+    arguments = ["--data-path", "set", "--region", "all", "--output", "sweep.json", *sweep]
+    assert door.main([*arguments, "--save-worst", "0"]) == 0
+    table = capsys.readouterr().out.splitlines()[-8:]
+    heads = "refine-sample-pixels | backbone-scale | sad all, 1000 px | mse all, 1/1000 | s per picture"
+    assert table[0] == f"| {heads} |" and table[2].startswith("| 1000 | 0.25 | ") and len(table) == 8
+    points = json.loads((people / "sweep.json").read_text())["sweep"]
+    sads = {(point["refine-sample-pixels"], point["backbone-scale"]): point["means"]["sad_all"] for point in points}
+    assert len(sads) == 6 and sads["1000", "0.25"] > sads["2000", "0.25"] > sads["20000", "0.25"]
+    assert all(0 < point["seconds"] < 1 and point["scored"] == 4 for point in points)
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    assert door.main([*arguments, "--plot", "sweep.png"]) == 0
+    assert read_rgb(people / "sweep.png").shape[1] > 500
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
         (["--data-path", "nowhere", "--pred", "pred"], "nowhere"),
         (["--data-path", "set", "--pred", "nowhere"], "nowhere"),
         (["--data-path", "people"], "--backgrounds"),
+        (["--data-path", "NOT_THERE"], "--data-path NOT_THERE does not exist"),
+        (["--data-path", "set", "--sweep", "backbone-scale"], "FLAG=VALUE,VALUE"),
+        (["--data-path", "set", "--sweep", "seed=1,2", "--pred", "pred"], "leave --pred out"),
         (["--pred", "pred"], "--data-path"),
         (["--num-workers", "-1"], "--num-workers"),
         (["--height", "70"], "--height"),

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Optional
 
 from dataset.data_path import DataError, data_folder
+from dataset.labels import check_labels, looked_at
 from utils.evaluation.composites import Composites
 from utils.evaluation.demonstration import DemonstrationSet
-from utils.evaluation.samples import Samples, StoredSet
+from utils.evaluation.samples import ClipSet, Samples, StoredSet, clips_in
 from utils.system.errors import UsageError
 
 
@@ -22,8 +23,8 @@ def choose_samples(
     """The samples to score, and a line or more that tell what they are.
 
     Args:
-        data_path: a set with `src`, `bgr` and `pha`, or foregrounds; None: PhotoMatte85 below `data_root`, or else the
-            demonstration set.
+        data_path: a set with `src`, `bgr` and `pha`, a folder of such clips, or foregrounds; None: PhotoMatte85 below
+            `data_root`, or else the demonstration set.
         backgrounds: for foregrounds; None: those below `data_root`.
         predicted: whether predictions are on disk, so that a set needs no more than `pha`.
         protocol: `"reference"` composes by the earlier reproduction's protocol, anything else as in the paper.
@@ -31,8 +32,14 @@ def choose_samples(
 
     Raises UsageError or PictureError for what is missing.
     """
+    needs = ("pha",) if predicted else ("src", "bgr", "pha")
+    if data_path and not data_path.is_dir():
+        raise UsageError(f"--data-path {data_path} does not exist: check the name of the folder")
+    if data_path and not (data_path / "pha").is_dir() and clips_in(data_path):
+        clips = ClipSet(data_path, needs)
+        return clips, f"{data_path}, {len(clips.sets)} clips"
     if data_path and (predicted or (data_path / "src").is_dir()):
-        return StoredSet(data_path, needs=("pha",) if predicted else ("src", "bgr", "pha")), str(data_path)
+        return StoredSet(data_path, needs), str(data_path)
     if predicted:
         raise UsageError("--pred needs --data-path with the set that it belongs to")
     protocol = "reference" if protocol == "reference" else "paper-like"
@@ -48,3 +55,10 @@ def choose_samples(
         )
     samples = Composites(foregrounds, backgrounds, protocol, seed, height)
     return samples, f"{foregrounds} over {backgrounds}, {protocol}, seed {seed}"
+
+
+def label_doubts(samples: Samples) -> list[str]:
+    """Warnings about the alphas of samples on disk, see dataset.labels.check_labels; raises DataError as it does."""
+    if isinstance(samples, Composites):
+        return check_labels(looked_at(samples.foregrounds))
+    return check_labels(samples.labels()) if isinstance(samples, (StoredSet, ClipSet)) else []

@@ -15,8 +15,9 @@ from utils.evaluation.samples import Sample, Samples
 from utils.evaluation.trimap import make_trimap
 from utils.picture.levels import to_levels
 
-METRICS = ("sad", "mse", "grad", "conn", "fgr_mse", "mad")
+METRICS = ("sad", "mse", "grad", "conn", "fgr_mse", "mad", "dtssd")
 DEFAULT_METRICS = ("sad", "mse", "grad", "conn", "fgr_mse")
+CLIP_METRICS = ("mad", "mse", "grad", "conn", "dtssd")  # of Robust Video Matting
 REGIONS = ("all", "unknown")
 # What one picture may fail with; anything else is a mistake in the program and ends it.
 PICTURE_FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
@@ -30,7 +31,7 @@ class Report:
     """Result of an evaluation.
 
     rows: one dict per picture scored, in the order of the samples: index, name, then a number for each column, or None
-        where the sample or the prediction has no foreground.
+        where the sample or the prediction has no foreground, or dtSSD no frame before.
     columns: METRIC_REGION, e.g. sad_unknown.
     failures: one dict per picture that could not be scored: index, name, error.
     """
@@ -69,7 +70,8 @@ def evaluate(
         predict: takes one Sample and returns (pha, fgr), pha (H, W) and fgr (H, W, 3) uint8 or floating 0..1, fgr may
             be None. It is called in this thread, one sample after the other.
         samples: has len(), samples[i] -> utils.evaluation.samples.Sample, and samples.name(i).
-        metrics: names of METRICS, the functions of utils.evaluation.metric.
+        metrics: names of METRICS, the functions of utils.evaluation.metric. dtssd is that of a frame and the one
+            before, of the whole picture; samples of a clip have to follow one another for it.
         regions: "unknown" (the sample's trimap, or else the paper's rule) and/or "all" (whole picture).
         protocol: "paper": predictions are rounded to 8 bits, as if they had been written to PNG, and scored by the
             original scripts' formulas. "reference": the arithmetic of the earlier Paddle reproduction, `sad` and `mse`
@@ -90,14 +92,17 @@ def evaluate(
         return index, _attempt(samples.__getitem__, index)
 
     def predicted():
+        before = None
         for index, sample in ordered_map(load, range(len(samples)) if indices is None else indices, num_workers):
-            yield index, sample, sample if isinstance(sample, Exception) else _attempt(predict, sample)
+            prediction = sample if isinstance(sample, Exception) else _attempt(predict, sample)
+            yield index, sample, prediction, before
+            before = None if isinstance(prediction, Exception) or sample.clip is None else (sample, prediction[0])
 
     def score(item):
-        index, sample, prediction = item
+        index, sample, prediction, before = item
         if isinstance(prediction, Exception):
             return index, prediction
-        return index, _attempt(_numbers, report.columns, protocol, sample, *prediction)
+        return index, _attempt(_numbers, report.columns, protocol, sample, prediction, before)
 
     for index, numbers in ordered_map(score, predicted(), num_workers):
         row = {"index": index, "name": samples.name(index)}
@@ -116,8 +121,9 @@ def _attempt(function, *values):
         return error
 
 
-def _numbers(columns, protocol, sample, pha, fgr):
-    """One row of a report: column -> number."""
+def _numbers(columns, protocol, sample, prediction, before):
+    """One row of a report: column -> number. before: the sample before and its predicted alpha, or None."""
+    pha, fgr = prediction
     if protocol == "reference":
         trimap = make_trimap(sample.pha, rule="reference")
         functions = {"sad_unknown": metric.reference_sad, "mse_unknown": metric.reference_mse}
@@ -130,7 +136,11 @@ def _numbers(columns, protocol, sample, pha, fgr):
     for column in columns:
         name, _, region = column.rpartition("_")
         trimap = unknown if region == "unknown" else None
-        if name != "fgr_mse":
+        if name == "dtssd":
+            follows = before and before[0].clip == sample.clip
+            pairs = ([_to_bytes(before[1]), pha], [before[0].pha, sample.pha]) if follows else None
+            numbers[column] = metric.dtssd(*pairs) if pairs else None
+        elif name != "fgr_mse":
             numbers[column] = getattr(metric, name)(pha, sample.pha, trimap)
         elif fgr is None or sample.fgr is None:
             numbers[column] = None
@@ -156,7 +166,7 @@ def column_names(metrics: Sequence[str], regions: Sequence[str], protocol: str =
         if not chosen:
             raise ValueError("the reference protocol has sad and mse only")
         return [f"{name}_unknown" for name in chosen]
-    return [f"{name}_{region}" for region in regions for name in metrics]
+    return [f"{name}_{region}" for region in regions for name in metrics if (name, region) != ("dtssd", "unknown")]
 
 
 def gather(report: Report) -> Report:

@@ -1,4 +1,4 @@
-"""Curves as pictures, for tools; needs matplotlib."""
+"""Curves as pictures; needs matplotlib."""
 
 from contextlib import contextmanager
 

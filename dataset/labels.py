@@ -1,0 +1,108 @@
+"""Whether the alphas of a data set are alphas, and its foregrounds free of them: a look at some files.
+
+Programs write alphas in other scales and meanings than 0..255, and every one of them trains and evaluates without an
+error, to no use.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Optional
+
+import numpy as np
+
+from .data_path import DataError
+from .errors import PictureError
+from .picture import read_stored
+from .sample import SampleDataset
+
+LOOKED_AT = 8  # files spread over a data set
+SURE = 0.5  # of the files: what so many have is no accident
+
+# kind -> (whether it is an error, what it is and what to do)
+KINDS = {
+    "ones": (True, "its alpha has the values 0 and 1 of 255: multiply it by 255"),
+    "16 bit": (True, "its 16 bits hold values up to 255 of 65535: save it with 8 bits, or multiply it by 257"),
+    "trimap": (True, "it is a trimap, not an alpha: give the alpha that was made from it"),
+    "inverted": (
+        False,
+        "its corners are opaque and its middle is not: if that is wrong, invert the alpha",
+    ),
+    "mask": (False, "it has no soft pixel: a mask rather than an alpha, edges and hair will be hard"),
+    "premultiplied": (
+        False,
+        "the foreground's colours fade with alpha, as if multiplied by it: divide them by alpha / 255",
+    ),
+}
+
+
+def kind_of(pha: np.ndarray, fgr: Optional[np.ndarray] = None, path: Optional[Path] = None) -> Optional[str]:
+    """What is wrong with a file's alpha, uint8 (H, W), and its foreground, uint8 (H, W, 3): one of KINDS, or None."""
+    soft = (pha > 2) & (pha < 253)  # what a JPEG leaves of 0 and 255 is not soft
+    if pha.max() == 1:
+        return "16 bit" if path and _has_16_bits(path) else "ones"
+    if not pha.any():
+        return None
+    counts = np.bincount(pha[soft], minlength=256)
+    if counts[98:158].max() > max(0.8 * counts.sum(), 0.01 * pha.size):
+        return "trimap"
+    height, width = (max(1, n // 12) for n in pha.shape)
+    corners = min(pha[:height, :width].mean(), pha[:height, -width:].mean())
+    middle = pha[4 * height : -4 * height, 4 * width : -4 * width]
+    if corners > 250 and middle.size and middle.mean() < 60:
+        return "inverted"
+    if not soft.any():
+        return "mask"
+    return "premultiplied" if fgr is not None and _fades(pha, fgr) else None
+
+
+def _fades(pha, fgr):
+    """Whether colours are at most as bright as alpha, and dark where it is low, although they are bright elsewhere."""
+    brightness = fgr.max(axis=2)
+    faint, strong = (brightness[(pha > low) & (pha < high)] for low, high in ((25, 102), (178, 250)))
+    if min(len(faint), len(strong)) < 20 or (brightness > pha.astype(int) + 6)[(pha > 25) & (pha < 250)].mean() > 0.02:
+        return False
+    return np.median(strong) > 40 and np.median(faint) < 0.6 * np.median(strong)
+
+
+def looked_at(dataset, count: int = LOOKED_AT) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
+    """(file of the alpha, pha, fgr) of some items of a ForegroundDataset; those that cannot be read are left out."""
+    few = SampleDataset(dataset, count)
+    for index in range(len(few)):
+        try:
+            fgr, pha = few[index]
+        except PictureError:
+            continue
+        yield dataset.alpha_file(index * (len(dataset) // len(few))), pha, fgr
+
+
+def check_labels(items: Iterable[tuple[Path, np.ndarray, Optional[np.ndarray]]]) -> list[str]:
+    """Look at alphas and foregrounds before anything starts.
+
+    Args: items of file, alpha uint8 (H, W), and foreground uint8 (H, W, 3) or None.
+    Returns warnings, a sentence each, with the first file, what was found and what to do.
+    Raises DataError with such a sentence, if at least half of the files cannot be alphas.
+    """
+    found: dict[str, list[Path]] = {}
+    items = list(items)
+    for path, pha, fgr in items:
+        kind = kind_of(pha, fgr, path)
+        if kind:
+            found.setdefault(kind, []).append(path)
+    warnings = []
+    for kind, paths in found.items():
+        fatal, words = KINDS[kind]
+        others = f" (likewise {len(paths) - 1} more of {len(items)} files looked at)" if len(paths) > 1 else ""
+        sentence = f"{paths[0]}: {words}{others}"
+        sure = len(paths) >= SURE * len(items)
+        if fatal and sure:
+            raise DataError(sentence)
+        if sure:
+            warnings.append(sentence)
+    return warnings
+
+
+def _has_16_bits(path):
+    try:
+        return read_stored(path).values.dtype == np.uint16
+    except PictureError:  # a film
+        return False
