@@ -79,4 +79,4 @@ def draw_sweep(points: Sequence[Point], path: Path) -> None:
         axes.set_title(f"points: {first}", fontsize=9)
         axes.grid(alpha=0.3)
         if len(lines) > 1:
-            axes.legend()
+            axes.legend(loc="upper right")
