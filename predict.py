@@ -23,6 +23,7 @@ from utils.prediction.clip import ClipJob
 from utils.prediction.flags import matting_from
 from utils.prediction.loop import matte_all
 from utils.prediction.options import parse
+from utils.prediction.pairs import passed_over
 from utils.prediction.pictures import PairSource, PictureSink, plan
 from utils.prediction.target import open_target
 from utils.system.command_line import UsageError, command_line, printer, short_warnings, terminable
@@ -60,6 +61,11 @@ def open_matting(args, tell):
 def matte_clips(args, tell):
     """Matte clips one after the other; returns the exit code."""
     code, matting = 0, None
+    if Path(args.src).is_dir() and args.clips != [Path(args.src)]:
+        kinds, unread = passed_over(args.src, args.clips)
+        code = 1 if unread else 0
+        if kinds:
+            tell(Note("passed_over", kinds=kinds).on(args.src))
     for path in args.clips:
         try:
             clip = open_clip(path, args.frame_rate, tell, args.start, args.end)

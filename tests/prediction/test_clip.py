@@ -270,6 +270,35 @@ def test_camera_that_moved_is_followed_and_said_so(clip, capsys):
     assert "the camera moved: the background was followed in" in capsys.readouterr().out
 
 
+def test_a_background_of_another_scene_is_refused_before_the_work(clip):
+    write_picture(clip.parent / "other.png", np.ascontiguousarray(255 - scene()[::-1]))
+    matting = Difference()
+    with pytest.raises(PictureError, match="other.png: source and background differ in .* pass --force"):
+        run(clip, bgr=clip.parent / "other.png", matting=matting)
+    assert not matting.alphas and not (clip.parent / "out").exists()
+
+
+def test_a_clip_that_begins_in_the_dark_is_not_refused(tmp_path):
+    write_picture(tmp_path / "back.png", scene())
+    pictures = frames(30)[0]
+    clip = write_clip(tmp_path / "clip.mp4", [np.zeros_like(pictures[0])] * 6 + pictures[6:], options={"crf": "8"})
+    assert run(clip, types=("pha",))[2] == 0
+
+
+def test_the_same_doubt_is_told_once_and_with_the_first_frame(clip, capsys):
+    class Watched(Difference):
+        def __call__(self, *pictures):
+            said.append(capsys.readouterr().err)
+            return super().__call__(*pictures)
+
+    said = []
+    write_picture(clip.parent / "other.png", np.ascontiguousarray(255 - scene()[::-1]))
+    off = Correction("off", "off")
+    run(clip, bgr=clip.parent / "other.png", matting=Watched(), types=("pha",), correction=off, force=True)
+    said.append(capsys.readouterr().err)
+    assert "".join(said).count("warning: ") == 1 and "warning: " in "".join(said[:6])
+
+
 def test_suspicious_background_is_warned_of(clip, capsys):
     write_picture(clip.parent / "other.png", np.ascontiguousarray(255 - scene()[::-1]))
     run(clip, types=("pha",), bgr=clip.parent / "other.png", correction=Correction("off", "off"), force=True)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import predict
-from dataset.picture import read_alpha, read_rgb
+from dataset.picture import read_alpha, read_rgb, read_rgba
+from tests.prediction.test_pictures import DrawnMatting
 from tests.prediction.test_predictor import scene
 from utils.picture.write import write_picture
 
@@ -112,6 +113,67 @@ def test_flags_that_do_not_go_together(folder, arguments, words, capsys):
     said = capsys.readouterr().err
     assert said.startswith("error: ") and words in said and said.count("\n") == 1
     assert not (folder / "out").exists()
+
+
+def test_a_folder_of_clips_is_matted_clip_by_clip(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
+    from tests.prediction.test_clip import Difference
+    from tests.video_files import frames, write_clip
+    from tests.video_files import scene as room
+
+    monkeypatch.setattr(predict, "open_matting", lambda *_: opened.append(1) or Difference())
+    opened = []
+    write_picture(tmp_path / "bgr.png", room())
+    (tmp_path / "clips").mkdir()
+    for name in ("a.mp4", "b.mov"):
+        write_clip(tmp_path / "clips" / name, frames(4)[0])
+    command = ["--src", tmp_path / "clips", "--bgr", tmp_path / "bgr.png", "--output-dir", tmp_path / "out"]
+    command = [str(x) for x in [*command, "--output-types", "pha"]]
+    (tmp_path / "clips" / "list.txt").touch()
+    assert predict.main(command) == 0 and len(opened) == 1
+    assert "passed over, as they cannot be read: 1 .txt" in capsys.readouterr().err
+    assert files(tmp_path / "out") == ["a_pha.mp4", "b_pha.mp4"]
+    (tmp_path / "clips" / "a.mp4").write_bytes(b"no clip")
+    assert predict.main([*command, "--output-dir", str(tmp_path / "again")]) == 1
+    assert files(tmp_path / "again") == ["b_pha.mp4"] and "failed: " in capsys.readouterr().err
+    (tmp_path / "clips" / "b.mp4").touch()
+    assert predict.main(command) == 1 and "rename one of them" in capsys.readouterr().err
+
+
+def test_what_a_folder_is_passed_over_for_is_named_once(folder, monkeypatch, capsys):
+    """Files beside pictures are named; pictures and clips among them were wanted, which the exit code tells."""
+    for name in files(folder / "src")[2:]:
+        (folder / "src" / name).unlink()
+    monkeypatch.setattr(predict, "open_matting", lambda *_: DrawnMatting())
+    few = flags(folder, "--output-types", "pha")
+    (folder / "src" / "notes.txt").touch()
+    assert predict.main(few) == 0 and "as they cannot be read: 1 .txt" in capsys.readouterr().err
+    for name in ("c.psd", "d.PSD", ".hidden.psd"):
+        (folder / "src" / name).touch()
+    assert predict.main(few) == 1
+    assert capsys.readouterr().err.count("as they cannot be read: 2 .psd, 1 .txt") == 1
+    for name in ("00.png", "01.png"):
+        (folder / "src" / name).unlink()
+    assert predict.main(few) == 1 and "holds no pictures, but 2 .psd, 1 .txt" in capsys.readouterr().err
+
+
+def test_a_clip_without_a_background_is_told_of_auto(capsys):
+    assert predict.main(["--src", "clip.mp4"]) == 1 and "--bgr auto" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("flag", "left"), [([], 0), (["--keep-islets"], 60)])
+def test_islets_go_unless_they_are_to_be_kept(folder, monkeypatch, flag, left):
+    class Specked(DrawnMatting):
+        def __call__(self, *pictures):
+            matte = super().__call__(*pictures)
+            matte.pha[0, 0] = 60
+            return matte
+
+    monkeypatch.setattr(predict, "open_matting", lambda *_: Specked())
+    one = ["--src", str(folder / "src" / "00.png"), "--bgr", str(folder / "bgr.png"), "--output-dir", str(folder)]
+    assert predict.main([*one, *flag]) == 0
+    pha, com = read_alpha(folder / "00_pha.png"), read_rgba(folder / "00_com.png")
+    assert pha[0, 0] == left and pha.max() == 255 and np.array_equal(com[..., 3], pha)
 
 
 def test_a_video_cannot_be_split_over_ranks(folder, monkeypatch, capsys):

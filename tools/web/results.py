@@ -19,6 +19,7 @@ from utils.background.match import match_background
 from utils.picture.blend import blend, over
 from utils.picture.resize import cover, reduced
 from utils.picture.write import write_picture
+from utils.prediction.loop import without_islets
 
 VIEW = 1280  # long side of what the page shows, pixels
 
@@ -46,7 +47,7 @@ def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
         raise refusal(error) from None
     start = time.perf_counter()
     bgr, match = match_background(src, bgr, correction.align, correction.exposure)
-    matte = matting(src, bgr)
+    matte = without_islets(matting(src, bgr))
     seconds = time.perf_counter() - start
     name = result_name(src_path)
     for kind in ("pha", "fgr", "com"):

@@ -169,6 +169,11 @@ NOTES = {
         "between the two pictures; keep the two corrections on automatic, or take both again, shortly after one "
         "another, with camera, focus, exposure and white balance fixed",
     ),
+    "swapped": (
+        "原图与背景图似乎放反了：原图应有主体，背景图应没有主体",
+        "source and background seem to be swapped: the source is the picture with the subject",
+    ),
+    "turned_scene": ("两张照片中似乎有一张旋转了，请转正后重新保存",),
     "shadow": ("阴影占画面的 {share:.1%}：其中一部分可能会随主体一起抠出；请让主体离墙远一些，或从正面用柔和的光照明",),
     "background_estimated": ("由视频估计背景，用时 {seconds:.1f} 秒",),
     "unsure": (

@@ -18,6 +18,8 @@ LOOK_AT = 320  # long side, in pixels, of the copies that are compared
 VISIBLE = 0.08  # difference of the strongest channel, 0..1, beyond noise and a slight change of exposure
 MUCH = 0.15  # share of the background that differs visibly; matched real pairs reach 0.03
 SAME_BELOW = 0.005  # share of the picture that a subject covers at least
+SWAPPED = 0.9, 1.8  # steps of the source across outlines relative to the background's: swapped below, not above
+OUTLINE = 50  # pixels, at least, of an outline that tells anything
 OTHER_ABOVE, OTHER_MEDIAN = 0.8, 0.15  # hand-held pairs of one scene reach 0.56 and 0.10; two scenes 0.96 and 0.34
 
 
@@ -59,7 +61,11 @@ def doubts(src, bgr, pha):
         src, bgr: uint8 (H, W, 3), RGB, of equal size, the background as the network saw it.
         pha: uint8 (H, W), the alpha it found.
     """
-    return scene_doubts(src, bgr) or ground_doubts(src, bgr, pha)
+    notes = scene_doubts(src, bgr)
+    if not notes:
+        notes = [Note("swapped")] if _are_swapped(src, bgr, pha) else ground_doubts(src, bgr, pha)
+    far = {"other_scene", "other_ground"} & {note.kind for note in notes}
+    return [Note("turned_scene")] if far and _is_turned(src, bgr) else notes
 
 
 def scene_doubts(src, bgr):
@@ -90,6 +96,51 @@ def ground_doubts(src, bgr, pha):
     shadow &= _extremes(bgr)[1] > DARK * 255
     share = float(shadow.mean())
     return [Note("shadow", share=share)] if share > SHADED else []
+
+
+def _is_turned(src, bgr):
+    """Whether one of two pictures that differ, turned by quarters, is the other's scene."""
+    small = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA).astype(np.int16) for x in (src, bgr)]
+    quarters = (0, 1, 2, 3) if src.shape[0] == src.shape[1] else (0, 2)
+    upright, *turned = (np.median(np.abs(small[0] - np.rot90(small[1], k)).max(axis=-1)) for k in quarters)
+    return min(turned) < min(OTHER_MEDIAN * 255, upright) / 2
+
+
+def _are_swapped(src, bgr, pha):
+    """Whether the subject is in the background picture: its outline is an edge there, and none in the source.
+
+    The outline is that of alpha, which is odd when the pictures are swapped, and of where they differ, which is not but
+    takes shadows for the subject; the geometric mean of both tells.
+    """
+    src, bgr, pha = (glance(x, LOOK_AT) for x in (src, bgr, pha))
+    ratio = _steps(src, bgr, cv2.threshold(pha, 127, 255, cv2.THRESH_BINARY)[1])
+    if ratio > SWAPPED[1]:
+        return False
+    apart = cv2.GaussianBlur(_extremes(cv2.absdiff(src, bgr))[1], (0, 0), 1)
+    apart = cv2.morphologyEx(
+        np.where(apart > VISIBLE * 255, np.uint8(255), np.uint8(0)), cv2.MORPH_OPEN, np.ones((3, 3))
+    )
+    return ratio * _steps(src, bgr, cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((9, 9)))) < SWAPPED[0]
+
+
+def _steps(src, bgr, mask):
+    """The mean step of the source across a mask's outline, uint8 0 or 255, relative to the background's."""
+    rim = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
+    rim[[0, 1, 2, -3, -2, -1]] = rim[:, [0, 1, 2, -3, -2, -1]] = 0  # the frame is no outline
+    rim = rim > 0
+    if rim.sum() < OUTLINE:
+        return 1.0
+    x, y = _slopes(cv2.GaussianBlur(mask, (0, 0), 2), rim)
+    length = np.hypot(x, y) + 1e-6
+    means = []
+    for picture in (src, bgr):
+        right, down = _slopes(cv2.GaussianBlur(picture, (0, 0), 1), rim)
+        means.append(float(np.abs(right * (x / length)[:, None] + down * (y / length)[:, None]).max(axis=-1).mean()))
+    return (means[0] + 1) / (means[1] + 1)
+
+
+def _slopes(picture, where):
+    return (cv2.Sobel(picture, cv2.CV_16S, *axis)[where].astype(np.float32) for axis in ((1, 0), (0, 1)))
 
 
 def _alike(one, other):

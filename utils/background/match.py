@@ -23,10 +23,12 @@ class Correction:
     Attributes:
         align: one of utils.background.align.MODES.
         exposure: one of EXPOSURE_MODES.
+        islets: whether alpha's weak islets are removed, see utils.picture.islets.
     """
 
     align: str = "auto"
     exposure: str = "auto"
+    islets: bool = True
 
 
 AUTOMATIC = Correction()

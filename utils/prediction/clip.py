@@ -43,7 +43,7 @@ class ClipSource:
     """
 
     def __init__(self, clip, bgr, correction=AUTOMATIC, done=lambda frame: False):
-        self.clip, self.done, self.told = clip, done, set()
+        self.clip, self.correction, self.done, self.told = clip, correction, done, set()
         self.background = ClipBackground(bgr, correction.align, correction.exposure)
         self._looks = self._failed = 0
 
@@ -68,14 +68,17 @@ class ClipSource:
         return Capture(frame, self.clip.path, src, bgr, self.background.first.notes if first else [])
 
     def look(self, capture, matte):
-        """Notes on what is wrong with the background, each kind once; looked for in a few frames, ever rarer ones."""
+        """Notes on what was done to the background, and on what is wrong with it: each kind once.
+
+        That is looked for in a few frames, ever rarer ones, from the first on.
+        """
         self._looks += 1
         if self._looks & (self._looks - 1):
-            return []
+            return capture.notes
         notes = [note for note in doubts(capture.src, capture.bgr, matte.pha) if note.kind not in self.told]
         self.told |= {note.kind for note in notes}
         # A subject may come into the picture later.
-        return [note for note in notes if note.kind != "same_scene"]
+        return [*capture.notes, *(note for note in notes if note.kind != "same_scene")]
 
     def spares(self, error):
         """Whether the other frames go on: after one that cannot be read."""

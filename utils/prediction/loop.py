@@ -6,7 +6,8 @@ from utils.prediction.pictures import PairSource, PictureSink
 failed, times = matte_all(matting, PairSource(targets), PictureSink(targets))
 
 A source is iterated for its items and reads one of them with `read(item)`, a Capture, both in a thread of its own;
-`look(capture, matte)` gives the Notes that are due, and `spares(error)` says whether the others go on after an error.
+`correction` is its utils.background.match.Correction, `look(capture, matte)` gives the Notes that are due, and
+`spares(error)` says whether the others go on after an error.
 A sink is a context that completes its files; `foreground` says whether it needs the subject's colours, `pictures`
 whether it needs those that the network saw, and `write(capture, matte)` takes one.
 """
@@ -16,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from utils.engine.matte import Matte
+from utils.picture.islets import islets
 from utils.prediction.pipeline import stream
 from utils.system.errors import user_message
 from utils.system.notes import Note, silent
@@ -40,6 +43,21 @@ class Capture(NamedTuple):
     seconds: float = 0.0
 
 
+def without_islets(matte):
+    """The matte without weak islets of alpha."""
+    gone = islets(matte.pha)
+    if gone is None:
+        return matte
+    left = ~gone
+    return Matte(
+        matte.pha * left,
+        matte.fgr,
+        lambda: matte.pha_float * left,
+        lambda: np.float32(matte.err) / 255,
+        lambda: np.float32(matte.ref) / 255,
+    )
+
+
 def matte_all(matting, source, sink, tell=silent, tick=None):
     """Matte everything that a source gives; reading, the network and writing work at the same time.
 
@@ -60,16 +78,17 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
     def network(item, capture):
         start = time.perf_counter()
         matte = matting(capture.src, capture.bgr, sink.foreground)
-        seconds = capture.seconds + time.perf_counter() - start
-        notes = [*capture.notes, *source.look(capture, matte)]
+        matte = without_islets(matte) if source.correction.islets else matte
+        capture = capture._replace(seconds=capture.seconds + time.perf_counter() - start)
+        capture = capture._replace(notes=source.look(capture, matte))
         if not sink.pictures:  # they are not to be kept until their turn to be written
             capture = capture._replace(src=None, bgr=None)
-        return capture._replace(notes=notes, seconds=seconds), matte
+        return capture, matte
 
     def write(item, result):
-        sink.write(*result)
         for note in result[0].notes:
             tell(note.on(result[0].path))
+        sink.write(*result)
         tick()
 
     def leave_out(item, error):

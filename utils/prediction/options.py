@@ -46,6 +46,7 @@ def parse(argv, description):
         default="auto",
         help="bring the background to the source's exposure (default auto: if they differ)",
     )
+    parser.add_argument("--keep-islets", action="store_true", help="keep weak specks of alpha that touch no subject")
     parser.add_argument("--output-dir", help="default: image/ for the sample pair, else output/")
     parser.add_argument(
         "--output-types", nargs="+", choices=OUTPUT_TYPES, default=["pha", "fgr", "com"], help="default: pha fgr com"
@@ -75,7 +76,7 @@ def parse(argv, description):
     if args.src is None:
         args.src, args.bgr = SAMPLE_SRC, SAMPLE_BGR
         args.output_dir = args.output_dir or IMAGES
-    args.correction = Correction(args.align, args.match_exposure)
+    args.correction = Correction(args.align, args.match_exposure, not args.keep_islets)
     args.output = Output(
         Path(args.output_dir or "output"),
         tuple(args.output_types),

@@ -85,15 +85,15 @@ def find_clips(folder):
     return paths
 
 
-def passed_over(folder):
-    """What a folder holds beside pictures that are read, hidden files left out.
+def passed_over(folder, taken):
+    """What a folder holds beside the files that are taken, hidden ones left out.
 
     Returns:
         text like `2 .heic, 1 .txt`, empty if there is nothing; and how many of them are pictures or clips.
     """
     every = (path for path in Path(folder).rglob("*") if path.is_file())
     shown = {p for p in every if not any(part.startswith(".") for part in p.relative_to(folder).parts)}
-    suffixes = Counter(path.suffix.lower() or path.name for path in shown - set(find_pictures(folder)))
+    suffixes = Counter(path.suffix.lower() or path.name for path in shown - set(taken))
     wanted = sum(number for suffix, number in suffixes.items() if suffix in UNREAD + CLIP_SUFFIXES)
     return ", ".join(f"{number} {suffix}" for suffix, number in suffixes.most_common(KINDS_SHOWN)), wanted
 
@@ -102,7 +102,7 @@ def _listed(folder, mark):
     paths = [path for path in find_pictures(folder) if path.stem.endswith(mark)]
     if not paths:
         ending = f" whose name ends in {mark}" if mark else ""
-        kinds = passed_over(folder)[0]
+        kinds = passed_over(folder, find_pictures(folder))[0]
         but = f", but {kinds}" if kinds else ""
         raise PictureError(f"{folder} holds no pictures{ending}{but}: give a folder of PNG or JPEG files")
     return paths

@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dataset.picture import read_rgb
+from dataset.picture import find_pictures, read_rgb
 from utils.background.checks import doubts, match_size
 from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import write_picture
@@ -37,7 +37,7 @@ def plan(src, bgr, output, rank=0, count=1, tell=silent):
     pairs = find_pairs(src, bgr)
     if by_type:
         pairs = _without_results(pairs, output, tell)
-        kinds, wanted = passed_over(src)
+        kinds, wanted = passed_over(src, find_pictures(src))
         if kinds:
             tell(Note("passed_over", kinds=kinds).on(src))
     targets = {pair: output_paths(output.folder, pair.name, output.types, by_type) for pair in pairs}
@@ -107,8 +107,10 @@ class PairSource:
         return Capture(pair, pair.src, src, bgr, [*match.notes, *notes], time.perf_counter() - start)
 
     def look(self, capture, matte):
-        """Notes on what is wrong with a background."""
-        return doubts(capture.src, capture.bgr, matte.pha)
+        """Notes on a pair: its size and time, what was done to the background, and what is wrong with it."""
+        (height, width), seconds = matte.pha.shape, capture.seconds
+        matted = Note("matted", width=width, height=height, seconds=seconds)
+        return [matted, *capture.notes, *doubts(capture.src, capture.bgr, matte.pha)]
 
     def spares(self, error):
         """Whether the other pairs go on: after what the user can correct."""
@@ -143,8 +145,7 @@ class PictureSink:
 
     def write(self, capture, matte):
         """Write the results of one pair. All are tried; raises the error of the first that failed."""
-        (height, width), paths = matte.pha.shape, self.targets[capture.item]
-        self.tell(Note("matted", width=width, height=height, seconds=capture.seconds).on(capture.path))
+        paths = self.targets[capture.item]
         pictures = [picture_of(kind, matte, capture, self.target) for kind in paths]
         writing = [self._encoders.submit(write_picture, path, array) for path, array in zip(paths.values(), pictures)]
         for path, written in zip(paths.values(), writing):

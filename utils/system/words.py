@@ -59,12 +59,14 @@ WARNINGS = {  # what may have gone wrong, and the remedy
     "after one another, with camera, focus, exposure and white balance fixed",
     "other_scene": "source and background differ in {share:.0%} of the picture: --bgr must be the same scene without "
     "the subject, from the same position, not the new background that the subject is to be put on",
-    "passed_over": "passed over, as they are no pictures that can be read: {kinds}",
+    "passed_over": "passed over, as they cannot be read: {kinds}",
     "resized": "the background is {bgr}, the source {src}: it was resized; pictures of equal size give better edges",
     "same_scene": "source and background differ in {share:.1%} of the picture only: if somebody is to be cut out, they "
     "may be in the background picture too; take it again with nobody in view",
     "shadow": "a shadow falls on {share:.1%} of the picture: parts of it may be cut out with the subject; move the "
     "subject away from the wall or light it softly from the front",
+    "swapped": "source and background seem to be swapped: --src is the picture with the subject, --bgr the one without",
+    "turned_scene": "one of the two pictures seems to be turned; rotate it and save it again",
     "unsure": "--bgr auto: in {share:.0%} of the picture the background was hardly ever seen, and alpha may be wrong "
     "there: let the subject leave the picture for a few seconds, or give a shot of the empty scene as --bgr, which a "
     "camera that moves always needs",
