@@ -18,7 +18,7 @@ LOOK_AT = 320  # long side, in pixels, of the copies that are compared
 VISIBLE = 0.08  # difference of the strongest channel, 0..1, beyond noise and a slight change of exposure
 MUCH = 0.15  # share of the background that differs visibly; matched real pairs reach 0.03
 SAME_BELOW = 0.005  # share of the picture that a subject covers at least
-SWAPPED = 0.9, 1.8  # steps of the source across outlines relative to the background's: swapped below, not above
+SWAPPED = 0.8, 1.3  # steps of the source across outlines relative to those of the background: swapped below, not above
 OUTLINE = 50  # pixels, at least, of an outline that tells anything
 OTHER_ABOVE, OTHER_MEDIAN = 0.8, 0.15  # hand-held pairs of one scene reach 0.56 and 0.10; two scenes 0.96 and 0.34
 
