@@ -16,12 +16,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from .colour import colour_space, to_srgb
-from .errors import PictureError, one_line
+from .errors import PictureError, install, one_line
 
 # Told by a file's first bytes. Pillow knows many more, and for some of them it starts other programs.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
-INSTALL = "pip install -r requirements/pictures.txt"
+INSTALL = install("pictures")
 ORIENTATION, SHOT, PLACE, RESOLUTIONS, UNIT = 0x0112, 0x8769, 0x8825, (0x011A, 0x011B), 0x0128  # EXIF
 # Maker, model, software, date, artist, copyright; and of the shot exposure, aperture, sensitivity, dates, lens.
 KEPT = (0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)

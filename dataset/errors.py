@@ -1,4 +1,4 @@
-"""The error of everything that reads pictures, and errors as one line of text."""
+"""The error of everything that reads pictures, errors as one line of text, and what to do about a missing package."""
 
 
 class PictureError(ValueError):
@@ -13,3 +13,8 @@ def one_line(error):
 def printable(text):
     """A text from outside as a terminal may show it: what would move the cursor or turn the writing is escaped."""
     return "".join(x if x.isprintable() else x.encode("unicode_escape").decode() for x in text)
+
+
+def install(name):
+    """The command that installs the optional packages of requirements/NAME.txt, for messages that one is missing."""
+    return f"pip install -r requirements/{name}.txt"

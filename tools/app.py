@@ -19,13 +19,13 @@ import threading
 import time
 from importlib.util import find_spec
 
+from dataset.errors import install
 from tools.web.storage import own_folder
 from tools.web.upload import Limits
 from utils.engine.choice import ENGINES
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line, terminable
-from utils.system.errors import install
 
 LIMITS = ("max_megabytes", "max_megapixels", "max_clip_megabytes", "max_seconds", "keep_minutes", "queue")
 EXAMPLES = [(SAMPLE_SRC, SAMPLE_BGR)]

@@ -21,12 +21,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from dataset.errors import install
 from utils.evaluation.metric import sad
 from utils.evaluation.samples import StoredSet
 from utils.picture.levels import to_levels
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
-from utils.system.errors import install
 
 THRESHOLDS = (4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64)  # levels of 255
 BLUR = 1.0  # standard deviation in pixels: takes the sensor's noise out of the difference

@@ -23,7 +23,7 @@ import numpy as np
 import paddle
 from paddle.static import InputSpec
 
-from dataset.errors import one_line
+from dataset.errors import install, one_line
 from model.matting import BACKBONES
 from model.refiner import MODES
 from utils.engine.backends import NEEDS_OLD_FORMAT, missing_packages, open_program
@@ -32,7 +32,6 @@ from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
 from utils.system.command_line import UsageError, command_line
-from utils.system.errors import install
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights
 
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}

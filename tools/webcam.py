@@ -24,13 +24,13 @@ from contextlib import ExitStack
 
 import cv2
 
+from dataset.errors import install
 from tools.webcam_studio import CAPTURE, QUIT, VIEW, Camera, Studio
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.target import open_target
 from utils.system.command_line import UsageError, command_line, printer, short_warnings
-from utils.system.errors import install
 from utils.system.notes import Note
 from utils.video.reader import open_clip
 from utils.video.writer import VIDEO, open_writer

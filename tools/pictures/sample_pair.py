@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dataset.errors import install
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
-from utils.system.errors import install
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = {"scikit-image": "0.26.0", "PyMatting": "1.1.16", "opencv-python-headless": "5.0.0.93"}

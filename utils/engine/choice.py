@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import paddle
 
-from dataset.errors import PictureError, one_line
+from dataset.errors import PictureError, install, one_line
 from utils.engine.backends import (
     FASTEST_FIRST,
     PRECISIONS,
@@ -29,7 +29,7 @@ from utils.engine.tiled import TiledMatting
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
-from utils.system.errors import UsageError, WeightsError, install
+from utils.system.errors import UsageError, WeightsError
 from utils.system.files import sha256_file
 from utils.system.notes import Note, silent
 from utils.weights.load import open_weights, weights_digest

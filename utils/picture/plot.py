@@ -2,7 +2,8 @@
 
 from contextlib import contextmanager
 
-from utils.system.errors import UsageError, install
+from dataset.errors import install
+from utils.system.errors import UsageError
 from utils.system.files import atomic_path
 
 

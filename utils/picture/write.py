@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from dataset.errors import install
 from utils.system.errors import UsageError
 from utils.system.files import atomic_path
 
@@ -32,7 +33,7 @@ SAVE_OPTIONS = {
     ".exr": {},
 }
 DEEP = (".png", ".tif", ".tiff")
-INSTALL = "pip install -r requirements/pictures.txt"
+INSTALL = install("pictures")
 
 
 def write_picture(path, array, like=None):

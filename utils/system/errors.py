@@ -11,11 +11,6 @@ class WeightsError(ValueError):
     """A weight file cannot be used; the message is one sentence that names the file, the reason and the remedy."""
 
 
-def install(name):
-    """The command that installs the optional packages of requirements/NAME.txt, for messages that one is missing."""
-    return f"pip install -r requirements/{name}.txt"
-
-
 def out_of_memory(error):
     """Whether an error, Python's or Paddle's, means that there is not enough memory."""
     return isinstance(error, MemoryError) or "ResourceExhausted" in str(error) or "Out of memory" in str(error)

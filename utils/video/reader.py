@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from dataset.errors import install
 from dataset.picture import PictureError, find_pictures, read_rgb
 from utils.picture.resize import fit
-from utils.system.errors import UsageError, install
+from utils.system.errors import UsageError
 from utils.system.notes import Note, once, silent
 from utils.video.hdr import HLG, PQ, to_sdr
 
