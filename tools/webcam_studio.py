@@ -15,7 +15,8 @@ import numpy as np
 
 from dataset.picture import PictureError
 from utils.background.follow import ClipBackground
-from utils.picture.blend import over
+from utils.picture.blend import blend
+from utils.picture.foreground import clean_foreground
 from utils.video.reader import FRAME_RATE, Frame, nearest_rate
 
 CAPTURE, VIEW, QUIT = "b", "v", "q"
@@ -131,11 +132,13 @@ class Studio:
         if self.background is None:
             empty = np.zeros_like(src) if self.view == "pha" else self.target.frame(seconds, height, width)
             return np.ascontiguousarray(empty)
-        matte = self.matting(src, self.background(src), self.view == "com")
+        bgr = self.background(src)
+        matte = self.matting(src, bgr, self.view == "com")
         self.matted += 1
         if self.view == "pha":
             return cv2.cvtColor(matte.pha, cv2.COLOR_GRAY2RGB)
-        return over(matte.fgr, matte.pha, self.target.frame(seconds, height, width))
+        fgr = clean_foreground(matte.fgr, matte.pha, src, bgr)
+        return blend(fgr, matte.pha, self.target.frame(seconds, height, width))
 
     def _average(self, src):
         if self._sum is None:

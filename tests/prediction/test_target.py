@@ -1,11 +1,9 @@
 """What the subject is put before: colours, pictures that cover, videos that start again."""
 
-import cv2
 import numpy as np
 import pytest
 
 from dataset.picture import PictureError
-from utils.picture.blend import over
 from utils.picture.resize import cover
 from utils.picture.write import write_picture
 from utils.prediction.target import open_target
@@ -62,30 +60,3 @@ def test_damaged_picture_is_named(tmp_path):
     (tmp_path / "bad.jpg").write_bytes(b"no picture")
     with pytest.raises(PictureError, match="bad.jpg"):
         open_target(tmp_path / "bad.jpg")
-
-
-def test_composite_is_exact_at_both_ends():
-    fgr, bgr = np.full((2, 3, 3), 200, np.uint8), np.full((2, 3, 3), 10, np.uint8)
-    pha = np.array([[0, 128, 255]] * 2, np.uint8)
-    assert over(fgr, pha, bgr)[0, :, 0].tolist() == [10, 105, 200]
-
-
-def test_green_at_the_rim_does_not_come_along():
-    pha = cv2.GaussianBlur(cv2.circle(np.zeros((90, 120), np.uint8), (60, 45), 25, 255, -1), (0, 0), 2)
-    share = pha[..., None] / 255
-    orange, green = np.array([220.0, 120, 40]), np.array([20.0, 200, 40])
-    spilled = np.rint(orange * share + green * (1 - share)).astype(
-        np.uint8
-    )  # a foreground that kept the screen's light
-    grey = np.full((90, 120, 3), 128, np.uint8)
-    wanted = np.rint(orange * share + 128 * (1 - share))
-    error = np.abs(over(spilled, pha, grey) - wanted).max()
-    assert error < 8 < 40 < np.abs(spilled * share + 128 * (1 - share) - wanted).max()
-    np.testing.assert_array_equal(over(spilled, pha, grey)[pha == 255], spilled[pha == 255])
-    np.testing.assert_array_equal(over(spilled, pha, grey)[pha == 0], grey[pha == 0])
-
-
-def test_faint_veil_far_from_anything_solid_keeps_its_colour():
-    fgr, pha = np.full((60, 80, 3), (200, 30, 30), np.uint8), np.full((60, 80), 100, np.uint8)
-    black = np.zeros_like(fgr)
-    assert np.abs(over(fgr, pha, black).astype(int) - np.rint(fgr * (100 / 255))).max() <= 1

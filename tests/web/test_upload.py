@@ -18,7 +18,7 @@ from tools.web.storage import sweep
 from tools.web.upload import Limits, read_upload, shown_name
 from tools.web.words import WORDS, Refused, say
 from utils.background.match import Correction
-from utils.picture.blend import over
+from utils.picture.blend import blend
 from utils.picture.write import write_picture
 
 LIMITS = Limits(megabytes=1, megapixels=1)
@@ -112,11 +112,11 @@ def test_results_are_what_was_matted_and_go_before_colours_and_pictures(pair, tm
     done = matte_pair(Cut(), *pair, Correction("off", "off"), LIMITS, folder)
     assert (done["width"], done["height"]) == (168, 176)
     src, pha = read_rgb(pair[0]), read_alpha(folder / "one_pha.png")
-    assert np.array_equal(read_rgb(folder / "one_fgr.png"), src)
+    assert np.array_equal(read_rgb(folder / "one_fgr.png")[pha == 255], src[pha == 255])
     composite, first = put_before(folder, "#ff0000", None, LIMITS)
-    assert np.array_equal(read_rgb(composite), over(src, pha, np.broadcast_to(np.uint8([255, 0, 0]), src.shape)))
+    assert np.array_equal(read_rgb(composite), blend(src, pha, np.broadcast_to(np.uint8([255, 0, 0]), src.shape)))
     composite, second = put_before(folder, "#ff0000", pair[1], LIMITS)
-    assert np.array_equal(read_rgb(composite), over(src, pha, read_rgb(pair[1])))
+    assert np.array_equal(read_rgb(composite), blend(src, pha, read_rgb(pair[1])))
     assert first != second and not first.exists() and second.exists()
     with pytest.raises(Refused, match="deleted in the meantime"):
         put_before(tmp_path / "none", "#ff0000", None, LIMITS)

@@ -20,8 +20,9 @@ import numpy as np
 
 from dataset.drawn import noisy
 from utils.evaluation.demonstration import cut_out
-from utils.picture.blend import blend, over
+from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
+from utils.picture.foreground import clean_foreground
 from utils.picture.resize import fit
 from utils.picture.sample_pair import IMAGES, read_sample_pair
 from utils.picture.write import write_picture
@@ -64,13 +65,13 @@ def draw_spill(matting, rng):
     composites = {
         "the photograph's colours": blend(src, matte.pha, target),
         "the network's foreground": blend(matte.fgr, matte.pha, target),
-        "--target-bgr": over(matte.fgr, matte.pha, target),
+        "its rim cleaned": blend(clean_foreground(matte.fgr, matte.pha, src, bgr), matte.pha, target),
     }
     rim = (matte.pha > 13) & (matte.pha < 242)
     wanted = blend(fgr, matte.pha, target)[rim].astype(int)
     for name, picture in composites.items():
         print(f"{name}: {np.abs(picture[rim] - wanted).mean():.1f} levels of 255 from the true colours")
-    titles = ["photograph", "the photograph's colours", "--target-bgr"]
+    titles = ["photograph", "the photograph's colours", "its rim cleaned"]
     pictures = [src, *(composites[title] for title in titles[1:])]
     return contact_sheet([pictures, [picture[DETAIL] for picture in pictures]], ["", "detail"], titles, height=300)
 

@@ -16,7 +16,8 @@ from tools.web.upload import read_upload
 from tools.web.words import Refused, refusal
 from utils.background.checks import doubts, match_size
 from utils.background.match import match_background
-from utils.picture.blend import blend, over
+from utils.picture.blend import blend
+from utils.picture.foreground import clean_foreground
 from utils.picture.resize import cover, reduced
 from utils.picture.write import write_picture
 from utils.prediction.loop import without_islets
@@ -48,6 +49,7 @@ def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
     start = time.perf_counter()
     bgr, match = match_background(src, bgr, correction.align, correction.exposure)
     matte = without_islets(matting(src, bgr))
+    matte.fgr = clean_foreground(matte.fgr, matte.pha, src, bgr)
     seconds = time.perf_counter() - start
     name = result_name(src_path)
     for kind in ("pha", "fgr", "com"):
@@ -86,7 +88,7 @@ def put_before(folder, colour, picture_path, limits):
         behind = cover(read_upload(picture_path, limits), *pha.shape)
     else:
         behind = np.broadcast_to(np.uint8(parse_colour(colour)), fgr.shape)
-    composite = over(fgr, pha, behind)
+    composite = blend(fgr, pha, behind)
     name = found[0].name[: -len("_fgr.png")]
     for old in (*folder.glob("*_over.png"), *folder.glob("view_over_*.jpg")):
         old.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dataset.picture import PictureError, read_rgb
@@ -25,7 +24,6 @@ from utils.video.writer import PICTURES, VIDEO, check_format, open_writer
 AUTO = "auto"
 GREEN = "#78ff9b"  # behind the composite where the format has no alpha, as in the original's videos
 SOUNDING = ("com", "fgr")
-RIM = 9  # pixels of colour kept around the subject, so that a lossy video does not smear black into its edges
 LOOKS, APART = 3, 12  # frames that are looked at before the work, and frames between them
 
 
@@ -135,8 +133,7 @@ class ClipSink:
         if kind == "pha" and deep:
             return matte.pha_float
         if kind == "com" and self.target is None and self.format in VIDEO:
-            near = cv2.dilate(matte.pha, np.ones((RIM, RIM), np.uint8))
-            return np.dstack([cv2.copyTo(matte.fgr, near), matte.pha])
+            return np.dstack([matte.fgr, matte.pha])  # not black outside, which a lossy video would smear into edges
         if kind == "com" and self.target is None and deep:
             return np.dstack([np.float32(matte.com[..., :3]) / 255, matte.pha_float])
         return picture_of(kind, matte, capture, self.target, capture.item.time)

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from utils.engine.matte import Matte
+from utils.picture.foreground import clean_foreground
 from utils.picture.islets import islets
 from utils.prediction.pipeline import stream
 from utils.system.errors import user_message
@@ -79,6 +80,8 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
         start = time.perf_counter()
         matte = matting(capture.src, capture.bgr, sink.foreground)
         matte = without_islets(matte) if source.correction.islets else matte
+        if sink.foreground:
+            matte.fgr = clean_foreground(matte.fgr, matte.pha, capture.src, capture.bgr)
         capture = capture._replace(seconds=capture.seconds + time.perf_counter() - start)
         capture = capture._replace(notes=source.look(capture, matte))
         if not sink.pictures:  # they are not to be kept until their turn to be written

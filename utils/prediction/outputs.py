@@ -6,7 +6,7 @@ from typing import Optional
 
 import numpy as np
 
-from utils.picture.blend import over
+from utils.picture.blend import blend
 from utils.picture.contact_sheet import debug_picture
 
 OUTPUT_TYPES = ("pha", "fgr", "com", "err", "ref", "debug")
@@ -46,5 +46,5 @@ def picture_of(kind, matte, capture, target=None, seconds=0):
     if kind == "debug":
         return debug_picture(capture.src, capture.bgr, matte.pha)
     if kind == "com" and target is not None:
-        return over(matte.fgr, matte.pha, target.frame(seconds, *matte.pha.shape))
+        return blend(matte.fgr, matte.pha, target.frame(seconds, *matte.pha.shape))
     return np.asarray(getattr(matte, kind))

@@ -1,9 +1,9 @@
 """What the subject is put before: a colour, a picture or a video.
 
-from utils.picture.blend import over
+from utils.picture.blend import blend
 
 target = open_target("#00ff00")  # or "white", "beach.jpg", "street.mp4"
-composite = over(matte.fgr, matte.pha, target.frame(0, *matte.pha.shape))
+composite = blend(matte.fgr, matte.pha, target.frame(0, *matte.pha.shape))
 """
 
 from pathlib import Path

@@ -1,0 +1,78 @@
+"""The foreground's colours at the rim: the old background's light is gone, what is the subject's own stays."""
+
+import cv2
+import numpy as np
+import pytest
+
+from utils.picture import foreground
+from utils.picture.blend import blend
+from utils.picture.foreground import clean_foreground
+
+ORANGE, GREEN = np.array([220.0, 120, 40]), np.array([20.0, 200, 40])
+
+
+def mixture(subject, share, scene):
+    """Alpha, source and background of a subject, with noise; and a network's foreground, which kept half the light."""
+    rng = np.random.default_rng(0)
+    src, bgr = (x + rng.normal(0, 1, share.shape) for x in (subject * share + scene * (1 - share), scene + 0 * share))
+    spilled = subject * (1 + share) / 2 + scene * (1 - share) / 2
+    return [np.rint(x).clip(0, 255).astype(np.uint8) for x in (spilled, 255 * share[..., 0], src, bgr)]
+
+
+def disc():
+    circle = cv2.circle(np.zeros((90, 120), np.float32), (60, 45), 25, 1, -1)
+    return cv2.GaussianBlur(circle, (0, 0), 2)[..., None].repeat(3, 2)
+
+
+def test_the_old_backgrounds_light_goes():
+    spilled, pha, src, bgr = mixture(ORANGE, disc(), GREEN)
+    fgr = clean_foreground(spilled, pha, src, bgr)
+    grey = np.full(3, 128, np.uint8)
+    wanted = blend(np.broadcast_to(ORANGE.astype(np.uint8), fgr.shape), pha, grey).astype(int)
+    after, before = (int(np.abs(blend(x, pha, grey) - wanted).max()) for x in (fgr, spilled))
+    assert after < 9 < 24 < before
+    np.testing.assert_array_equal(fgr[pha == 255], src[pha == 255])
+
+
+def test_it_goes_on_smoothly_where_the_subject_ends():
+    fgr = clean_foreground(*mixture(ORANGE, disc(), GREEN))
+    corner, step = float(np.abs(fgr - ORANGE)[:10, :10].mean()), int(np.abs(np.diff(fgr.astype(int), axis=0)).max())
+    assert corner < 12 and step < 16
+
+
+def test_strands_of_another_colour_survive():
+    """Dark strands cross a light edge: a mean of solid colours around them would be light."""
+    share = np.zeros((80, 80, 3), np.float32)
+    share[:, :40] = 1
+    subject = np.full((80, 80, 3), (225.0, 190, 160))
+    for y in range(8, 80, 12):
+        share[y : y + 3, 30:70], subject[y : y + 3, 30:70] = 0.7, (45.0, 30, 20)
+    spilled, pha, src, bgr = mixture(subject, share, np.array([90.0, 140, 220]))
+    fgr = clean_foreground(spilled, pha, src, bgr)
+    strands = (share[..., 0] > 0.6) & (share[..., 0] < 1)
+    error = float(np.abs(fgr - subject)[strands].mean())
+    assert error < 25 < float(np.abs(np.array([225.0, 190, 160]) - subject)[strands].mean())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 50), (7, 3), (64, 64), (65, 33)])
+@pytest.mark.parametrize("alpha", [0, 1, 100, 255])
+@pytest.mark.parametrize("large", [10**6, 0])
+def test_any_size_and_flat_alpha(monkeypatch, size, alpha, large):
+    monkeypatch.setattr(foreground, "LARGE", large)
+    src, bgr = np.full((*size, 3), (200, 30, 30), np.uint8), np.full((*size, 3), (20, 60, 200), np.uint8)
+    pha = np.full(size, alpha, np.uint8)
+    fgr = clean_foreground(src, pha, src, bgr)
+    assert fgr.shape == src.shape and fgr.dtype == np.uint8 and fgr.flags.c_contiguous
+    if alpha == 255:
+        np.testing.assert_array_equal(fgr, src)
+
+
+def test_noise_and_misfit_of_the_background_do_not_come_in():
+    """A background that does not fit exactly is trusted less: the rim gets no texture of it."""
+    rng = np.random.default_rng(1)
+    spilled, pha, src, bgr = mixture(ORANGE, disc(), GREEN)
+    other = (bgr + rng.normal(0, 25, bgr.shape)).clip(0, 255).astype(np.uint8)
+    fgr = clean_foreground(spilled, pha, src, other)
+    rim = (pha > 25) & (pha < 230)
+    error = float(np.abs(fgr - ORANGE)[rim].mean())
+    assert error < 22
