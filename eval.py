@@ -26,7 +26,7 @@ from utils.background.match import match_background
 from utils.evaluation.choice import choose_samples, label_doubts
 from utils.evaluation.options import add_flags, check_flags
 from utils.evaluation.report import as_dict, csv_text, side_by_side, text_table
-from utils.evaluation.samples import ClipSet, PredictionFolder
+from utils.evaluation.samples import PredictionFolder, share
 from utils.evaluation.score import CLIP_METRICS, DEFAULT_METRICS, evaluate, gather
 from utils.evaluation.sweep import combinations, draw_sweep, score_all, sweep_table
 from utils.picture.write import write_picture
@@ -61,10 +61,9 @@ def main(argv=None):
     if args.sweep:
         return sweep(argv, args, samples, title)
     predict, describe = open_predictor(args, world, samples)
-    share = samples.share(rank, world) if isinstance(samples, ClipSet) else range(rank, len(samples), world)
-    metrics = args.metrics or (CLIP_METRICS if isinstance(samples, ClipSet) else DEFAULT_METRICS)
+    metrics = args.metrics or (CLIP_METRICS if getattr(samples, "clips", None) else DEFAULT_METRICS)
     hidden = None if rank == 0 else True  # None: shown on a terminal only
-    with tqdm(share, unit="image", disable=hidden) as indices:
+    with tqdm(share(samples, rank, world), unit="image", disable=hidden) as indices:
         report = evaluate(predict, samples, metrics, args.region, args.protocol, indices, args.num_workers)
     if world > 1:
         report = gather(report)

@@ -10,7 +10,7 @@ import eval as door
 from dataset.picture import PictureError
 from tools import make_composites
 from utils.evaluation.report import by_position, text_table
-from utils.evaluation.samples import ClipSet, PredictionFolder
+from utils.evaluation.samples import PredictionFolder, StoredSet, share
 from utils.evaluation.score import CLIP_METRICS, evaluate
 from utils.picture.write import write_picture
 
@@ -71,19 +71,19 @@ def test_the_numbers_are_those_of_robust_video_matting(clips, capsys):
 
 def test_a_frame_that_fails_breaks_the_clip_and_no_clip_runs_into_the_next(clips):
     (clips / "pred/one/pha/0002.png").unlink()
-    samples = ClipSet(clips / "clips")
+    samples = StoredSet(clips / "clips")
     report = evaluate(PredictionFolder(clips / "pred", samples), samples, ["dtssd"], ["all"], num_workers=2)
     numbers = {row["name"]: row["dtssd_all"] for row in report.rows}
     assert [failure["name"] for failure in report.failures] == ["one/0002"]
     without = [name for name, value in numbers.items() if value is None]
     assert without == ["deep/two/0000", "one/0000", "one/0003"]
-    assert samples.share(0, 2) == [0, 1, 2, 3] and samples.share(1, 2) == [4, 5, 6, 7]
+    assert share(samples, 0, 2) == [0, 1, 2, 3] and share(samples, 1, 2) == [4, 5, 6, 7]
 
 
 def test_shorter_clips_are_averaged_by_position(clips):
     (clips / "clips/one/pha/0003.png").unlink()
     (clips / "clips/one/src/0003.png").unlink()
-    samples = ClipSet(clips / "clips")
+    samples = StoredSet(clips / "clips")
     report = evaluate(PredictionFolder(clips / "pred"), samples, ["mad", "dtssd"], ["all"])
     rows = {row["name"]: row["mad_all"] for row in report.rows}
     pairs = [np.mean([rows[f"{clip}/{i:04d}"] for clip in ("one", "deep/two")]) for i in range(3)]
@@ -92,20 +92,20 @@ def test_shorter_clips_are_averaged_by_position(clips):
 
 
 def test_one_background_serves_a_clip_as_the_very_same_array(clips):
-    samples = ClipSet(clips / "clips")
+    samples = StoredSet(clips / "clips")
     assert samples[0].bgr is samples[1].bgr and samples[0].clip == "deep/two"
     (clips / "clips/one/src/0001.png").rename(clips / "clips/one/src/1.png")
     with pytest.raises(
-        PictureError, match="one/src lacks 1 of 4, first 0001; it holds 1 files of other names, first 1"
+        PictureError, match="lacks 1 of 8, first one/0001, in src/; it holds 1 files of other names, first one/1"
     ):
-        ClipSet(clips / "clips")
+        StoredSet(clips / "clips")
 
 
 def test_clips_of_drawn_figures_are_made_for_it(tmp_path):
     write_picture(tmp_path / "rooms/a.png", np.random.RandomState(0).randint(0, 256, (90, 120, 3)).astype(np.uint8))
     arguments = ["--clips", "2", "--frames", "3", "--height", "72", "--backgrounds", f"{tmp_path}/rooms"]
     assert make_composites.main([*arguments, "--output", f"{tmp_path}/clips"]) == 0
-    samples = ClipSet(tmp_path / "clips")
+    samples = StoredSet(tmp_path / "clips")
     assert len(samples) == 6 and samples.name(5) == "clip_2/0002" and samples[0].src.shape == (72, 128, 3)
     assert 0.02 < samples[0].pha.mean() / 255 < 0.8 and (samples[0].pha != samples[1].pha).any()
     far = samples[0].pha == 0  # where only the two photographs' noise differs

@@ -227,7 +227,7 @@ def test_a_set_without_pictures_to_matte_can_be_scored_but_not_predicted(stored)
     with pytest.raises(PictureError, match="no pictures in src/"):
         StoredSet(stored / "set")
     (stored / "set/bgr/b.png").unlink()
-    with pytest.raises(PictureError, match="lacks 1 of 3, first b"):
+    with pytest.raises(PictureError, match="lacks 1 of 3, first b, in bgr/"):
         StoredSet(stored / "set", needs=("pha",))
 
 

@@ -7,7 +7,7 @@ from dataset.data_path import DataError, data_folder
 from dataset.labels import check_labels, looked_at
 from utils.evaluation.composites import Composites
 from utils.evaluation.demonstration import DemonstrationSet
-from utils.evaluation.samples import ClipSet, Samples, StoredSet, clips_in
+from utils.evaluation.samples import Samples, StoredSet, clips_in
 from utils.system.errors import UsageError
 
 
@@ -35,11 +35,10 @@ def choose_samples(
     needs = ("pha",) if predicted else ("src", "bgr", "pha")
     if data_path and not data_path.is_dir():
         raise UsageError(f"--data-path {data_path} does not exist: check the name of the folder")
-    if data_path and not (data_path / "pha").is_dir() and clips_in(data_path):
-        clips = ClipSet(data_path, needs)
-        return clips, f"{data_path}, {len(clips.sets)} clips"
-    if data_path and (predicted or (data_path / "src").is_dir()):
-        return StoredSet(data_path, needs), str(data_path)
+    if data_path and (predicted or (data_path / "src").is_dir() or clips_in(data_path)):
+        stored = StoredSet(data_path, needs)
+        clips = f", {len(set(stored.clips.values()))} clips" if stored.clips else ""
+        return stored, f"{data_path}{clips}"
     if predicted:
         raise UsageError("--pred needs --data-path with the set that it belongs to")
     protocol = "reference" if protocol == "reference" else "paper-like"
@@ -61,4 +60,4 @@ def label_doubts(samples: Samples) -> list[str]:
     """Warnings about the alphas of samples on disk, see dataset.labels.check_labels; raises DataError as it does."""
     if isinstance(samples, Composites):
         return check_labels(looked_at(samples.foregrounds))
-    return check_labels(samples.labels()) if isinstance(samples, (StoredSet, ClipSet)) else []
+    return check_labels(samples.labels()) if isinstance(samples, StoredSet) else []

@@ -34,7 +34,6 @@ _CONNECTIVITY_TOLERANCE = np.float32(0.15)
 def sad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
     """Sum of absolute differences: sum |pred - true| / 1000, in thousands of full pixels.
 
-    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
     Source: compute_sad_loss of the original evaluation.
     """
     return float(np.abs(_difference(pred, true))[_region(pred, trimap)].sum()) / 1000
@@ -43,7 +42,6 @@ def sad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None)
 def mse(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
     """Mean squared error: mean (pred - true)^2 * 1000, in thousandths; 0 if the trimap has no unknown pixel.
 
-    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
     Source: compute_mse_loss of the original evaluation.
     """
     return _mean(np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000
@@ -52,7 +50,6 @@ def mse(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None)
 def mad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
     """Mean absolute difference: mean |pred - true| * 1000, in thousandths; 0 if the trimap has no unknown pixel.
 
-    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
     Source: the evaluation of Robust Video Matting (Lin et al., WACV 2022), whole picture there.
     """
     return _mean(np.abs(_difference(pred, true))[_region(pred, trimap)]) * 1000
@@ -64,7 +61,6 @@ def grad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None
     Each alpha is first stretched by its own minimum and maximum to 0..1 (a constant one has gradient 0), then filtered
     with 9 x 9 first derivatives of a Gaussian, sigma 1.4, of unit Frobenius norm, with replicated borders.
 
-    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
     Source: compute_gradient_loss of the original evaluation; Rhemann et al. 2009.
     """
     _check_pair(pred, true)
@@ -80,7 +76,6 @@ def conn(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None
     phi = 1 - d where d >= 0.15, else 1. Of regions of equal size the first in column order is taken. Where no pixel
     of both reaches a level the region is empty (the original script stops with an error there).
 
-    Args: alphas (H, W) and an optional trimap, as the module says. Returns float >= 0.
     Source: compute_connectivity_error of the original evaluation, step 0.1; Rhemann et al. 2009.
     """
     _check_pair(pred, true)

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
@@ -31,19 +31,27 @@ def text_table(report: Report) -> str:
     rows = [["region", *metrics], ["", *(UNITS[name] for name in metrics)]]
     for region in REGIONS:
         if any(column.endswith(f"_{region}") for column in report.columns):
-            rows.append([region, *(_digits(means.get(f"{name}_{region}")) for name in metrics)])
+            rows.append([region, *(digits(means.get(f"{name}_{region}")) for name in metrics)])
     if means.get("dtssd_all") is not None:
-        rows.append(["as RVM", *(_digits(by_position(report, f"{name}_all")) for name in metrics)])
+        rows.append(["as RVM", *(digits(by_position(report, f"{name}_all")) for name in metrics)])
     return "\n".join(f"{first:8}" + "".join(f"{cell:>12}" for cell in cells) for first, *cells in rows)
 
 
 def markdown_table(reports: dict[str, Report]) -> str:
     """Means of several reports with the same columns, {method: report}: one row a method, three digits."""
-    columns = [column.rpartition("_") for column in next(iter(reports.values())).columns]
-    heads = [f"{name} {region}, {UNITS[name]}" for name, _, region in columns]
-    rows = [["method", "images", *heads], ["---"] * (len(heads) + 2)]
-    rows += [[name, str(len(r.rows)), *map(_digits, r.means.values())] for name, r in reports.items()]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    rows = [["method", "images", *map(with_unit, next(iter(reports.values())).columns)]]
+    rows += [[name, str(len(r.rows)), *map(digits, r.means.values())] for name, r in reports.items()]
+    return markdown(rows)
+
+
+def with_unit(column: str) -> str:
+    """Head of a column: sad_all -> "sad all, 1000 px"."""
+    return f"{column.replace('_', ' ')}, {UNITS[column.rpartition('_')[0]]}"
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; the first row is its head."""
+    return "".join(f"| {' | '.join(row)} |\n" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
 
 
 def by_position(report: Report, column: str) -> float:
@@ -59,7 +67,8 @@ def by_position(report: Report, column: str) -> float:
     return float(np.mean([np.mean(values) for values in positions.values()]))
 
 
-def _digits(value):
+def digits(value: Optional[float]) -> str:
+    """Three digits, `-` for None."""
     return "-" if value is None else f"{value:.3f}"
 
 

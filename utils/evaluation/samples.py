@@ -3,8 +3,8 @@
 Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Callable, Optional, Protocol, Union
@@ -47,26 +47,33 @@ class Samples(Protocol):
 class StoredSet:
     """Samples of a folder with `src`, `bgr` and `pha`, and `fgr` and `trimap` if there, paired by name.
 
-    Made by tools/make_composites.py or by any other program. A single picture in `bgr` belongs to all. `needs` names
-    the parts that must be there. Raises PictureError naming what is missing.
+    A folder without `pha` of its own is one of clips: every folder below it that holds `pha` is a clip, laid out like
+    that, and its frames are called CLIP/FRAME. A single picture in `bgr` belongs to all, or to all of its clip. `needs`
+    names the parts that must be there. Raises PictureError naming what is missing.
+
+    clips: {name of a frame: its clip}, empty for photographs.
     """
 
     def __init__(self, folder: Union[str, Path], needs: tuple[str, ...] = ("src", "bgr", "pha")):
         folder = Path(folder)
-        self.parts = {part: by_name(folder / part) for part in PARTS if (folder / part).is_dir()}
+        clips = clips_in(folder)
+        self.parts = {part: files for part in PARTS if (files := _files(folder, clips, part))}
         for part in needs:
-            if not self.parts.get(part):
+            if part not in self.parts:
                 raise PictureError(f"{folder} is no benchmark set: it has no pictures in {part}/")
         self.names = sorted(self.parts["pha"])
-        if len(self.parts.get("bgr", ())) == 1:
-            self.parts["bgr"] = dict.fromkeys(self.names, *self.parts["bgr"].values())
+        self.clips = {f"{clip}/{name}": clip for clip in clips for name in by_name(folder / clip / "pha")}
+        bgr = self.parts.get("bgr", {})
+        for clip in clips or [""]:
+            single = [name for name in bgr if name.startswith(f"{clip}/") or not clip]
+            if len(single) == 1:
+                bgr.update((name, bgr[single[0]]) for name in self.names if self.clips.get(name, "") == clip)
         for part, pictures in self.parts.items():
             missing = [name for name in self.names if name not in pictures]
             if missing:
-                raise PictureError(
-                    f"{folder}/{part} lacks {len(missing)} of {len(self.names)}, first {missing[0]}"
-                    + _others(pictures.keys() - set(self.names))
-                )
+                others = _others(pictures.keys() - set(self.names))
+                first = f"{len(missing)} of {len(self.names)}, first {missing[0]}"
+                raise PictureError(f"{folder} lacks {first}, in {part}/{others}")
         self._bgr = lru_cache(1)(read_rgb)  # the very same array for frames that share it: engines know it again
 
     def __len__(self) -> int:
@@ -82,7 +89,7 @@ class StoredSet:
         for part, picture in pictures.items():
             if picture.shape[:2] != pictures["pha"].shape:
                 raise PictureError(f"{self.parts[part][name]} differs in size from {self.parts['pha'][name]}")
-        return Sample(name, **pictures)
+        return Sample(name, **pictures, clip=self.clips.get(name))
 
     def labels(self, count: int = 8) -> Iterator[tuple[Path, np.ndarray, Optional[np.ndarray]]]:
         """(file of the alpha, pha, fgr or None) of some samples, for dataset.labels.check_labels."""
@@ -94,40 +101,28 @@ class StoredSet:
                 continue
 
 
-class ClipSet:
-    """Frames of clips: every folder below `folder` that holds `pha` is a clip, laid out as a StoredSet.
-
-    Samples are called CLIP/FRAME and come clip by clip, frames sorted by name. `needs` as in StoredSet.
-    """
-
-    def __init__(self, folder: Path, needs: tuple[str, ...] = ("src", "bgr", "pha")):
-        self.sets = {clip.relative_to(folder).as_posix(): StoredSet(clip, needs) for clip in clips_in(folder)}
-        self.places = [(clip, i) for clip, frames in self.sets.items() for i in range(len(frames))]
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def name(self, index: int) -> str:
-        clip, frame = self.places[index]
-        return f"{clip}/{self.sets[clip].name(frame)}"
-
-    def __getitem__(self, index: int) -> Sample:
-        clip, frame = self.places[index]
-        return replace(self.sets[clip][frame], name=self.name(index), clip=clip)
-
-    def share(self, rank: int, world: int) -> list[int]:
-        """Indices for one of several processes: whole clips."""
-        clips = list(self.sets)
-        return [index for index, (clip, _) in enumerate(self.places) if clips.index(clip) % world == rank]
-
-    def labels(self) -> Iterator[tuple[Path, np.ndarray, Optional[np.ndarray]]]:
-        """As of StoredSet, one frame of each clip."""
-        return (item for frames in self.sets.values() for item in frames.labels(1))
+def share(samples: Samples, rank: int, world: int) -> Sequence[int]:
+    """Indices for one of several processes; a clip is not divided."""
+    clips: dict[str, str] = getattr(samples, "clips", {})
+    order = {clip: number for number, clip in enumerate(dict.fromkeys(clips.values()))}
+    if not clips:
+        return range(rank, len(samples), world)
+    return [index for index in range(len(samples)) if order[clips[samples.name(index)]] % world == rank]
 
 
-def clips_in(folder: Path) -> list[Path]:
-    """Folders below a folder that hold `pha`, sorted."""
-    return sorted(path.parent for path in folder.rglob("pha") if path.is_dir() and path.parent != folder)
+def clips_in(folder: Path) -> list[str]:
+    """Folders below a folder that hold `pha`, relative to it, sorted; none if it holds one itself."""
+    found = [] if (folder / "pha").is_dir() else folder.rglob("pha")
+    return sorted(path.parent.relative_to(folder).as_posix() for path in found if path.is_dir())
+
+
+def _files(folder, clips, part):
+    """name -> file of FOLDER/PART, and CLIP/name -> file of FOLDER/CLIP/PART."""
+    files = by_name(folder / part) if (folder / part).is_dir() else {}
+    for clip in clips:
+        if (folder / clip / part).is_dir():
+            files.update((f"{clip}/{name}", path) for name, path in by_name(folder / clip / part).items())
+    return files
 
 
 def _others(names):
@@ -142,21 +137,17 @@ class PredictionFolder:
     """
 
     def __init__(self, folder: Union[str, Path], samples: Optional[Samples] = None):
-        folder = Path(folder)
-        if clips_in(folder):
-            found = {clip.relative_to(folder).as_posix(): clip for clip in clips_in(folder)}
-            self.folder, self.pha, self.fgr = folder, _of_clips(found, "pha"), _of_clips(found, "fgr")
-        else:
-            self.folder = folder / "pha" if (folder / "pha").is_dir() else folder
-            self.pha = by_name(self.folder)
-            self.fgr = by_name(folder / "fgr") if self.folder != folder and (folder / "fgr").is_dir() else {}
-        names = {samples.name(index) for index in range(len(samples))} if samples else set(self.pha)
-        if not names & self.pha.keys():
-            raise PictureError(f"{self.folder} has none of {len(names)} alphas, first {min(names)}{_others(self.pha)}")
+        self.folder = folder = Path(folder)
+        clips = clips_in(folder)
+        self.pha = _files(folder, clips, "pha") or by_name(folder)
+        self.fgr = _files(folder, clips, "fgr")
+        names = {samples.name(index) for index in range(len(samples))} if samples else set()
+        if names and not names & self.pha.keys():
+            raise PictureError(f"{folder} has none of {len(names)} alphas, first {min(names)}{_others(self.pha)}")
 
     def __call__(self, sample: Sample) -> tuple[np.ndarray, Optional[np.ndarray]]:
         if sample.name not in self.pha:
-            raise PictureError(f"{self.folder / sample.name}.png is missing: predict this picture too")
+            raise PictureError(f"{self.folder} has no {sample.name}.png: it is missing, predict this picture too")
         pha = self._read(read_alpha, self.pha[sample.name], sample)
         fgr = self._read(read_rgb, self.fgr[sample.name], sample) if sample.name in self.fgr else None
         return pha, fgr
@@ -173,15 +164,6 @@ class PredictionFolder:
         if (height, width) != (true_height, true_width):
             raise PictureError(f"{path} is {width}x{height}, its truth {true_width}x{true_height}: they must agree")
         return picture
-
-
-def _of_clips(clips, part):
-    return {
-        f"{clip}/{name}": path
-        for clip, folder in clips.items()
-        if (folder / part).is_dir()
-        for name, path in by_name(folder / part).items()
-    }
 
 
 def by_name(folder: Union[str, Path]) -> dict[str, Path]:

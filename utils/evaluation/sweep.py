@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Callable
 
-from utils.evaluation.report import UNITS
+from utils.evaluation.report import digits, markdown, with_unit
 from utils.evaluation.samples import Samples
 from utils.evaluation.score import Predict, Report, evaluate
 from utils.picture.plot import figure
@@ -53,30 +53,25 @@ def score_all(
 def sweep_table(points: Sequence[Point]) -> str:
     """Markdown: one row a combination with its settings, means and seconds per picture."""
     settings, report, _ = points[0]
-    units = [f"{name} {region}, {UNITS[name]}" for name, _, region in (c.rpartition("_") for c in report.columns)]
-    rows = [[*settings, *units, "s per picture"], ["---"] * (len(settings) + len(units) + 1)]
-    for settings, report, seconds in points:
-        means = ("-" if mean is None else f"{mean:.3f}" for mean in report.means.values())
-        rows.append([*settings.values(), *means, f"{seconds:.3f}"])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    rows = [[*settings, *map(with_unit, report.columns), "s per picture"]]
+    rows += [[*s.values(), *map(digits, report.means.values()), digits(seconds)] for s, report, seconds in points]
+    return markdown(rows)
 
 
 def draw_sweep(points: Sequence[Point], path: Path) -> None:
     """Draw the first column over seconds per picture, a line for each value of all settings but the first."""
-    first, *_ = points[0][0]
+    lines: dict[str, list[tuple[float, float]]] = {}
     column = points[0][1].columns[0]
-    lines: dict[str, list[tuple[float, float, str]]] = {}
-    for settings, report, seconds in points:
-        others = ", ".join(f"{name} {value}" for name, value in settings.items() if name != first)
-        lines.setdefault(others, []).append((seconds, report.means[column] or 0.0, settings[first]))
     with figure(path, figsize=(6.4, 4)) as drawn:
         axes = drawn.subplots()
-        for others, line in lines.items():
-            axes.plot(*list(zip(*line))[:2], marker="o", label=others)
-            for seconds, mean, value in line:
-                axes.annotate(value, (seconds, mean), textcoords="offset points", xytext=(4, 4), fontsize=8)
-        axes.set(xlabel="seconds per picture", ylabel=f"{column.replace('_', ' ')}, {UNITS[column.rpartition('_')[0]]}")
-        axes.set_title(f"points: {first}", fontsize=9)
+        for settings, report, seconds in points:
+            (first, value), *others = settings.items()
+            point = seconds, report.means[column] or 0.0
+            lines.setdefault(", ".join(f"{name} {value}" for name, value in others), []).append(point)
+            axes.annotate(value, point, textcoords="offset points", xytext=(4, 4), fontsize=8)
+        for label, line in lines.items():
+            axes.plot(*zip(*line), marker="o", label=label)
+        axes.set(xlabel="seconds per picture", ylabel=with_unit(column), title=f"points: {first}")
         axes.grid(alpha=0.3)
         if len(lines) > 1:
             axes.legend(loc="upper right")
