@@ -4,7 +4,7 @@ python eval.py                                            PhotoMatte85 in data/,
 python eval.py --data-path DATA/set                       a set made by tools/make_composites.py
 python eval.py --data-path DATA/people/valid --backgrounds DATA/backgrounds/valid         composites made on the way
 python eval.py --data-path DATA/set --pred output/theirs  alphas on disk, from any program
-python eval.py --data-path DATA/set --align auto --match-exposure auto     with predict.py's corrections, off by default
+python eval.py --data-path DATA/set --align auto --match-exposure auto --remove-islets      corrected as by predict.py
 python eval.py --data-path CLIPS                          clips: folders with frames in src, pha, bgr
 python eval.py --data-path DATA/set --sweep refine-sample-pixels=20000,80000 backbone-scale=0.25,0.5   accuracy, time
 python eval.py --protocol reference                       the arithmetic of the earlier Paddle reproduction
@@ -31,6 +31,7 @@ from utils.evaluation.score import CLIP_METRICS, DEFAULT_METRICS, evaluate, gath
 from utils.evaluation.sweep import combinations, draw_sweep, score_all, sweep_table
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
+from utils.prediction.loop import without_islets
 from utils.system.command_line import command_line, printer
 from utils.system.files import write_json, write_text
 from utils.system.ranks import rank_and_count
@@ -100,11 +101,14 @@ def open_predictor(args, world=1, samples=None):
     def predict(sample):
         bgr, _ = match_background(sample.src, sample.bgr, args.align, args.match_exposure)
         matte = matting(sample.src, bgr, "fgr_mse" in (args.metrics or DEFAULT_METRICS))
+        matte = without_islets(matte) if args.remove_islets else matte
         return matte.pha_float if args.protocol == "reference" else matte.pha, matte.fgr
 
     def describe():
         network = f"{matting.backbone}, weights {Path(matting.weights).name}, refine {args.refine_mode}"
-        return f"{network}, engine {matting.engine}; align {args.align}, match exposure {args.match_exposure}"
+        corrections = f"align {args.align}, match exposure {args.match_exposure}"
+        islets = "removed" if args.remove_islets else "kept"
+        return f"{network}, engine {matting.engine}; {corrections}, islets {islets}"
 
     return predict, describe
 

@@ -21,6 +21,7 @@ from utils.evaluation.composites import Composites
 from utils.evaluation.demonstration import DemonstrationSet
 from utils.evaluation.trimap import make_trimap
 from utils.picture.write import write_picture
+from utils.predictor import Matte
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -131,14 +132,16 @@ def test_the_score_is_that_of_the_files_that_predict_writes(tmp_path, capsys, mo
     for part, picture in (("src", sample.src), ("bgr", aside), ("pha", sample.pha)):
         write_picture(tmp_path / "set" / part / "drawn.png", picture)
     same = ["--engine", "paddle", "--align", mode, "--match-exposure", mode]
+    islets = [["--keep-islets"], []] if mode == "off" else [[], ["--remove-islets"]]
     pair = ["--src", f"{tmp_path}/set/src", "--bgr", f"{tmp_path}/set/bgr", "--output-types", "pha"]
-    assert predict.main([*pair, "--output-dir", f"{tmp_path}/written", *same]) == 0
+    assert predict.main([*pair, "--output-dir", f"{tmp_path}/written", *same, *islets[0]]) == 0
     written = ["--data", f"{tmp_path}/set", "--pred", f"files={tmp_path}/written", "--metrics", "sad"]
     assert compare.main([*written, "--output", f"{tmp_path}/table.md"]) == 0
     capsys.readouterr()
     arguments = ["--data-path", f"{tmp_path}/set", "--metrics", "sad", "--output", f"{tmp_path}/report.json", *same]
-    assert door.main(arguments) == 0
-    assert f"engine paddle; align {mode}, match exposure {mode}" in capsys.readouterr().out
+    assert door.main([*arguments, *islets[1]]) == 0
+    done = "removed" if mode == "auto" else "kept"
+    assert f"engine paddle; align {mode}, match exposure {mode}, islets {done}" in capsys.readouterr().out
     means = json.loads((tmp_path / "report.json").read_text())["means"]
     row = (tmp_path / "table.md").read_text().splitlines()[-1]
     assert row == f"| files | 1 | {means['sad_all']:.3f} | {means['sad_unknown']:.3f} |"
@@ -151,6 +154,21 @@ def test_predictions_of_other_names_are_told_once(people, capsys):
     assert score(people) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "none of 4 alphas, first a; it holds 4 files of other names, first a_alpha" in line
+
+
+def test_weak_islets_are_removed_on_demand(people, monkeypatch, capsys):
+    speck = np.zeros((64, 48), np.uint8)
+    speck[:32], speck[56:60, 4:8] = 255, 30
+    fake = {"backbone": "none", "weights": "none", "engine": "none"}
+    fake["__call__"] = lambda *_: Matte(speck, None, lambda: speck / np.float32(255), None, None)
+    monkeypatch.setattr(door, "matting_from", lambda args, tell: type("Fake", (), fake)())
+    sads = []
+    for flags in ([], ["--remove-islets"]):
+        arguments = ["--data-path", f"{people}/set", "--metrics", "sad", "--region", "all", *flags]
+        assert door.main([*arguments, "--output", f"{people}/report.json"]) == 0
+        sads.append(json.loads((people / "report.json").read_text())["means"]["sad_all"])
+        assert f"islets {'removed' if flags else 'kept'}" in capsys.readouterr().out
+    assert sads[0] - sads[1] == pytest.approx(16 * 30 / 255 / 1000)
 
 
 class Dimmed:
