@@ -4,8 +4,9 @@ python -m tools.export --format onnx --output matting.onnx
 python -m tools.export --format paddle --model-type base --output base
 python -m tools.export --format onnx --refine-mode thresholding --size 1080 1920 --output hd.onnx
 
-The graph takes src and bgr, (1, 3, H, W) float32 RGB 0..1, and returns what `MattingBase` or `MattingRefine` of `model`
-returns. predict.py needs none of this: it exports faster programs by itself.
+The graph takes src and bgr, (N, 3, H, W) float32 RGB 0..1 of any N, H and W, and returns what `MattingBase` or
+`MattingRefine` of `model` returns: pha, fgr, err and hid, or pha, fgr, pha_sm, fgr_sm, err_sm and ref_sm. predict.py
+needs none of this: it exports faster programs by itself.
 """
 
 import sys
@@ -27,15 +28,18 @@ from dataset.errors import install, one_line
 from model.matting import BACKBONES
 from model.refiner import MODES
 from utils.engine.backends import NEEDS_OLD_FORMAT, missing_packages, open_program
-from utils.engine.export import save_onnx, save_paddle, store_as_float16
+from utils.engine.export import OPSET, OPSETS, describe_onnx, describe_paddle, save_onnx, save_paddle, store_as_float16
+from utils.engine.programs import AnySize
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
 from utils.system.command_line import UsageError, command_line
-from utils.weights.load import DEFAULT_WEIGHTS, open_weights
+from utils.weights.load import DEFAULT_WEIGHTS, open_weights, weights_digest
 
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
-SIZES = ((288, 512), (180, 300))  # validated where the graph takes any size
+SIZES = ((288, 512), (180, 300), (123, 402))  # validated where the graph takes any size
+OUTPUTS = {"base": ("pha", "fgr", "err", "hid"), "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm")}
+OF_REFINE = ("backbone_scale", "refine_mode", "refine_sample_pixels", "refine_threshold")
 OTHER_CELLS = 2e-3  # share of pixels in cells that only one of the two refines, because of rounding
 
 
@@ -52,14 +56,18 @@ def main(argv=None):
             f"Paddle {paddle.__version__} cannot export MattingRefine for any size: use Paddle 3.2.2, or pass "
             "--model-type base"
         )
-    inputs = [InputSpec([1, 3, height, width], "float32", name) for name in ("src", "bgr")]
+    batch = 1 if NEEDS_OLD_FORMAT else None
+    inputs = [InputSpec([batch, 3, height, width], "float32", name) for name in ("src", "bgr")]
+    outputs, metadata = OUTPUTS[args.model_type], describe(args)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "net"
         save_paddle(model, inputs, path, NEEDS_OLD_FORMAT)
+        describe_paddle(path, outputs, metadata)
         if args.format == "onnx":
             if missing_packages("onnxruntime")[-1:] == ["paddle2onnx"]:
                 raise UsageError(f"--format onnx needs paddle2onnx: {install('engines')}")
-            save_onnx(path)
+            save_onnx(path, args.opset)
+            describe_onnx(path, outputs, metadata)
             if args.storage == "float16":
                 store_as_float16(f"{path}.onnx")
         engines = ("inference",) if args.format == "paddle" else ("onnxruntime", "openvino")
@@ -91,21 +99,30 @@ def parse(argv):
     parser.add_argument(
         "--storage", choices=("float32", "float16"), default="float32", help="of ONNX weights (default float32)"
     )
+    parser.add_argument("--opset", type=int, choices=OPSETS, default=OPSET, help=f"of ONNX operators (default {OPSET})")
     parser.add_argument("--no-validate", dest="validate", action="store_false", help="write without comparing")
     args = parser.parse_args(argv)
-    if args.size and (min(args.size) < 4 or args.size[0] % 4 or args.size[1] % 4):
-        raise UsageError(f"--size {args.size[0]} {args.size[1]}: height and width must be divisible by 4")
+    if args.size and min(args.size) < 4:
+        raise UsageError(f"--size {args.size[0]} {args.size[1]}: height and width must be at least 4")
     if args.storage == "float16" and args.format != "onnx":
         raise UsageError("--storage float16 needs --format onnx: Paddle Inference reads float32 on a CPU")
     return args
 
 
 def build_model(args):
-    options = {}
-    if args.model_type == "refine":
-        names = ("backbone_scale", "refine_mode", "refine_sample_pixels", "refine_threshold")
-        options = {name: getattr(args, name) for name in names}
-    return open_weights(args.model_path).build(args.model_backbone, args.model_type, **options)
+    """The network that the flags describe, for any size: MattingBase, or MattingRefine in AnySize."""
+    weights = open_weights(args.model_path)
+    args.model_backbone = args.model_backbone or weights.backbone
+    if args.model_type == "base":
+        return weights.build(args.model_backbone, "base")
+    return AnySize(weights.build(args.model_backbone, **{name: getattr(args, name) for name in OF_REFINE}))
+
+
+def describe(args):
+    """What the exported file is of: {name: text}."""
+    names = ("model_type", "model_backbone", *(OF_REFINE if args.model_type == "refine" else ()), "storage")
+    weights = {"weights": Path(args.model_path).name, "weights_sha256": weights_digest(args.model_path)}
+    return {"model": "BackgroundMattingV2", **weights, **{name: str(getattr(args, name)) for name in names}}
 
 
 def validate(args, model, engine, path):
@@ -142,7 +159,7 @@ def sample_pair(size):
 
 def random_pair(size):
     rng = np.random.default_rng(0)
-    return [rng.random((1, 3, *size), np.float32) for _ in range(2)]
+    return [rng.random((1 if NEEDS_OLD_FORMAT else 2, 3, *size), np.float32) for _ in range(2)]
 
 
 if __name__ == "__main__":

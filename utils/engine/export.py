@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from paddle.static import InputSpec
 import model as network
 from utils.engine import programs
 
-OPSET = 17
+OPSET, OPSETS = 17, range(16, 22)  # before 16, ONNX reads windows half a pixel aside
 TRACED = [
     sys.modules[name] for name in sorted(sys.modules) if name == network.__name__ or name.startswith("model.")
 ] + [programs]
@@ -58,6 +59,7 @@ def save_paddle(layer, inputs, path, old_format=False):
         tempfile.TemporaryDirectory(dir=Path(path).parent) as scratch,
         _silent(),
         mock.patch.object(dy2static, "get_temp_dir", lambda: scratch),
+        mock.patch.object(layer, "forward", layer.forward),  # to_static leaves the traced one in its place
         guard() if guard else contextlib.nullcontext(),
     ):
         traced = paddle.jit.to_static(layer, input_spec=inputs, full_graph=True)
@@ -74,8 +76,8 @@ def program_file(path):
     raise FileNotFoundError(f"{path}.json: the exported model is missing")
 
 
-def save_onnx(path):
-    """Convert PATH.json or .pdmodel with PATH.pdiparams to PATH.onnx.
+def save_onnx(path, opset=OPSET):
+    """Convert PATH.json or .pdmodel with PATH.pdiparams to PATH.onnx, of an operator set of OPSETS.
 
     Raises ImportError if paddle2onnx is missing, RuntimeError if it cannot convert the model.
     """
@@ -88,13 +90,63 @@ def save_onnx(path):
             str(program_file(path)),
             f"{path}.pdiparams",
             str(target),
-            opset_version=OPSET,
+            opset_version=opset,
             enable_onnx_checker=True,
             optimize_tool="None",
         )
     if not target.exists():
         raise RuntimeError("paddle2onnx wrote no file")
     return target
+
+
+def describe_paddle(path, outputs, metadata):
+    """Name the outputs of PATH.json and put a dict of texts at its "metadata"; a .pdmodel stays as it is."""
+    file = program_file(path)
+    if file.suffix == ".json":
+        text = file.read_text("utf-8")
+        for number, name in enumerate(outputs):
+            text = text.replace(f'"fetch_name_{number}"', f'"{name}"')
+        file.write_text(json.dumps({**json.loads(text), "metadata": metadata}), "utf-8")
+
+
+def describe_onnx(path, outputs, metadata):
+    """Make PATH.onnx, a network that paddle2onnx has converted, one that any program can use as it is.
+
+    Outputs and free axes get names and the file a dict of texts as its metadata. What nothing reads goes. Windows are
+    read from the picture that their cell lies in, where paddle2onnx always takes the first of a batch.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    file = f"{path}.onnx"
+    model = onnx.load(file)
+    graph, nodes = model.graph, []
+    names = dict(zip((value.name for value in graph.output), outputs))
+    for node in graph.node:
+        nodes.append(node)
+        if node.op_type == "NonZero":  # (3, n): picture, row and column of each cell to be refined
+            zero = helper.make_tensor("zero", TensorProto.INT64, [], [0])
+            nodes.append(helper.make_node("Constant", [], ["cells.zero"], value=zero))
+            nodes.append(helper.make_node("Gather", [node.output[0], "cells.zero"], ["cells.picture"], axis=0))
+        if node.op_type == "RoiAlign":
+            node.input[2] = "cells.picture"
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.get(name, name) for name in tensors]
+    read, kept = set(outputs), []
+    for node in reversed(nodes):
+        if read & set(node.output):
+            read.update(node.input)
+            kept.insert(0, node)
+    del graph.node[:]
+    graph.node.extend(kept)
+    for value in (*graph.input, *graph.output):
+        value.name = names.get(value.name, value.name)
+        size = "" if value.name in ("src", "bgr", "pha", "fgr") else f"{value.name}_"
+        for axis, name in zip(value.type.tensor_type.shape.dim, ("batch", "", f"{size}height", f"{size}width")):
+            if axis.dim_param:
+                axis.dim_param = name
+    helper.set_model_props(model, metadata)
+    onnx.save(model, file)
 
 
 @contextlib.contextmanager
@@ -123,13 +175,7 @@ def store_as_float16(path):
 
     model = onnx.load(str(path))
     casts = []
-    for tensor in model.graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
-            continue
-        name, half = tensor.name, numpy_helper.to_array(tensor).astype("float16")
-        tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    for node in list(model.graph.node):  # some converters keep weights as Constant nodes
+    for node in list(model.graph.node):  # paddle2onnx keeps weights as Constant nodes
         value = next((a.t for a in node.attribute if a.name == "value"), None) if node.op_type == "Constant" else None
         if value is None or value.data_type != TensorProto.FLOAT or len(value.dims) < 2:
             continue

@@ -28,6 +28,30 @@ DENSE = 5  # alpha, residual and error
 LEVELS = 255.0
 
 
+class AnySize(nn.Layer):
+    """A network for pictures of any size, which repeats their last row and column up to multiples of 4.
+
+    Args:
+        network: MattingRefine.
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+        self.eval()
+
+    def forward(self, src, bgr):
+        """As MattingRefine; pha and fgr have the pictures' size, the coarse outputs that of the enlarged ones."""
+        height, width = size_of(src)
+        pictures = paddle.concat([src, bgr], axis=1)  # which refuses pictures of two sizes
+        for axis, length in ((2, height), (3, width)):
+            index = paddle.arange((length + 3) // 4 * 4, dtype="int64")
+            index = paddle.minimum(index, paddle.full_like(index, 1) * (length - 1))
+            pictures = paddle.gather(pictures, index, axis=axis)
+        pha, fgr, *coarse = self.network(pictures[:, :3], pictures[:, 3:])
+        return pha[:, :, :height, :width], fgr[:, :, :height, :width], *coarse
+
+
 class CoarseProgram(nn.Layer):
     """The coarse network up to alpha, residual and error.
 
