@@ -27,7 +27,7 @@ KINDS = {
         False,
         "its corners are opaque and its middle is not: if that is wrong, invert the alpha",
     ),
-    "mask": (False, "it has no soft pixel: a mask rather than an alpha, edges and hair will be hard"),
+    "mask": (False, "it has no soft pixel, edges and hair will be hard: give a matte instead of a mask"),
     "premultiplied": (
         False,
         "the foreground's colours fade with alpha, as if multiplied by it: divide them by alpha / 255",

@@ -124,7 +124,8 @@ def draw_sheet(pictures, count=8, columns=2):
             fgr, pha = item
             tiles.append([fgr, pha, blend(fgr, pha, np.uint8([60, 180, 90]))])
             kind = kind_of(pha, fgr)
-            labels.append(f"{kind}: {KINDS[kind][1]}" if kind else "")
+            side = "right: " if len(tiles) % columns == 0 else "left: "
+            labels.append(side + KINDS[kind][1] if kind else "")
         else:
             tiles.append([item])
             labels.append("")

@@ -20,17 +20,11 @@ def choose_samples(
     seed: int,
     height: Optional[int],
 ) -> tuple[Samples, str]:
-    """The samples to score, and a line or more that tell what they are.
+    """The samples to score, and a line or more that tell what they are; raises UsageError, PictureError, DataError.
 
-    Args:
-        data_path: a set with `src`, `bgr` and `pha`, a folder of such clips, or foregrounds; None: PhotoMatte85 below
-            `data_root`, or else the demonstration set.
-        backgrounds: for foregrounds; None: those below `data_root`.
-        predicted: whether predictions are on disk, so that a set needs no more than `pha`.
-        protocol: `"reference"` composes by the earlier reproduction's protocol, anything else as in the paper.
-        seed, height: of composites, see utils.evaluation.composites.
-
-    Raises UsageError or PictureError for what is missing.
+    data_path is a set with `src`, `bgr` and `pha`, a folder of such clips, or foregrounds; None means PhotoMatte85 below
+    `data_root`, or else the demonstration set. A set needs no more than `pha` if its predictions are on disk.
+    `"reference"` composes by the earlier reproduction's protocol, anything else as in the paper.
     """
     needs = ("pha",) if predicted else ("src", "bgr", "pha")
     if data_path and not data_path.is_dir():
