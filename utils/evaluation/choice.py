@@ -22,7 +22,7 @@ def choose_samples(
 ) -> tuple[Samples, str]:
     """The samples to score, and a line or more that tell what they are; raises UsageError, PictureError, DataError.
 
-    data_path is a set with `src`, `bgr` and `pha`, a folder of such clips, or foregrounds; None means PhotoMatte85 below
+    data_path is a set with `src`, `bgr` and `pha`, a folder of such clips, or foregrounds; None is PhotoMatte85 below
     `data_root`, or else the demonstration set. A set needs no more than `pha` if its predictions are on disk.
     `"reference"` composes by the earlier reproduction's protocol, anything else as in the paper.
     """
