@@ -92,7 +92,8 @@ def matte_pictures(args, tell, rank, count):
     target = open_target(args.target_bgr) if args.target_bgr else None
     try:
         matting = open_matting(args, tell)
-        source, sink = PairSource(targets, args.correction, in_batch), PictureSink(targets, target, tell)
+        source = PairSource(targets, args.correction, in_batch, args.keep_location)
+        sink = PictureSink(targets, target, tell, args.output_format or "png", args.crop)
         hidden = not in_batch or not sys.stderr.isatty()
         with tqdm(total=len(targets), unit="pair", disable=hidden, mininterval=0.5) as bar:
             failed, times = matte_all(matting, source, sink, tell, bar.update)

@@ -48,6 +48,17 @@ def levels(values, light=True):
     return values if values.dtype == np.uint8 else ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
+def in_type(values, dtype):
+    """Colours in another type, one of uint8 and uint16, sRGB or a profile's numbers, and float32, linear light."""
+    if values.dtype == dtype:
+        return values
+    if dtype == np.float32:
+        return linear(values)
+    if dtype == np.uint8:
+        return levels(values)
+    return encoded(values) if values.dtype == np.float32 else values.astype(np.uint16) * 257
+
+
 def linear(values):
     """sRGB, uint8 or uint16 of any shape, as float32 linear light, 0..1."""
     return _curve(values.dtype.name)[values]

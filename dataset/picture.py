@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .colour import colour_space, converted, levels, linear, to_srgb
+from .colour import colour_space, converted, in_type, levels, to_srgb
 from .decode import FORMATS, RAW_SUFFIXES, read_stored
 from .errors import PictureError
 
@@ -54,10 +54,7 @@ class Photo:
 
     def numbers(self, picture):
         """A picture, uint8 (H, W, 3) sRGB, in the numbers of `pixels`: same profile and type."""
-        if self.pixels.dtype == np.float32:
-            return linear(picture)
-        picture = converted(picture, self.profile, back=True)
-        return picture.astype(np.uint16) * 257 if self.pixels.dtype == np.uint16 else picture
+        return in_type(converted(picture, self.profile, back=True), self.pixels.dtype)
 
     def repainted(self, picture):
         """`pixels` with what a picture, uint8 (H, W, 3) sRGB, changes of `rgb`: what it leaves keeps all its bits."""

@@ -101,7 +101,7 @@ def test_videos_and_folders_of_frames_are_handed_over(folder, monkeypatch, src, 
     [
         (["--bgr", "auto"], "--bgr auto goes with a video or a folder of frames"),
         (["--bgr", "empty.mp4"], "--bgr empty.mp4 goes with a video or a folder of frames"),
-        (["--output-format", "mov"], "--output-format is for videos"),
+        (["--output-format", "mov"], "--output-format mov is for videos"),
         (["--save-bgr"], "--save-bgr is for videos"),
         (["--target-bgr", "white", "--output-types", "pha"], "add com to --output-types"),
         (["--target-bgr", "no colour"], "--target-bgr no colour"),

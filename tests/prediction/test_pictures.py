@@ -75,13 +75,13 @@ def files(folder):
 @pytest.fixture
 def reads(monkeypatch):
     """Names of the files that were read."""
-    names, true = [], module.read_rgb
+    names = []
 
-    def read(path):
-        names.append(Path(path).name)
-        return true(path)
+    def noting(true):
+        return lambda path, *args: names.append(Path(path).name) or true(path, *args)
 
-    monkeypatch.setattr(module, "read_rgb", read)
+    for reader in ("read_rgb", "read_photo"):
+        monkeypatch.setattr(module, reader, noting(getattr(module, reader)))
     return names
 
 

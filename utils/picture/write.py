@@ -4,6 +4,7 @@ write_picture("com.png", rgba)                       # uint8 or uint16
 write_picture("com.exr", rgba, like=photo)           # float32, linear light; with the photograph's date and camera
 """
 
+import importlib
 import struct
 import zlib
 from pathlib import Path
@@ -33,7 +34,6 @@ SAVE_OPTIONS = {
     ".exr": {},
 }
 DEEP = (".png", ".tif", ".tiff")
-INSTALL = install("pictures")
 
 
 def write_picture(path, array, like=None):
@@ -83,6 +83,14 @@ def write_picture(path, array, like=None):
             Image.fromarray(array).save(temporary, **SAVE_OPTIONS[suffix], **facts)
 
 
+def require(package):
+    """A package that writes pictures, imported; UsageError if it is not installed."""
+    try:
+        return importlib.import_module(package)
+    except ImportError:
+        raise UsageError(f"this kind of picture needs {package}: {install('pictures')}, or choose png") from None
+
+
 def _with_facts(png, icc_profile=None, dpi=None, exif=None):
     """A PNG file's bytes with chunks added behind its header (the first 33 bytes)."""
     chunks = []
@@ -105,11 +113,7 @@ def _texts(exif):
 
 
 def _write_wide_tiff(path, array, icc_profile=None, dpi=None, exif=None):
-    try:
-        import tifffile
-    except ImportError:
-        raise UsageError(f"colours of 16 bits in TIFF need tifffile: {INSTALL}, or choose png16") from None
-    tifffile.imwrite(
+    require("tifffile").imwrite(
         path,
         array,
         photometric="rgb",
@@ -126,12 +130,9 @@ def _write_wide_tiff(path, array, icc_profile=None, dpi=None, exif=None):
 
 def _write_exr(path, array, kind):
     """Half floats, multiplied by alpha, as compositors expect it."""
-    try:
-        import OpenEXR
-    except ImportError:
-        raise UsageError(f"EXR pictures need OpenEXR: {INSTALL}") from None
+    exr = require("OpenEXR")
     if kind == "RGBA":
         array = np.dstack([array[..., :3] * array[..., 3:], array[..., 3]])
     array = array.clip(-65504, 65504).astype(np.float16)  # the largest half float
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    OpenEXR.File(header, {"Y" if kind == "grey" else kind: array}).write(str(path))
+    header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
+    exr.File(header, {"Y" if kind == "grey" else kind: array}).write(str(path))

@@ -34,6 +34,7 @@ class Capture(NamedTuple):
         src, bgr: uint8 (H, W, 3), RGB; a bgr that is the very same array as the last one is prepared only once.
         notes: list of Notes on what was done to the background.
         seconds: that this took.
+        photo: the dataset.picture.Photo that src is of; None for a frame.
     """
 
     item: Any
@@ -42,6 +43,7 @@ class Capture(NamedTuple):
     bgr: np.ndarray
     notes: list
     seconds: float = 0.0
+    photo: Any = None
 
 
 def without_islets(matte):

@@ -4,12 +4,14 @@ import argparse
 from fractions import Fraction
 from pathlib import Path
 
+from dataset.picture import limit_megapixels
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.picture.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
 from utils.prediction.flags import SETTINGS, add_network_flags, refine_from
 from utils.prediction.outputs import OUTPUT_TYPES, Output
 from utils.prediction.pairs import find_clips
+from utils.prediction.stills import STILLS, check_still
 from utils.system.errors import UsageError
 from utils.video.reader import is_clip
 from utils.video.writer import FORMATS
@@ -54,6 +56,7 @@ def parse(argv, description):
     parser.add_argument(
         "--target-bgr", help="put the subject before this in com: a colour (#00ff00, white), picture or video"
     )
+    of_pictures = add_picture_flags(parser)
     parser.add_argument("--verbose", action="store_true", help="also print figures on what was corrected, and times")
     parser.add_argument("--skip-existing", action="store_true", help="leave out what has all its results already")
     add_network_flags(parser, "--engine", "--precision", "--device")
@@ -68,10 +71,10 @@ def parse(argv, description):
     if args.target_bgr and "com" not in args.output_types:
         raise UsageError("--target-bgr is what com is put before: add com to --output-types")
     args.clips = clips_of(args.src, args.bgr)
-    if not args.clips:
-        for action in of_videos:
-            if getattr(args, action.dest) != action.default:
-                raise UsageError(f"{action.option_strings[0]} is for videos, and --src names none")
+    kind, others = ("videos", of_videos) if not args.clips else ("pictures", of_pictures)
+    for action in others:
+        if getattr(args, action.dest) != action.default:
+            raise UsageError(f"{action.option_strings[0]} is for {kind}, and --src names none")
     args.frame_rate = frame_rate(args.frame_rate)
     if args.src is None:
         args.src, args.bgr = SAMPLE_SRC, SAMPLE_BGR
@@ -84,8 +87,31 @@ def parse(argv, description):
         args.target_bgr,
         args.skip_existing,
         args.save_bgr,
+        args.crop,
     )
+    if args.clips and args.output_format not in (None, *FORMATS):
+        raise UsageError(f"--output-format {args.output_format} is for pictures; for clips: {', '.join(FORMATS)}")
+    if not args.clips:
+        check_still(args.output)
+    if args.max_megapixels:
+        limit_megapixels(args.max_megapixels)
     return args
+
+
+def add_picture_flags(parser):
+    """Add the flags that say what is written; returns argparse's actions for those that only pictures have."""
+    parser.add_argument(
+        "--output-format",
+        choices=tuple(dict.fromkeys((*FORMATS, *STILLS))),
+        help="of clips mp4 H.264, mov ProRes 4444 and webm VP9 with alpha, or png, png16, tiff (default mp4, png for a "
+        "folder); of pictures png, png16, tiff, tiff16, exr, webp, jpg (default png)",
+    )
+    add = parser.add_argument_group("pictures").add_argument
+    return [
+        add("--crop", nargs="?", type=int, const=32, metavar="MARGIN", help="cut to the subject (margin 32 pixels)"),
+        add("--keep-location", action="store_true", help="let results say where the photograph was taken"),
+        add("--max-megapixels", type=float, help="refuse pictures of more million pixels (default 89)"),
+    ]
 
 
 def add_video_flags(parser):
@@ -95,11 +121,6 @@ def add_video_flags(parser):
     )
     add = group.add_argument
     return [
-        add(
-            "--output-format",
-            choices=FORMATS,
-            help="mp4 H.264; mov ProRes 4444 and webm VP9 with alpha; or pictures (default mp4, png for a folder)",
-        ),
         add("--frame-rate", help="pictures a second in a folder of frames: 25 or 30000/1001 (default 30)"),
         add("--start", type=seconds, help="begin there: seconds, or hh:mm:ss.ff"),
         add("--end", type=seconds, help="end there, of the clip's own time (default: with the clip)"),

@@ -19,10 +19,12 @@ class Output:
     Attributes:
         folder: where they go.
         types: of OUTPUT_TYPES.
-        format: of utils.video.writer.FORMATS, for clips; None: mp4 for a video, png for a folder of frames.
+        format: of utils.video.writer.FORMATS for clips, None: mp4 for a video, png for a folder of frames; of
+            utils.prediction.stills.STILLS for photographs, None: png.
         target: what `com` is put before, see utils.prediction.target.open_target; None: it is a cut-out, RGBA.
         skip_existing: leave out what exists.
         save_bgr: also write a clip's background, and where an estimated one is unsure.
+        crop: pixels of a photograph's result that are kept around the subject; None keeps all.
     """
 
     folder: Path
@@ -31,6 +33,7 @@ class Output:
     target: Optional[str] = None
     skip_existing: bool = False
     save_bgr: bool = False
+    crop: Optional[int] = None
 
 
 def picture_of(kind, matte, capture, target=None, seconds=0):

@@ -5,13 +5,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dataset.picture import find_pictures, read_rgb
+from dataset.picture import find_pictures, read_photo, read_rgb
 from utils.background.checks import doubts, match_size
 from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import write_picture
 from utils.prediction.loop import Capture
-from utils.prediction.outputs import picture_of
 from utils.prediction.pairs import find_pairs, passed_over
+from utils.prediction.stills import STILLS, around_subject, picture_in, with_transparency
 from utils.system.errors import UsageError, user_message
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent
@@ -33,14 +33,14 @@ def plan(src, bgr, output, rank=0, count=1, tell=silent):
     Raises:
         PictureError: as find_pairs. UsageError: a result would replace an input.
     """
-    by_type, wanted = Path(src).is_dir(), 0
+    by_type, wanted, suffix = Path(src).is_dir(), 0, STILLS[output.format or "png"][0]
     pairs = find_pairs(src, bgr)
     if by_type:
         pairs = _without_results(pairs, output, tell)
         kinds, wanted = passed_over(src, find_pictures(src))
         if kinds:
             tell(Note("passed_over", kinds=kinds).on(src))
-    targets = {pair: output_paths(output.folder, pair.name, output.types, by_type) for pair in pairs}
+    targets = {pair: output_paths(output.folder, pair.name, output.types, by_type, suffix) for pair in pairs}
     inputs = (path for pair in pairs for path in (pair.src, pair.bgr))
     refuse_to_overwrite(inputs, (path for paths in targets.values() for path in paths.values()))
     if count > 1:  # before any is left out: ranks do not start at the same moment, and must agree on the shares
@@ -53,9 +53,9 @@ def plan(src, bgr, output, rank=0, count=1, tell=silent):
     return targets, wanted
 
 
-def output_paths(folder, name, types, by_type):
+def output_paths(folder, name, types, by_type, suffix=".png"):
     """type -> path: FOLDER/TYPE/NAME.png for a folder of sources, FOLDER/NAME_TYPE.png for one picture."""
-    return {t: folder / t / f"{name}.png" if by_type else folder / f"{name}_{t}.png" for t in types}
+    return {t: folder / t / f"{name}{suffix}" if by_type else folder / f"{name}_{t}{suffix}" for t in types}
 
 
 def _without_results(pairs, output, tell):
@@ -80,13 +80,14 @@ class PairSource:
         pairs: iterable of utils.prediction.pairs.Pair.
         correction: utils.background.match.Correction.
         in_batch: after a pair that fails the others go on.
+        location: whether results say where the photograph was taken, if it does.
 
     Raises:
         PictureError: the one background of a batch cannot be read.
     """
 
-    def __init__(self, pairs, correction=AUTOMATIC, in_batch=True):
-        self.pairs, self.correction, self.in_batch = list(pairs), correction, in_batch
+    def __init__(self, pairs, correction=AUTOMATIC, in_batch=True, location=False):
+        self.pairs, self.correction, self.in_batch, self.location = list(pairs), correction, in_batch, location
         self._path = self._picture = self._fitted = None
         backgrounds = {pair.bgr for pair in self.pairs}
         if len(backgrounds) == 1 and None not in backgrounds and in_batch:
@@ -99,12 +100,18 @@ class PairSource:
         """Read a pair: Capture. Raises PictureError, or UsageError for a pair that has a problem."""
         if pair.problem:
             raise UsageError(pair.problem)
-        src, bgr = read_rgb(pair.src), self._background(pair.bgr)
+        photo = read_photo(pair.src, self.location)
+        src, bgr = photo.rgb, self._background(pair.bgr)
         if self._fitted is None or self._fitted[0].shape != src.shape:
             self._fitted = match_size(src, bgr, pair.src, pair.bgr)
         (bgr, notes), start = self._fitted, time.perf_counter()
         bgr, match = match_background(src, bgr, self.correction.align, self.correction.exposure)
-        return Capture(pair, pair.src, src, bgr, [*match.notes, *notes], time.perf_counter() - start)
+        notes = [*match.notes, *notes]
+        if photo.frames > 1:
+            notes.append(Note("first_frame", frames=photo.frames))
+        if photo.alpha is not None and photo.alpha.min() < 255:
+            notes.append(Note("transparent"))
+        return Capture(pair, pair.src, src, bgr, notes, time.perf_counter() - start, photo)
 
     def look(self, capture, matte):
         """Notes on a pair: its size and time, what was done to the background, and what is wrong with it."""
@@ -129,10 +136,12 @@ class PictureSink:
         targets: dict of Pair -> (dict of type -> path).
         target: what `com` is put before, see utils.prediction.target; None: `com` is a cut-out, RGBA.
         tell: function of a Note.
+        output_format: of utils.prediction.stills.STILLS.
+        crop: pixels kept around the subject; None keeps all.
     """
 
-    def __init__(self, targets, target=None, tell=silent):
-        self.targets, self.target, self.tell = targets, target, tell
+    def __init__(self, targets, target=None, tell=silent, output_format="png", crop=None):
+        self.targets, self.target, self.tell, self.format, self.crop = targets, target, tell, output_format, crop
         self.types = {kind for paths in targets.values() for kind in paths}
         self.foreground, self.pictures = bool({"fgr", "com"} & self.types), "debug" in self.types
 
@@ -145,9 +154,12 @@ class PictureSink:
 
     def write(self, capture, matte):
         """Write the results of one pair. All are tried; raises the error of the first that failed."""
-        paths = self.targets[capture.item]
-        pictures = [picture_of(kind, matte, capture, self.target) for kind in paths]
-        writing = [self._encoders.submit(write_picture, path, array) for path, array in zip(paths.values(), pictures)]
+        paths, photo = self.targets[capture.item], capture.photo
+        if photo.alpha is not None:
+            matte = with_transparency(matte, photo.alpha)
+        part = ... if self.crop is None else around_subject(matte.pha, self.crop)
+        pictures = [picture_in(self.format, kind, matte, capture, self.target)[part] for kind in paths]
+        writing = [self._encoders.submit(write_picture, path, x, photo) for path, x in zip(paths.values(), pictures)]
         for path, written in zip(paths.values(), writing):
             written.result()
             self.tell(Note("written", path=path))

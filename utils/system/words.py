@@ -18,6 +18,7 @@ NOTES = {  # what was done
     "exposed_again": "the light changed: the background's exposure was matched again {times} times",
     "filled": "{share:.1%} of the picture is not in the background and was filled in",
     "followed": "the camera moved: the background was followed in {moved} of {frames} frames",
+    "first_frame": "it is animated, the first of its {frames} frames is taken: convert it to a video for all",
     "green": "com is put before {colour}, as {format} has no alpha: pass --target-bgr, or --output-format mov",
     "hdr": "it is HDR: brought to SDR (BT.709)",
     "interlaced": "it is interlaced: whole frames were made of its fields",
@@ -29,6 +30,7 @@ NOTES = {  # what was done
     "results_left_out": "left out {count} pictures, which are results",
     "skipped": "skipped {count} of {pairs} pairs, whose results exist",
     "sound_encoded": "the sound ({old}) became {new}, as the container cannot hold it",
+    "transparent": "it is transparent itself: its transparency is kept in the result",
     "written": "  {path}",
 }
 ERRORS = {  # what failed

@@ -1,0 +1,101 @@
+"""Results of photographs: in the kind of file, the depth and the numbers that are wanted, cropped to the subject."""
+
+import numpy as np
+
+from dataset.colour import in_type
+from utils.engine.matte import Matte
+from utils.picture.blend import blend
+from utils.picture.levels import to_uint8
+from utils.picture.write import require
+from utils.prediction.outputs import picture_of
+from utils.system.errors import UsageError
+
+STILLS = {  # --output-format: suffix and type of what is written
+    "png": (".png", np.uint8),
+    "png16": (".png", np.uint16),
+    "tiff": (".tif", np.uint8),
+    "tiff16": (".tif", np.uint16),
+    "exr": (".exr", np.float32),
+    "webp": (".webp", np.uint8),
+    "jpg": (".jpg", np.uint8),
+}
+SEEN = 3  # levels of alpha from which something counts as the subject when it is cropped
+
+
+def check_still(output):
+    """Raise UsageError if pictures cannot be written as an utils.prediction.outputs.Output wants it."""
+    if output.crop is not None and output.crop < 0:
+        raise UsageError(f"--crop {output.crop} is no margin: give pixels, 0 or more")
+    if output.format not in (None, *STILLS):
+        raise UsageError(f"--output-format {output.format} is for videos, and --src names none")
+    if output.format == "jpg" and "com" in output.types and not output.target:
+        raise UsageError("--output-format jpg has no transparency for com: pass --target-bgr, or choose png or webp")
+    if output.format in ("exr", "tiff16"):
+        require("OpenEXR" if output.format == "exr" else "tifffile")
+
+
+def picture_in(output_format, kind, matte, capture, target=None):
+    """The picture of an output type as `write_picture` takes it for a format.
+
+    Colours of `fgr` and `com` are those of the photograph's file, its profile and bits; alpha has more than 8 bits
+    where the format has.
+
+    Args:
+        output_format: of STILLS.
+        kind: of utils.prediction.outputs.OUTPUT_TYPES.
+        matte: utils.engine.matte.Matte.
+        capture: utils.prediction.loop.Capture of a photograph.
+        target: what "com" is put before, opened; None: "com" is a cut-out.
+    """
+    photo, dtype = capture.photo, STILLS[output_format][1]
+    if kind in ("fgr", "com") and (dtype != np.uint8 or photo.pixels is not photo.rgb):
+        return _coloured(kind, matte, photo, dtype, target)
+    picture = picture_of(kind, matte, capture, target)
+    if dtype == np.uint8:
+        return picture
+    if picture.ndim == 3:
+        return in_type(picture, dtype)
+    return _share(matte.pha_float if kind == "pha" else np.float32(picture) / 255, dtype)
+
+
+def _coloured(kind, matte, photo, dtype, target):
+    if dtype == np.float32 and photo.profile:  # linear light has sRGB's primaries
+        paint, fgr = (lambda picture: in_type(picture, dtype)), in_type(matte.fgr, dtype)
+    else:
+        paint, fgr = (
+            (lambda picture: in_type(photo.numbers(picture), dtype)),
+            in_type(photo.repainted(matte.fgr), dtype),
+        )
+    if kind == "fgr":
+        return fgr
+    if target is not None:
+        behind = paint(target.frame(0, *matte.pha.shape))
+        if dtype == np.uint8:
+            return blend(fgr, matte.pha, behind)
+        alpha = matte.pha_float[..., None]
+        mixed = fgr * alpha + behind * (1 - alpha)
+        return mixed.astype(dtype) if dtype == np.float32 else np.rint(mixed).astype(dtype)
+    alpha = matte.pha if dtype == np.uint8 else _share(matte.pha_float, dtype)
+    return np.dstack([fgr * (matte.pha > 0)[..., None], alpha])
+
+
+def _share(values, dtype):
+    """Floats of 0..1 as a type."""
+    values = np.clip(values, 0, 1).astype(np.float32)
+    return values if dtype == np.float32 else np.rint(values * 65535).astype(np.uint16)
+
+
+def with_transparency(matte, alpha):
+    """The matte where a photograph that is transparent itself, uint8 (H, W), is seen."""
+    share = np.float32(alpha) / 255
+    err, ref = (lambda: np.float32(matte.err) / 255), (lambda: np.float32(matte.ref) / 255)
+    return Matte(to_uint8(matte.pha_float * share), matte.fgr, lambda: matte.pha_float * share, err, ref)
+
+
+def around_subject(pha, margin):
+    """Rows and columns, slices, of what is not transparent and some pixels around; everything where nothing is."""
+    seen = pha >= SEEN
+    if not seen.any():
+        return slice(None), slice(None)
+    ends = [np.flatnonzero(seen.any(axis=axis))[[0, -1]] for axis in (1, 0)]
+    return tuple(slice(max(0, first - margin), last + 1 + margin) for first, last in ends)
