@@ -21,15 +21,15 @@ FRAMES_A_SECOND = 60
 FORMATS = ("mp4", "webm", "mov")
 
 
-def matte_clip(matting, given, target, correction, output_format, limits, folder, tick):
+def matte_clip(matting, given, wanted, correction, limits, folder, tick):
     """Matte an uploaded clip.
 
     Args:
         matting: Matting.
         given: uploaded video, and uploaded picture or None: estimated from the clip, whose camera stood still.
-        target: (colour, uploaded picture or None), what mp4 puts the subject before; the others keep the alpha.
+        wanted: one of FORMATS; and what mp4 puts the subject before, while the others keep the alpha: a colour, and an
+            uploaded picture or None.
         correction: utils.background.match.Correction.
-        output_format: one of FORMATS.
         limits: tools.web.upload.Limits.
         folder: Path, empty, which the results are written to.
         tick: function of (frames done, frames in all).
@@ -40,15 +40,15 @@ def matte_clip(matting, given, target, correction, output_format, limits, folder
     Raises:
         Refused: with what is wrong and the remedy.
     """
-    src_path, bgr_path = given
+    (src_path, bgr_path), (output_format, colour, behind) = given, wanted
     frames = check_clip(src_path, limits)
     # Under names of ours: what a visitor calls a picture must not make a video or a folder of it.
     clip = folder / f"{result_name(src_path)}.mp4"
     os.link(src_path, clip)
     bgr, before = kept(bgr_path, folder / "background.png", limits) if bgr_path else "auto", None
     if output_format == "mp4":
-        colour = "#" + bytes(parse_colour(target[0])).hex()
-        before = kept(target[1], folder / "target.png", limits) if target[1] else colour
+        colour = "#" + bytes(parse_colour(colour)).hex()
+        before = kept(behind, folder / "target.png", limits) if behind else colour
     notes, done = [], 0
 
     def counted():

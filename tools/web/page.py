@@ -298,9 +298,8 @@ class Page:
             com, pha, notes = matte_clip(
                 matting,
                 (src, bgr),
-                (colour, behind),
+                (form, colour, behind),
                 Correction(align, exposure),
-                form,
                 self.limits,
                 folder,
                 lambda done, of: progress((done, of), unit=""),

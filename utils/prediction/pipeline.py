@@ -12,13 +12,12 @@ times = stream(
 print(f"{times.count} pictures, {times.network / times.wall:.0%} of the time in the network")
 """
 
-import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import SimpleQueue
 
-END, WAKE = object(), object()
+END = object()
 
 
 @dataclass
@@ -53,95 +52,73 @@ def stream(items, read, network, write, failed=None, ahead=2):
         KeyboardInterrupt. Both threads have ended by then, and what the writer had been given is written, unless it
         was the writer that failed.
     """
-    times, began = StreamTimes(), time.perf_counter()
-    inbox, outbox, unwritten = SimpleQueue(), SimpleQueue(), deque()
-    may_read, may_write, stopped = threading.Semaphore(ahead), threading.Semaphore(ahead), threading.Event()
+    times, began, iterator, broken = StreamTimes(), time.perf_counter(), iter(items), []
+    reads, writes = deque(), deque()
 
-    def read_all():
-        end = None
+    def take():
+        start, item, data, error = time.perf_counter(), next(iterator, END), None, None
         try:
-            iterator = iter(items)
-            while may_read.acquire() and not stopped.is_set():
-                start, data, error = time.perf_counter(), None, None
-                item = next(iterator, END)
-                if item is END:
-                    break
-                try:
-                    data = read(item)
-                except Exception as caught:
-                    error = caught
-                times.read += time.perf_counter() - start
-                inbox.put((item, data, error))
-        except BaseException as caught:  # of the iterable, or an interrupt
-            end = caught
-        inbox.put((END, None, end))
+            data = None if item is END else read(item)
+        except Exception as caught:
+            error = caught
+        times.read += time.perf_counter() - start
+        return item, data, error
 
-    def write_all():
-        broken = False
-        while True:
-            item, result = outbox.get()
-            if item is END:
-                return
-            start = time.perf_counter()
-            try:
-                if not broken:
-                    write(item, result)
-                    times.count += 1
-            except BaseException as caught:
-                broken = failed is None or not isinstance(caught, Exception)
-                unwritten.append((item, caught))
-                inbox.put((WAKE, None, None))
-            del item, result  # not to be kept while waiting for the next one
+    def put(item, result):
+        if broken:
+            return
+        start = time.perf_counter()
+        try:
+            write(item, result)
+            times.count += 1
+        except BaseException as caught:
+            if failed is None or not isinstance(caught, Exception):
+                broken.append(True)
+            raise
+        finally:
             times.write += time.perf_counter() - start
-            may_write.release()
+
+    def compute(item, data):
+        start = time.perf_counter()
+        try:
+            return network(item, data), None
+        except Exception as caught:
+            return None, caught
+        finally:
+            times.network += time.perf_counter() - start
 
     def report(item, error):
         if failed is None or not isinstance(error, Exception):
             raise error
         failed(item, error)
 
-    def report_unwritten():
-        while unwritten:
-            report(*unwritten.popleft())
+    def finish(most):
+        """Hear of what has been written, until so many writes at most are left."""
+        while len(writes) > most or (writes and writes[0][1].done()):
+            item, written = writes.popleft()
+            if written.exception() is not None:
+                report(item, written.exception())
 
-    def compute(item, data):
-        start = time.perf_counter()
-        try:
-            result = network(item, data)
-        except Exception as error:
-            report(item, error)
-            return
-        finally:
-            times.network += time.perf_counter() - start
-        may_write.acquire()
-        outbox.put((item, result))
-
-    threads = [threading.Thread(target=read_all, daemon=True), threading.Thread(target=write_all, daemon=True)]
+    reader, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
     try:
-        for thread in threads:
-            thread.start()
+        reads.extend(reader.submit(take) for _ in range(ahead))
         while True:
-            item, data, error = inbox.get()
-            report_unwritten()
+            item, data, error = reads.popleft().result()
             if item is END:
                 break
-            if item is WAKE:
-                continue
-            may_read.release()
-            if error is None:
-                compute(item, data)
-            else:
+            reads.append(reader.submit(take))
+            finish(ahead)
+            result, error = compute(item, data) if error is None else (None, error)
+            del data  # nothing is kept that others wait for
+            if error is not None:
                 report(item, error)
-            del item, data  # the same
-        if error is not None:
-            raise error
+            else:
+                finish(ahead - 1)
+                writes.append((item, writer.submit(put, item, result)))
+            del item, result, error
+        finish(0)
     finally:
-        stopped.set()
-        may_read.release()
-        outbox.put((END, None))
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
-    report_unwritten()
+        reader.shutdown(cancel_futures=True)
+        writer.shutdown()
     times.wall = time.perf_counter() - began
     return times
