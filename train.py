@@ -65,7 +65,8 @@ def train(args, held, rank=0, world=1):
     """
     dtype = precision(args.amp)
     loader, batches = training_batches(args, rank, world)
-    samples = validation_samples(args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size)
+    valid = args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size
+    samples = validation_samples(*valid, args.recipe)
     doubts = check_labels(looked_at(loader.dataset.foregrounds)) + check_labels(looked_at(samples.foregrounds.dataset))
     last = args.checkpoint_dir / args.model_name / LAST
     if last.is_file() and not args.resume:

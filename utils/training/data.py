@@ -123,11 +123,12 @@ def shared_memory_suffices(side, batch_size, num_workers, world):
     return sample * waiting * max(world, 1) < free
 
 
-def validation_samples(data_root, dataset_name, count, size):
+def validation_samples(data_root, dataset_name, count, size, recipe="original"):
     """The same square composites at every validation: `count` of `size` pixels; raises DataError if data is missing."""
     foregrounds = open_foregrounds(data_root, dataset_name, "valid")
     backgrounds = open_backgrounds(data_root, "valid")
-    return FixedComposites(SampleDataset(foregrounds, count), backgrounds, size)
+    kind = FixedPeople if recipe == "people" else FixedComposites
+    return kind(SampleDataset(foregrounds, count), backgrounds, size)
 
 
 class FixedComposites:
@@ -157,3 +158,12 @@ class FixedComposites:
         matrix = draw_affine(rng, back.shape[:2], square, self.size, VALID_BACKGROUND_SCALE)
         bgr = warp(back, matrix, square, cv2.BORDER_REFLECT_101)
         return Sample(self.name(index), pha, blend(fgr, pha, bgr), bgr, fgr)
+
+
+class FixedPeople(FixedComposites):
+    """The same, composed by the recipe `people`: the weights are judged by what is asked of them."""
+
+    def __getitem__(self, index):
+        people = PeopleDataset(self.foregrounds, self.backgrounds, (self.size, self.size + 1))
+        src, bgr, pha, fgr, _ = people[0, index, index]
+        return Sample(self.name(index), pha[..., 0], src, bgr, fgr)

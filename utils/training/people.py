@@ -28,7 +28,7 @@ class Schedule:
 
     learning_rate: str = "3e-4"
     shares: tuple = (("backbone", 0.08), ("aspp", 0.25), ("decoder", 0.25), ("refiner", 1.0))
-    warm_up: float = 0.03  # share of the steps in which the rate rises; from there it falls to 0 at the last one
+    warm_up: int = 60  # steps in which the rate rises, a fifth of a short training; then it falls to 0 at the last one
     weight_decay: float = 1e-4
     clip_grad_norm: float = 5.0
     average: float = 0.998  # of the weights: what a step leaves of those before it
@@ -144,5 +144,5 @@ def people_step(network, args, progress, pictures):
 
 def rate_at(step, steps):
     """Share of the highest rate at step number `step` of `steps`: up in a straight line, then down to 0."""
-    rising = max(1.0, PEOPLE.warm_up * steps)
+    rising = max(1.0, min(PEOPLE.warm_up, 0.2 * steps))
     return min(1.0, (step + 1) / rising) * max(0.0, 1 - step / steps)
