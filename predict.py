@@ -13,6 +13,7 @@ from utils.system.cpu import prepare
 prepare()
 
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -69,6 +70,9 @@ def matte_clips(args, tell):
     for path in args.clips:
         try:
             clip = open_clip(path, args.frame_rate, tell, args.start, args.end)
+            if args.video_resize:
+                clip.width, clip.height = args.video_resize
+                clip.sample_aspect = Fraction(1)
             job = ClipJob(clip, args.bgr, args.output, args.correction, args.bgr_time, args.force, tell)
             if job.paths:
                 matting = matting or open_matting(args, tell)

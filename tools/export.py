@@ -34,6 +34,7 @@ from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
 from utils.system.command_line import UsageError, command_line
+from utils.system.original import add_without_effect, names_of
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights, weights_digest
 
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
@@ -86,22 +87,48 @@ def main(argv=None):
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model-path", default=DEFAULT_WEIGHTS, help="weights (default: the shipped ones)")
+    parser.add_argument(*names_of("--model-path"), default=DEFAULT_WEIGHTS, help="weights (default: the shipped ones)")
     parser.add_argument("--model-backbone", choices=BACKBONES, help="default: what the weights are for")
-    parser.add_argument("--model-type", choices=("base", "refine"), default="refine", help="network (default refine)")
-    parser.add_argument("--format", choices=("paddle", "onnx"), required=True, help="what to write")
+    parser.add_argument(
+        "--model-type",
+        choices=("base", "refine"),
+        type=lambda text: text.replace("matting", ""),  # the original's names
+        default="refine",
+        help="network (default refine)",
+    )
+    parser.add_argument("--format", choices=("paddle", "onnx"), help="what to write (default: as --output ends)")
     parser.add_argument("--output", required=True, help="FILE.onnx, or the name of the Paddle model without suffix")
     parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="one size only (default: any size)")
-    parser.add_argument("--backbone-scale", type=float, default=0.25, help="coarse size / picture size (default 0.25)")
-    parser.add_argument("--refine-mode", choices=MODES, default="sampling", help="default sampling")
-    parser.add_argument("--refine-sample-pixels", type=int, default=80_000, help="pixels, sampling (default 80000)")
-    parser.add_argument("--refine-threshold", type=float, default=0.1, help="error, thresholding (default 0.1)")
     parser.add_argument(
-        "--storage", choices=("float32", "float16"), default="float32", help="of ONNX weights (default float32)"
+        *names_of("--backbone-scale"), type=float, default=0.25, help="coarse size / picture size (default 0.25)"
     )
-    parser.add_argument("--opset", type=int, choices=OPSETS, default=OPSET, help=f"of ONNX operators (default {OPSET})")
+    parser.add_argument(*names_of("--refine-mode"), choices=MODES, default="sampling", help="default sampling")
+    parser.add_argument(
+        *names_of("--refine-sample-pixels"), type=int, default=80_000, help="pixels, sampling (default 80000)"
+    )
+    parser.add_argument(
+        *names_of("--refine-threshold"), type=float, default=0.1, help="error, thresholding (default 0.1)"
+    )
+    parser.add_argument(
+        "--storage",
+        "--precision",
+        choices=("float32", "float16"),
+        default="float32",
+        help="of ONNX weights (default float32)",
+    )
+    parser.add_argument(
+        "--opset",
+        "--onnx-opset-version",
+        type=int,
+        choices=OPSETS,
+        default=OPSET,
+        help=f"of ONNX operators (default {OPSET})",
+    )
     parser.add_argument("--no-validate", dest="validate", action="store_false", help="write without comparing")
+    methods = ("--model-refine-patch-crop-method", "--model-refine-patch-replace-method")
+    add_without_effect(parser, *methods, "--onnx-constant-folding", "--onnx-verbose", "--validate")
     args = parser.parse_args(argv)
+    args.format = args.format or ("onnx" if args.output.endswith(".onnx") else "paddle")
     if args.size and min(args.size) < 4:
         raise UsageError(f"--size {args.size[0]} {args.size[1]}: height and width must be at least 4")
     if args.storage == "float16" and args.format != "onnx":

@@ -5,6 +5,7 @@ from model.refiner import MODES
 from utils.engine.choice import ENGINES, PRECISIONS
 from utils.predictor import Matting, Refine
 from utils.system.notes import silent
+from utils.system.original import names_of
 
 FLAGS = {
     "--model-path": {"help": "weights, .pdparams or official .pth (default: the shipped ones)"},
@@ -38,7 +39,10 @@ FLAGS = {
         "default": "float32",
         "help": "bfloat16: faster where the processor has it (default float32)",
     },
-    "--device": {"help": "cpu, gpu or gpu:N (default: a GPU if Paddle has one)"},
+    "--device": {
+        "type": lambda text: text.replace("cuda", "gpu"),  # the original's name
+        "help": "cpu, gpu or gpu:N (default: a GPU if Paddle has one)",
+    },
 }
 SETTINGS = tuple(FLAGS)[:6]  # weights and network, without what computes
 OF_REFINE = {  # flag -> field of Refine
@@ -57,7 +61,7 @@ OF_MATTING = {  # flag -> argument of Matting
 def add_network_flags(parser, *flags):
     """Add some of FLAGS to a parser; without names all of them."""
     for flag in flags or FLAGS:
-        parser.add_argument(flag, **FLAGS[flag])
+        parser.add_argument(*names_of(flag), **FLAGS[flag])
 
 
 def refine_from(args):

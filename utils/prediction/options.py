@@ -13,6 +13,7 @@ from utils.prediction.outputs import OUTPUT_TYPES, Output
 from utils.prediction.pairs import find_clips
 from utils.prediction.stills import STILLS, check_still
 from utils.system.errors import UsageError
+from utils.system.original import add_without_effect, names_of
 from utils.video.reader import is_clip
 from utils.video.writer import FORMATS
 
@@ -33,8 +34,12 @@ def parse(argv, description):
     parser = argparse.ArgumentParser(
         description=description, epilog=DEBUG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--src", help="picture with the subject, folder of pictures, or video (default: sample pair)")
-    parser.add_argument("--bgr", help="the same scene without the subject: a picture, or a folder paired by file name")
+    parser.add_argument(
+        *names_of("--src"), help="picture with the subject, folder of pictures, or video (default: sample pair)"
+    )
+    parser.add_argument(
+        *names_of("--bgr"), help="the same scene without the subject: a picture, or a folder paired by file name"
+    )
     add_network_flags(parser, *SETTINGS)
     parser.add_argument(
         "--align",
@@ -51,16 +56,24 @@ def parse(argv, description):
     parser.add_argument("--keep-islets", action="store_true", help="keep weak specks of alpha that touch no subject")
     parser.add_argument("--output-dir", help="default: image/ for the sample pair, else output/")
     parser.add_argument(
-        "--output-types", nargs="+", choices=OUTPUT_TYPES, default=["pha", "fgr", "com"], help="default: pha fgr com"
+        *names_of("--output-types"),
+        nargs="+",
+        choices=OUTPUT_TYPES,
+        default=["pha", "fgr", "com"],
+        help="default: pha fgr com",
     )
     parser.add_argument(
-        "--target-bgr", help="put the subject before this in com: a colour (#00ff00, white), picture or video"
+        *names_of("--target-bgr"),
+        help="put the subject before this in com: a colour (#00ff00, white), picture or video",
     )
     of_pictures = add_picture_flags(parser)
     parser.add_argument("--verbose", action="store_true", help="also print figures on what was corrected, and times")
     parser.add_argument("--skip-existing", action="store_true", help="leave out what has all its results already")
     add_network_flags(parser, "--engine", "--precision", "--device")
     of_videos = add_video_flags(parser)
+    add_without_effect(
+        parser, "--model-type", "--model-refine-kernel-size", "--num-workers", "--preprocess-alignment", "-y"
+    )
     args = parser.parse_args(argv)
     if (args.src is None) != (args.bgr is None):
         auto = " (for a clip whose camera stood still: --bgr auto)" if args.bgr is None else ""
@@ -75,6 +88,8 @@ def parse(argv, description):
     for action in others:
         if getattr(args, action.dest) != action.default:
             raise UsageError(f"{action.option_strings[0]} is for {kind}, and --src names none")
+    if args.video_resize and (min(args.video_resize) < 4 or any(path.is_dir() for path in args.clips)):
+        raise UsageError("--video-resize gives the frames of a video file a size of W x H pixels, at least 4 x 4")
     args.frame_rate = frame_rate(args.frame_rate)
     if args.src is None:
         args.src, args.bgr = SAMPLE_SRC, SAMPLE_BGR
@@ -103,6 +118,7 @@ def add_picture_flags(parser):
     parser.add_argument(
         "--output-format",
         choices=tuple(dict.fromkeys((*FORMATS, *STILLS))),
+        type=lambda text: {"video": "mp4", "image_sequences": "png"}.get(text, text),  # the original's names
         help="of clips mp4 H.264, mov ProRes 4444 and webm VP9 with alpha, or png, png16, tiff (default mp4, png for a "
         "folder); of pictures png, png16, tiff, tiff16, exr, webp, jpg (default png)",
     )
@@ -122,6 +138,13 @@ def add_video_flags(parser):
     add = group.add_argument
     return [
         add("--frame-rate", help="pictures a second in a folder of frames: 25 or 30000/1001 (default 30)"),
+        add(
+            "--video-resize",
+            nargs=2,
+            type=int,
+            metavar=("W", "H"),
+            help="bring a video file's frames to this size first",
+        ),
         add("--start", type=seconds, help="begin there: seconds, or hh:mm:ss.ff"),
         add("--end", type=seconds, help="end there, of the clip's own time (default: with the clip)"),
         add(

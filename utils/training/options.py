@@ -35,6 +35,8 @@ PAPER_RATES = {
     "refine": {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4},
 }
 BATCH_SIZES = {"base": 8, "refine": 2}
+# What the original's scripts do, which are known by a flag that nothing else has: weights to start from.
+SCRIPTS = {"model_pretrain_initialization": ("base", 8), "model_last_checkpoint": ("refine", 4)}
 # What must be the same when a training goes on, or its losses would not be those of an uninterrupted one.
 FIXED = (
     *("model_type", "model_backbone", "model_refine_kernel_size", "dataset_name", "batch_size", "seed", "crop_size"),
@@ -56,19 +58,41 @@ def parser():
     add("--dataset-name", help=f"one of {', '.join(name for name in SOURCES if name != 'backgrounds')}")
     add("--valid-dataset-name", help="data set for validation (default: the training data set)")
     add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
-    add("--model-type", choices=("base", "refine"), default="refine", help="network to train (default refine)")
+    add("--model-type", choices=("base", "refine"), help="network to train (default refine)")
     add("--base-epochs", type=int, default=0, metavar="N", help="first train the base network alone for N epochs "
         "(the paper: 8; default 0: refine from scratch)")  # fmt: skip
-    add("--pretrain", "--model-pretrain-initialization", "--model-last-checkpoint", metavar="FILE",
+    add("--pretrain", metavar="FILE",
         help="weights to start from (.pdparams, .pth, DeepLabV3, an encoder), or an earlier training")  # fmt: skip
+    add("--model-pretrain-initialization", metavar="FILE", help="as in the original's train_base: --pretrain FILE "
+        "--model-type base --learning-rate paper --no-laplacian")  # fmt: skip
+    add("--model-last-checkpoint", metavar="FILE", help="as in the original's train_refine: --pretrain FILE "
+        "--batch-size 4 --learning-rate paper --no-laplacian; wins over the former's FILE")  # fmt: skip
     add("--resume", action="store_true", help="go on from checkpoint/NAME/last if it is there")
 
     add = parse.add_argument_group("network").add_argument
     add("--model-backbone", choices=BACKBONES, default="resnet50", help="encoder (default resnet50)")
-    add("--model-backbone-scale", type=float, default=0.25, help="coarse scale, 0..0.5 (default 0.25)")
-    add("--model-refine-mode", choices=MODES, default="sampling", help="which cells are refined (default sampling)")
-    add("--model-refine-sample-pixels", type=int, default=80_000, help="pixels refined in each picture (default 80000)")
-    add("--model-refine-threshold", "--model-refine-thresholding", type=float, default=0.7,
+    add(
+        "--model-backbone-scale",
+        "--backbone-scale",
+        type=float,
+        default=0.25,
+        help="coarse scale, 0..0.5 (default 0.25)",
+    )
+    add(
+        "--model-refine-mode",
+        "--refine-mode",
+        choices=MODES,
+        default="sampling",
+        help="which cells are refined (default sampling)",
+    )
+    add(
+        "--model-refine-sample-pixels",
+        "--refine-sample-pixels",
+        type=int,
+        default=80_000,
+        help="pixels refined in each picture (default 80000)",
+    )
+    add("--model-refine-threshold", "--model-refine-thresholding", "--refine-threshold", type=float, default=0.7,
         help="predicted error above which a cell is refined (default 0.7)")  # fmt: skip
     add("--model-refine-kernel-size", type=int, choices=(1, 3), default=3, help="the refiner's (default 3)")
 
@@ -84,7 +108,6 @@ def parser():
     add(
         "--laplacian",
         action=argparse.BooleanOptionalAction,
-        default=True,
         help="Laplacian term in the loss (default on)",
     )
     add("--clip-grad-norm", type=float, help="largest norm of the gradient, 0: not clipped (default 0, people 5)")
@@ -122,6 +145,14 @@ def parse_jobs(argv=None):
     Returns a list of argparse.Namespace. Raises UsageError.
     """
     args = parser().parse_args(argv)
+    for flag, (model_type, batch_size) in SCRIPTS.items():
+        if getattr(args, flag):
+            args.pretrain = getattr(args, flag)
+            args.model_type = args.model_type or model_type
+            args.batch_size = args.batch_size or batch_size
+            args.learning_rate = args.learning_rate or "paper"
+            args.laplacian = bool(args.laplacian)
+    args.model_type, args.laplacian = args.model_type or "refine", args.laplacian is not False
     stage = STAGES.get(args.stage)
     if stage:
         args.dataset_name = args.dataset_name or stage.dataset_name
