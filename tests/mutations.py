@@ -56,10 +56,14 @@ MUTATIONS = [
             ("_CONNECTIVITY_STEPS = 10", "_CONNECTIVITY_STEPS = 11"),
             ("_CONNECTIVITY_TOLERANCE = np.float32(0.15)", "_CONNECTIVITY_TOLERANCE = np.float32(0.16)"),
             ("_region(pred, trimap)].sum()) / 1000\n\n\ndef mse", "_region(pred, trimap)].sum()) / 100\n\n\ndef mse"),
-            ("np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000",
-             "np.square(_difference(pred, true))[_region(pred, trimap)]) * 100"),
-            ("np.abs(_difference(pred, true))[_region(pred, trimap)]) * 1000",
-             "np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000"),
+            (
+                "np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000",
+                "np.square(_difference(pred, true))[_region(pred, trimap)]) * 100",
+            ),
+            (
+                "np.abs(_difference(pred, true))[_region(pred, trimap)]) * 1000",
+                "np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000",
+            ),
             ("np.square(_gradient_magnitude(pred) -", "np.abs(_gradient_magnitude(pred) -"),
             ("np.minimum(pred, true)", "np.maximum(pred, true)"),
             ("smaller >= np.float32(", "smaller > np.float32("),
@@ -171,7 +175,7 @@ MUTATIONS = [
         ],
     }.items()
     for old, new in changes
-]  # fmt: skip
+]
 
 
 def mutated(mutation, folder=ROOT):

@@ -37,8 +37,13 @@ def test_the_table_names_the_test_or_nothing(monkeypatch, capsys):
 
     changes = [("UNKNOWN = 128", "UNKNOWN = 1"), ("_GRADIENT_CUT = 0.01", "_GRADIENT_CUT = 0.02")]
     monkeypatch.setattr(mutations, "MUTATIONS", [Mutation("utils/evaluation/metric.py", *change) for change in changes])
-    monkeypatch.setattr(mutations, "copy_repository", lambda target: mutations.shutil.copytree(
-        ROOT / "utils", target / "utils", ignore=mutations.shutil.ignore_patterns("__pycache__")))  # fmt: skip
+    monkeypatch.setattr(
+        mutations,
+        "copy_repository",
+        lambda target: mutations.shutil.copytree(
+            ROOT / "utils", target / "utils", ignore=mutations.shutil.ignore_patterns("__pycache__")
+        ),
+    )
     monkeypatch.setattr(mutations, "first_failure", fails_when_unknown_changes)
     assert mutations.main([]) == 1
     said = capsys.readouterr().out

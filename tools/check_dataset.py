@@ -33,8 +33,11 @@ def main(argv=None):
     parser.add_argument(
         "--sheet", type=Path, metavar="FOLDER", help="write a contact sheet of each part to this folder"
     )
-    parser.add_argument("--quick", action="store_true", help="only whether the folders are there and pair up; options "
-                        "of train.py are accepted and ignored")  # fmt: skip
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="only whether the folders are there and pair up; options of train.py are accepted and ignored",
+    )
     args, rest = parser.parse_known_args(argv)
     if rest and not args.quick:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -44,8 +47,11 @@ def main(argv=None):
     for name in names:
         for split in SOURCES[name].splits:
             try:
-                opened = open_backgrounds(args.data_root, split) if name == "backgrounds" else open_foregrounds(
-                    args.data_root, name, split)  # fmt: skip
+                opened = (
+                    open_backgrounds(args.data_root, split)
+                    if name == "backgrounds"
+                    else open_foregrounds(args.data_root, name, split)
+                )
             except DataError as error:
                 if args.names or not isinstance(error, MissingData):
                     problems.append(str(error))

@@ -259,9 +259,9 @@ def test_backgrounds_are_drawn_anew_for_a_foreground(root, composites):
     seen = {int(composites.backgrounds[i].astype(np.int64).sum()) for i in range(len(composites.backgrounds))}
     drawn = set()
     original = type(composites.backgrounds).__getitem__
-    composites.backgrounds.__class__ = type("Spy", (ImagesDataset,), {
-        "__getitem__": lambda self, i: drawn.add(i) or original(self, i)
-    })  # fmt: skip
+    composites.backgrounds.__class__ = type(
+        "Spy", (ImagesDataset,), {"__getitem__": lambda self, i: drawn.add(i) or original(self, i)}
+    )
     for epoch in range(20):
         composites[epoch, 0, 0]
     assert len(seen) == 8 and len(drawn) >= 6

@@ -122,8 +122,11 @@ def test_a_side_where_the_source_cuts_the_body_lies_on_the_frames_side(cut):
         placed += 1
         height, width = person.pha.shape
         flip = matrix[0, 0] < 0
-        lines = {"left": (0, [(0, y) for y in (0, height)]), "right": (0, [(width, y) for y in (0, height)]),
-                 "bottom": (1, [(x, height) for x in (0, width)])}  # fmt: skip
+        lines = {
+            "left": (0, [(0, y) for y in (0, height)]),
+            "right": (0, [(width, y) for y in (0, height)]),
+            "bottom": (1, [(x, height) for x in (0, width)]),
+        }
         for side in cut:
             axis, points = lines[side]
             at = [(matrix @ (*point, 1))[axis] for point in points]
@@ -172,8 +175,10 @@ def test_camouflage_brings_the_subject_near_the_background():
     fgr, pha = (x.astype(np.float32) / 255 for x in bust())
     back = np.full((240, 200, 3), 200, np.uint8)
     apart = np.abs(fgr - back / 255.0)[pha == 1].mean()
-    nearer = [np.abs(camouflage(np.random.default_rng(i), fgr.copy(), pha, back) - back / 255.0)[pha == 1].mean()
-              for i in range(10)]  # fmt: skip
+    nearer = [
+        np.abs(camouflage(np.random.default_rng(i), fgr.copy(), pha, back) - back / 255.0)[pha == 1].mean()
+        for i in range(10)
+    ]
     assert np.mean(nearer) < 0.8 * apart
 
 

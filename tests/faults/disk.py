@@ -77,8 +77,11 @@ def full(part):
         first = summary(*run(*command), disk)
         subprocess.run(["mount", "-o", "remount,size=20m", disk], check=True)
         code, _ = run(*command)
-        row("disk full: predict.py, video", f"{COMMAND} {part}",
-            f"{first}; with room again: code {code}, {count_frames(disk / 'clip_pha.mp4')} of 300 frames")  # fmt: skip
+        row(
+            "disk full: predict.py, video",
+            f"{COMMAND} {part}",
+            f"{first}; with room again: code {code}, {count_frames(disk / 'clip_pha.mp4')} of 300 frames",
+        )
     with tempfile.TemporaryDirectory() as folder, small_disk(100_000) as disk:
         command = [*training(Path(folder)), "--num-workers", "0", "--checkpoint-dir", disk / "checkpoint"]
         run("train.py", *command, "--max-steps", "1")
@@ -141,8 +144,11 @@ def read_only(part):
         os.chmod(folder / "theirs", 0o777)
         command[-1] = folder / "theirs"
         command = [*nobody, sys.executable, "-W", QUIET, *command]
-        row("a user without name and HOME, a repository that is not theirs", f"{COMMAND} {part}",
-            summary(*run(*command), folder / "theirs"))  # fmt: skip
+        row(
+            "a user without name and HOME, a repository that is not theirs",
+            f"{COMMAND} {part}",
+            summary(*run(*command), folder / "theirs"),
+        )
 
 
 def together(part):
@@ -150,13 +156,14 @@ def together(part):
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for tried, command, env in (
-            ("predict.py, the same folder, an empty cache of programs",
-             ["predict.py", *pictures(folder, 20), "--output-dir", folder / "out"],
-             {"MATTING_CACHE": str(folder / "cache")}),
+            (
+                "predict.py, the same folder, an empty cache of programs",
+                ["predict.py", *pictures(folder, 20), "--output-dir", folder / "out"],
+                {"MATTING_CACHE": str(folder / "cache")},
+            ),
             ("eval.py, the same report", ["eval.py", "--output", folder / "out" / "r.json"], {}),
-            ("train.py, the same name",
-             ["train.py", *training(folder), "--num-workers", "0", "--max-steps", "20"], {}),
-        ):  # fmt: skip
+            ("train.py, the same name", ["train.py", *training(folder), "--num-workers", "0", "--max-steps", "20"], {}),
+        ):
             both = [start(*command, env={**cache(), **env}) for _ in range(2)]
             said = [process.communicate(timeout=600)[0] for process in both]
             happened = [summary(process.returncode, text) for process, text in zip(both, said)]

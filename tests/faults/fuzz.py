@@ -196,8 +196,10 @@ def valid_pictures():
         "jpeg grey": (picture.convert("L"), "JPEG", {"icc_profile": bytes(200)}),
         "jpeg CMYK": (picture.convert("CMYK"), "JPEG", {}),
         "jpeg MPO": (picture, "MPO", {"save_all": True, "append_images": [picture.rotate(180)]}),
-        **{f"tiff {c}": (picture, "TIFF", {"compression": c}) for c in
-           (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")},
+        **{
+            f"tiff {c}": (picture, "TIFF", {"compression": c})
+            for c in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+        },
         "tiff group4": (picture.convert("1"), "TIFF", {"compression": "group4"}),
         "tiff 16": (wide, "TIFF", {}),
         "tiff 16 lzw": (wide, "TIFF", {"compression": "tiff_lzw"}),
@@ -212,7 +214,7 @@ def valid_pictures():
         "webp lossless": (rgba, "WEBP", {"lossless": True}),
         "webp moving": (picture, "WEBP", {"save_all": True, "append_images": [picture.rotate(180)]}),
         "gif": (palette, "GIF", {"save_all": True, "append_images": [palette.rotate(180)], "transparency": 3}),
-    }  # fmt: skip
+    }
     files = {}
     for name, (image, kind, options) in cases.items():
         buffer = io.BytesIO()

@@ -83,9 +83,12 @@ def interrupt(name, kind, folder, prepare):
     problems = [f"exit code {code}"] * (code != CODES[kind]) + ["a traceback"] * bool(traceback)
     problems += [f"{len(children)} processes left"] * bool(children) + left
     after = resumed(environ) if resumed else "nothing to resume"
-    row(f"{name}: {kind}", "python -m tests.faults.interrupts",
-        f"code {code} after {seconds:.1f} s, \"{last[0]}\"; "
-        f"{', '.join(problems) if problems else 'nothing half-written or left running'}; {after}")  # fmt: skip
+    row(
+        f"{name}: {kind}",
+        "python -m tests.faults.interrupts",
+        f'code {code} after {seconds:.1f} s, "{last[0]}"; '
+        f"{', '.join(problems) if problems else 'nothing half-written or left running'}; {after}",
+    )
     return bool(problems)
 
 

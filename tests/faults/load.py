@@ -50,8 +50,11 @@ def pairs(args):
             memory = tracemalloc.get_traced_memory()[1] / 2**20
             tracemalloc.stop()
             assert len(targets) == count
-            row(f"two folders of {count:,} files: listing, pairing, looking what exists",
-                "python -m tests.faults.load --only pairs", f"{seconds:.2f} s, {memory:.0f} MiB")  # fmt: skip
+            row(
+                f"two folders of {count:,} files: listing, pairing, looking what exists",
+                "python -m tests.faults.load --only pairs",
+                f"{seconds:.2f} s, {memory:.0f} MiB",
+            )
 
 
 def pictures_in_folders(args):
@@ -66,9 +69,12 @@ def pictures_in_folders(args):
                 lambda: len(os.listdir(output)) / count if output.is_dir() else 0,  # noqa: B023
             )
             assert len(os.listdir(output)) == count, said[-500:]
-            row(f"predict.py, a folder of {count:,} pictures of 64x48", "python -m tests.faults.load --only pictures",
+            row(
+                f"predict.py, a folder of {count:,} pictures of 64x48",
+                "python -m tests.faults.load --only pictures",
                 f"{count:,} results; {1000 * seconds / count:.0f} ms of processor time each; after the first tenth "
-                f"{watch.at(0.1)}, near the end {watch.at(0.95)}, at most {watch.peak()}")  # fmt: skip
+                f"{watch.at(0.1)}, near the end {watch.at(0.95)}, at most {watch.peak()}",
+            )
 
 
 def eval_on_many(args):
@@ -83,16 +89,30 @@ def eval_on_many(args):
                 for place in ("set/pha", "theirs/pha"):
                     write_picture(folder / place / f"{number:05d}.png", pha)
             watch, seconds, said = watched(
-                ["eval.py", "--data-path", folder / "set", "--pred", folder / "theirs",
-                 "--metrics", "sad", "mse", "grad", "conn", "--output", folder / "report.json",
-                 "--per-image", folder / "each.csv"],
+                [
+                    "eval.py",
+                    "--data-path",
+                    folder / "set",
+                    "--pred",
+                    folder / "theirs",
+                    "--metrics",
+                    "sad",
+                    "mse",
+                    "grad",
+                    "conn",
+                    "--output",
+                    folder / "report.json",
+                    "--per-image",
+                    folder / "each.csv",
+                ],
                 lambda: 1,
-            )  # fmt: skip
+            )
             assert len((folder / "each.csv").read_text().splitlines()) == count + 1, said[-500:]
-            row(f"eval.py --pred, {count:,} pictures of 64x48",
+            row(
+                f"eval.py --pred, {count:,} pictures of 64x48",
                 "python -m tests.faults.load --only eval",
-                f"all scored; {1000 * seconds / count:.0f} ms of processor time each; "
-                f"at most {watch.peak()}")  # fmt: skip
+                f"all scored; {1000 * seconds / count:.0f} ms of processor time each; at most {watch.peak()}",
+            )
 
 
 def frames(args):
@@ -106,12 +126,16 @@ def frames(args):
             lambda: len(os.listdir(kinds["pha"])) / args.frames if kinds["pha"].is_dir() else 0,
         )
         assert len(list(kinds["pha"].glob("*.png"))) == args.frames, said[-500:]
-        each = "; ".join(f"{word} {watch.at(share)}" for word, share in
-                         (("after a tenth", 0.1), ("in the middle", 0.5), ("near the end", 0.95)))  # fmt: skip
-        row(f"predict.py, a clip of {args.frames:,} frames of 160x96 to PNGs",
+        each = "; ".join(
+            f"{word} {watch.at(share)}"
+            for word, share in (("after a tenth", 0.1), ("in the middle", 0.5), ("near the end", 0.95))
+        )
+        row(
+            f"predict.py, a clip of {args.frames:,} frames of 160x96 to PNGs",
             "python -m tests.faults.load --only frames",
             f"{args.frames:,} results; {1000 * seconds / args.frames:.0f} ms of processor time each; {each}; at most "
-            f"{watch.peak()}")  # fmt: skip
+            f"{watch.peak()}",
+        )
 
 
 def watched(command, done):

@@ -91,15 +91,27 @@ def forward_cases():
     cases = {}
     for backbone, mode, kernel, batch in itertools.product(BACKBONES, MODES, (3, 1), (1, 2)):
         cases[f"{backbone}-{mode}-k{kernel}-b{batch}"] = dict(
-            backbone=backbone, backbone_scale=0.25, refine_mode=mode, refine_sample_pixels=8_000,
-            refine_threshold=0.4, refine_kernel_size=kernel, batch=batch, height=132, width=188,
-        )  # fmt: skip
+            backbone=backbone,
+            backbone_scale=0.25,
+            refine_mode=mode,
+            refine_sample_pixels=8_000,
+            refine_threshold=0.4,
+            refine_kernel_size=kernel,
+            batch=batch,
+            height=132,
+            width=188,
+        )
 
     def add(name, height, width, **changed):
         base = dict(
-            backbone="mobilenetv2", backbone_scale=0.25, refine_mode="sampling", refine_sample_pixels=8_000,
-            refine_threshold=0.4, refine_kernel_size=3, batch=1,
-        )  # fmt: skip
+            backbone="mobilenetv2",
+            backbone_scale=0.25,
+            refine_mode="sampling",
+            refine_sample_pixels=8_000,
+            refine_threshold=0.4,
+            refine_kernel_size=3,
+            batch=1,
+        )
         cases[name] = {**base, **changed, "height": height, "width": width}
 
     add("hd", 1080, 1920, refine_sample_pixels=80_000)

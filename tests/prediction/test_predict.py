@@ -57,8 +57,23 @@ def test_bare_command_mattes_the_sample_pair_in_place(tmp_path):
 
 def test_one_pair_writes_every_type_at_its_size(pair, capsys):
     out = pair / "out"
-    assert run("--src", pair / "one_src.png", "--bgr", pair / "one_bgr.png", "--output-dir", out,
-               "--output-types", "pha", "fgr", "com", "err", "ref") == 0  # fmt: skip
+    assert (
+        run(
+            "--src",
+            pair / "one_src.png",
+            "--bgr",
+            pair / "one_bgr.png",
+            "--output-dir",
+            out,
+            "--output-types",
+            "pha",
+            "fgr",
+            "com",
+            "err",
+            "ref",
+        )
+        == 0
+    )
     assert files(out) == [f"one_{kind}.png" for kind in ("com", "err", "fgr", "pha", "ref")]
     pha, com = read_alpha(out / "one_pha.png"), read_rgba(out / "one_com.png")
     assert pha.shape == (176, 168) and np.array_equal(com[..., 3], pha) and pha.max() == 255
@@ -272,8 +287,19 @@ def test_camera_orientation_is_applied(pair):
     for mark in ("src", "bgr"):
         upright = Image.open(pair / f"one_{mark}.png")
         upright.transpose(Image.Transpose.ROTATE_90).save(pair / f"turned_{mark}.jpg", exif=exif, quality=98)
-    assert run("--src", pair / "turned_src.jpg", "--bgr", pair / "turned_bgr.jpg", "--output-dir", pair / "out",
-               "--output-types", "pha") == 0  # fmt: skip
+    assert (
+        run(
+            "--src",
+            pair / "turned_src.jpg",
+            "--bgr",
+            pair / "turned_bgr.jpg",
+            "--output-dir",
+            pair / "out",
+            "--output-types",
+            "pha",
+        )
+        == 0
+    )
     assert read_alpha(pair / "out" / "turned_pha.png").shape == (176, 168)
 
 

@@ -37,10 +37,12 @@ def clean(function, *arguments):
     return None
 
 
-@given(st.one_of(
-    words,
-    st.builds("{}x{}".format, numbers, numbers),
-))  # fmt: skip
+@given(
+    st.one_of(
+        words,
+        st.builds("{}x{}".format, numbers, numbers),
+    )
+)
 def test_size(text):
     found = clean(webcam.size, text)
     assert found is None or len(found) == 2 and min(found) >= 1
@@ -108,17 +110,31 @@ def test_ranks(rank, count, local, threads):
     st.lists(
         st.one_of(
             st.tuples(
-                st.sampled_from(["--batch-size", "--valid-size", "--seed", "--epoch-end", "--epoch-start",
-                                 "--valid-samples", "--learning-rate", "--model-backbone-scale", "--num-workers",
-                                 "--base-epochs", "--log-valid-interval", "--dataset-name", "--model-name",
-                                 "--model-type"]),
+                st.sampled_from(
+                    [
+                        "--batch-size",
+                        "--valid-size",
+                        "--seed",
+                        "--epoch-end",
+                        "--epoch-start",
+                        "--valid-samples",
+                        "--learning-rate",
+                        "--model-backbone-scale",
+                        "--num-workers",
+                        "--base-epochs",
+                        "--log-valid-interval",
+                        "--dataset-name",
+                        "--model-name",
+                        "--model-type",
+                    ]
+                ),
                 st.one_of(words, st.sampled_from(["1", "4", "0.25", "private", "base", "refine", "paper", "100"])),
             ),
             st.tuples(st.just("--crop-size"), numbers, numbers),
         ),
         max_size=5,
     )
-)  # fmt: skip
+)
 def test_flags_of_training(flags):
     jobs = clean(parse_jobs, ["--stage", "1", *(part for flag in flags for part in flag)])
     for args in jobs or []:
@@ -132,13 +148,25 @@ def test_flags_of_training(flags):
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["--src", "--bgr", "--backbone-scale", "--refine-sample-pixels", "--refine-threshold",
-                             "--output-dir", "--output-types", "--target-bgr", "--frame-rate", "--device"]),
+            st.sampled_from(
+                [
+                    "--src",
+                    "--bgr",
+                    "--backbone-scale",
+                    "--refine-sample-pixels",
+                    "--refine-threshold",
+                    "--output-dir",
+                    "--output-types",
+                    "--target-bgr",
+                    "--frame-rate",
+                    "--device",
+                ]
+            ),
             st.one_of(words, st.sampled_from(["0.25", "800", "pha", "com", "white", "a.png", "b.mp4", "auto"])),
         ),
         max_size=5,
     )
-)  # fmt: skip
+)
 def test_flags_of_predicting(flags):
     args = clean(predict_options.parse, [part for flag in flags for part in flag], "")
     if args is not None:

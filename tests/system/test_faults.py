@@ -56,8 +56,10 @@ def test_a_user_without_a_home_gets_a_cache_that_is_not_kept(monkeypatch):
 def test_run_sh_ends_the_program_that_it_waits_for(tmp_path):
     """A shell that is ended leaves its children running."""
     program = tmp_path / "python"
-    program.write_text(f"#!/bin/sh\ntrap 'echo ended > {tmp_path}/said; exit 143' TERM\ntouch {tmp_path}/began\n"
-                       "while :; do sleep 0.05; done\n")  # fmt: skip
+    program.write_text(
+        f"#!/bin/sh\ntrap 'echo ended > {tmp_path}/said; exit 143' TERM\ntouch {tmp_path}/began\n"
+        "while :; do sleep 0.05; done\n"
+    )
     program.chmod(0o755)
     process = subprocess.Popen(["sh", str(ROOT / "run.sh")], env={**os.environ, "PYTHON": str(program)})
     end = time.monotonic() + 30

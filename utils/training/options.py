@@ -59,14 +59,29 @@ def parser():
     add("--valid-dataset-name", help="data set for validation (default: the training data set)")
     add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
     add("--model-type", choices=("base", "refine"), help="network to train (default refine)")
-    add("--base-epochs", type=int, default=0, metavar="N", help="first train the base network alone for N epochs "
-        "(the paper: 8; default 0: refine from scratch)")  # fmt: skip
-    add("--pretrain", metavar="FILE",
-        help="weights to start from (.pdparams, .pth, DeepLabV3, an encoder), or an earlier training")  # fmt: skip
-    add("--model-pretrain-initialization", metavar="FILE", help="as in the original's train_base: --pretrain FILE "
-        "--model-type base --learning-rate paper --no-laplacian")  # fmt: skip
-    add("--model-last-checkpoint", metavar="FILE", help="as in the original's train_refine: --pretrain FILE "
-        "--batch-size 4 --learning-rate paper --no-laplacian; wins over the former's FILE")  # fmt: skip
+    add(
+        "--base-epochs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="first train the base network alone for N epochs (the paper: 8; default 0: refine from scratch)",
+    )
+    add(
+        "--pretrain",
+        metavar="FILE",
+        help="weights to start from (.pdparams, .pth, DeepLabV3, an encoder), or an earlier training",
+    )
+    add(
+        "--model-pretrain-initialization",
+        metavar="FILE",
+        help="as in the original's train_base: --pretrain FILE --model-type base --learning-rate paper --no-laplacian",
+    )
+    add(
+        "--model-last-checkpoint",
+        metavar="FILE",
+        help="as in the original's train_refine: --pretrain FILE "
+        "--batch-size 4 --learning-rate paper --no-laplacian; wins over the former's FILE",
+    )
     add("--resume", action="store_true", help="go on from checkpoint/NAME/last if it is there")
 
     add = parse.add_argument_group("network").add_argument
@@ -92,8 +107,14 @@ def parser():
         default=80_000,
         help="pixels refined in each picture (default 80000)",
     )
-    add("--model-refine-threshold", "--model-refine-thresholding", "--refine-threshold", type=float, default=0.7,
-        help="predicted error above which a cell is refined (default 0.7)")  # fmt: skip
+    add(
+        "--model-refine-threshold",
+        "--model-refine-thresholding",
+        "--refine-threshold",
+        type=float,
+        default=0.7,
+        help="predicted error above which a cell is refined (default 0.7)",
+    )
     add("--model-refine-kernel-size", type=int, choices=(1, 3), default=3, help="the refiner's (default 3)")
 
     add = parse.add_argument_group("schedule").add_argument
@@ -111,10 +132,21 @@ def parser():
         help="Laplacian term in the loss (default on)",
     )
     add("--clip-grad-norm", type=float, help="largest norm of the gradient, 0: not clipped (default 0, people 5)")
-    add("--amp", nargs="?", choices=("auto", "off", "float16", "bfloat16"), const="float16", default="auto",
-        help="mixed precision; auto is float16 on a GPU and off on a CPU (default auto)")  # fmt: skip
-    add("--crop-size", type=int, nargs=2, metavar=("LOW", "HIGH"),
-        help="sides of the crops, LOW..HIGH-1 pixels (default 1024 2048, base 256 512, people 352 545)")  # fmt: skip
+    add(
+        "--amp",
+        nargs="?",
+        choices=("auto", "off", "float16", "bfloat16"),
+        const="float16",
+        default="auto",
+        help="mixed precision; auto is float16 on a GPU and off on a CPU (default auto)",
+    )
+    add(
+        "--crop-size",
+        type=int,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="sides of the crops, LOW..HIGH-1 pixels (default 1024 2048, base 256 512, people 352 545)",
+    )
     add("--seed", type=int, default=0, help="every random number follows from it (default 0)")
 
     add = parse.add_argument_group("machine").add_argument

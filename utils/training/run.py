@@ -68,8 +68,14 @@ class Run:
         means = {name: value for name, value in report.means.items() if value is not None}
         progress = self.progress
         row = {"name": self.args.model_name, "step": progress.step, "epoch": progress.epoch, **means}
-        self.log.json({**row, "failures": len(report.failures), "train_loss": train_terms.get("total"),
-                       "minutes": round((time.perf_counter() - self.began) / 60, 2)})  # fmt: skip
+        self.log.json(
+            {
+                **row,
+                "failures": len(report.failures),
+                "train_loss": train_terms.get("total"),
+                "minutes": round((time.perf_counter() - self.began) / 60, 2),
+            }
+        )
         shown = " ".join(f"{name} {value:.5f}" for name, value in means.items())
         self.log.line(f"valid step {progress.step} {shown} ({time.perf_counter() - began:.1f} s)")
         self.log.scalars("valid", means, progress.step)
