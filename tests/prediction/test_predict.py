@@ -329,14 +329,14 @@ def test_interrupt_keeps_what_was_finished(pair, monkeypatch, capsys):
     photos.mkdir()
     for name in ("a.png", "b.png"):
         shutil.copy(pair / "one_src.png", photos / name)
-    true = pictures.read_rgb
+    true = pictures.read_photo
 
-    def read(path):
+    def read(path, *args):
         if Path(path).name == "b.png":
             raise KeyboardInterrupt
-        return true(path)
+        return true(path, *args)
 
-    monkeypatch.setattr(pictures, "read_rgb", read)
+    monkeypatch.setattr(pictures, "read_photo", read)
     out = pair / "out"
     assert run("--src", photos, "--bgr", pair / "one_bgr.png", "--output-dir", out, "--output-types", "pha") == 130
     assert files(out) == ["pha/a.png"]
