@@ -70,12 +70,11 @@ def doubts(src, bgr, pha):
 
 def scene_doubts(src, bgr):
     """Notes on two pictures, uint8 (H, W, 3) of equal size, that are nearly equal, or differ nearly everywhere."""
-    small = [reduced(x, LOOK_AT).astype(np.float32) / 255 for x in (src, bgr)]
-    difference = np.abs(small[0] - small[1]).max(axis=-1)
-    share = float((difference > VISIBLE).mean())
+    difference = _extremes(cv2.absdiff(*(reduced(x, LOOK_AT) for x in (src, bgr))))[1]
+    share = float((difference > VISIBLE * 255).mean())
     if share < SAME_BELOW:
         return [Note("same_scene", share=share)]
-    if share > OTHER_ABOVE and np.median(difference) > OTHER_MEDIAN:
+    if share > OTHER_ABOVE and np.median(difference) > OTHER_MEDIAN * 255:
         return [Note("other_scene", share=share)]
     return []
 
