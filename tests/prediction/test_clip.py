@@ -299,6 +299,14 @@ def test_the_same_doubt_is_told_once_and_with_the_first_frame(clip, capsys):
     assert "".join(said).count("warning: ") == 1 and "warning: " in "".join(said[:6])
 
 
+@pytest.mark.parametrize("empty, warned", [(COUNT, True), (2, False)])
+def test_a_subject_that_is_in_no_frame_is_missed_at_the_end(tmp_path, capsys, empty, warned):
+    write_picture(tmp_path / "back.png", scene())
+    clip = write_clip(tmp_path / "clip.mp4", [scene()] * empty + frames(COUNT)[0][empty:], options={"crf": "5"})
+    run(clip, types=("pha",))
+    assert ("may be in the background picture too" in capsys.readouterr().err) == warned
+
+
 def test_suspicious_background_is_warned_of(clip, capsys):
     write_picture(clip.parent / "other.png", np.ascontiguousarray(255 - scene()[::-1]))
     run(clip, types=("pha",), bgr=clip.parent / "other.png", correction=Correction("off", "off"), force=True)

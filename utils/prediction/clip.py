@@ -38,10 +38,11 @@ class ClipSource:
 
     Attributes:
         background: utils.background.follow.ClipBackground.
+        nobody: list of a Note that the subject is in no frame that was looked at, else empty.
     """
 
     def __init__(self, clip, bgr, correction=AUTOMATIC, done=lambda frame: False):
-        self.clip, self.correction, self.done, self.told = clip, correction, done, set()
+        self.clip, self.correction, self.done, self.told, self.nobody = clip, correction, done, set(), []
         self.background = ClipBackground(bgr, correction.align, correction.exposure)
         self._looks = self._failed = 0
 
@@ -73,10 +74,12 @@ class ClipSource:
         self._looks += 1
         if self._looks & (self._looks - 1):
             return capture.notes
-        notes = [note for note in doubts(capture.src, capture.bgr, matte.pha) if note.kind not in self.told]
+        notes = doubts(capture.src, capture.bgr, matte.pha)
+        nobody = [note for note in notes if note.kind == "same_scene"]  # a subject may come into the picture later
+        self.nobody = nobody if self._looks == 1 or self.nobody else []
+        notes = [note for note in notes if note.kind not in {"same_scene", *self.told}]
         self.told |= {note.kind for note in notes}
-        # A subject may come into the picture later.
-        return [*capture.notes, *(note for note in notes if note.kind != "same_scene")]
+        return [*capture.notes, *notes]
 
     def spares(self, error):
         """Whether the other frames go on: after one that cannot be read."""
@@ -200,7 +203,7 @@ class ClipJob:
     def _report(self, source, sink, seconds):
         size = {"width": self.clip.width, "height": self.clip.height}
         self.tell(Note("clip_done", **size, frames=sink.written, seconds=seconds, rate=sink.written / seconds))
-        for note in source.background.notes:
+        for note in [*source.background.notes, *source.nobody]:
             self.tell(note)
         for path in self.paths.values():
             self.tell(Note("written", path=path))
