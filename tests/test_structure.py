@@ -139,6 +139,16 @@ def test_the_library_knows_no_command_line():
     assert users and {room_of(name) for name in users} <= {"doors", "tools"}
 
 
+def test_only_programs_print():
+    """The library returns notes or hands them to `tell`; these print for programs."""
+    printing = {"utils.system.command_line", "utils.system.original", "utils.training.log"}
+    forbidden = {"print", "warnings.warn", "tqdm.write"}
+    for name in library():
+        calls = [node.func for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)]
+        said = {ast.unparse(call) for call in calls} & forbidden
+        assert name in printing or not said, f"{name} calls {sorted(said)}"
+
+
 def test_files_are_short():
     for name, path in MODULES.items():
         lines = len(path.read_text(encoding="utf-8").splitlines())
