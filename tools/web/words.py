@@ -47,7 +47,7 @@ WORDS = {
     "limits": (
         "Pictures: PNG, JPEG, WebP, TIFF or BMP, at most {megabytes} MB and {megapixels} million pixels. What is "
         "uploaded and what is made of it is deleted after {minutes} minutes, results also when the page is closed.",
-        "图片：PNG、JPEG、WebP、TIFF 或 BMP，每张不超过 {megabytes} MB、{megapixels} 百万像素。"
+        "图片：PNG、JPEG、WebP、TIFF 或 BMP，每张不超过 {megabytes} MB、{megapixels}00 万像素。"
         "上传的文件和生成的结果会在 {minutes} 分钟后删除，关闭页面时结果立即删除。",
     ),
     "clip_limits": (
@@ -84,7 +84,7 @@ WORDS = {
     ),
     "too_large": (
         "{name} is {width}×{height}; at most {limit} million pixels and {side} on a side are taken: reduce it.",
-        "{name} 的尺寸为 {width}×{height}，上限为 {limit} 百万像素、单边 {side} 像素：请缩小后再上传。",
+        "{name} 的尺寸为 {width}×{height}，上限为 {limit}00 万像素、单边 {side} 像素：请缩小后再上传。",
     ),
     "damaged": (
         "{name} is damaged or cut off: save or copy it again.",
