@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-LARGE = 4_000_000  # pixels from which the colours of the surroundings are sought in a quarter of the size, not half
+LARGE = 1_500_000  # pixels from which the colours of the surroundings are sought in a quarter of the size, not half
 CERTAIN = 4  # power of alpha by which colours count for their surroundings
 SMOOTH = 0.1  # weight of what lies further away
 STRANDS, NOISE, DOUBT = 25.0, 5.0, 0.4  # deviations: of colours from their surroundings and of pixels, levels; of alpha
@@ -51,7 +51,7 @@ def _surroundings(fgr, pha, src, bgr):
     step = 2 if pha.size <= LARGE else 4
     size = tuple(max(2, -(-n // step)) for n in pha.shape[::-1])  # OpenCV takes a single pixel for a number
     solid, alpha, fgr, mixed, behind = (
-        cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)  # means of 2 x 2, of all or of some pixels
         for picture in (cv2.erode(pha, EDGE), pha, fgr, src, bgr)
     )
     apart = cv2.absdiff(mixed, behind)
