@@ -87,36 +87,31 @@ def main(argv=None):
 
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(*names_of("--model-path"), default=DEFAULT_WEIGHTS, help="weights (default: the shipped ones)")
-    parser.add_argument("--model-backbone", choices=BACKBONES, help="default: what the weights are for")
-    parser.add_argument(
+    add = parser.add_argument
+    add(*names_of("--model-path"), default=DEFAULT_WEIGHTS, help="weights (default: the shipped ones)")
+    add("--model-backbone", choices=BACKBONES, help="default: what the weights are for")
+    add(
         "--model-type",
         choices=("base", "refine"),
         type=lambda text: text.replace("matting", ""),  # the original's names
         default="refine",
         help="network (default refine)",
     )
-    parser.add_argument("--format", choices=("paddle", "onnx"), help="what to write (default: as --output ends)")
-    parser.add_argument("--output", required=True, help="FILE.onnx, or the name of the Paddle model without suffix")
-    parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="one size only (default: any size)")
-    parser.add_argument(
-        *names_of("--backbone-scale"), type=float, default=0.25, help="coarse size / picture size (default 0.25)"
-    )
-    parser.add_argument(*names_of("--refine-mode"), choices=MODES, default="sampling", help="default sampling")
-    parser.add_argument(
-        *names_of("--refine-sample-pixels"), type=int, default=80_000, help="pixels, sampling (default 80000)"
-    )
-    parser.add_argument(
-        *names_of("--refine-threshold"), type=float, default=0.1, help="error, thresholding (default 0.1)"
-    )
-    parser.add_argument(
+    add("--format", choices=("paddle", "onnx"), help="what to write (default: as --output ends)")
+    add("--output", required=True, help="FILE.onnx, or the name of the Paddle model without suffix")
+    add("--size", nargs=2, type=int, metavar=("H", "W"), help="one size only (default: any size)")
+    add(*names_of("--backbone-scale"), type=float, default=0.25, help="coarse size / picture size (default 0.25)")
+    add(*names_of("--refine-mode"), choices=MODES, default="sampling", help="default sampling")
+    add(*names_of("--refine-sample-pixels"), type=int, default=80_000, help="pixels, sampling (default 80000)")
+    add(*names_of("--refine-threshold"), type=float, default=0.1, help="error, thresholding (default 0.1)")
+    add(
         "--storage",
         "--precision",
         choices=("float32", "float16"),
         default="float32",
         help="of ONNX weights (default float32)",
     )
-    parser.add_argument(
+    add(
         "--opset",
         "--onnx-opset-version",
         type=int,
@@ -124,7 +119,7 @@ def parse(argv):
         default=OPSET,
         help=f"of ONNX operators (default {OPSET})",
     )
-    parser.add_argument("--no-validate", dest="validate", action="store_false", help="write without comparing")
+    add("--no-validate", dest="validate", action="store_false", help="write without comparing")
     methods = ("--model-refine-patch-crop-method", "--model-refine-patch-replace-method")
     add_without_effect(parser, *methods, "--onnx-constant-folding", "--onnx-verbose", "--validate")
     args = parser.parse_args(argv)
