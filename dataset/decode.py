@@ -36,6 +36,9 @@ UPRIGHT = {
     7: lambda x: x.swapaxes(0, 1)[::-1, ::-1],
     8: lambda x: x.swapaxes(0, 1)[::-1],
 }
+# Once for all: pictures are read in several threads, and filters that each sets and restores are lost for good. What is
+# too large is told by its size.
+warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|pillow_jxl)\b")
 ANIMATED = ("PNG", "WEBP", "AVIF")  # of other formats, what follows the first picture is a page or a preview
 TO_RGB = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
 
@@ -71,16 +74,19 @@ def read_stored(path, location=False):
         raise PictureError(f"{path} is not an ordinary file: give a picture file")
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
-    with _refusals(path), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with _File(path) as file:
-            head = file.peek(16)[:16]
-            if head[:4] == b"\x76\x2f\x31\x01":
-                return Stored(_read_exr(path))
-            if path.suffix.lower() in RAW_SUFFIXES:
-                return _read_raw(path, file, location)
-            return _read_with_pillow(file, path, head, location)
+    with _refusals(path), _File(path) as file:
+        head = file.peek(16)[:16]
+        if head[:4] == b"\x76\x2f\x31\x01":
+            return Stored(_read_exr(path))
+        if path.suffix.lower() in RAW_SUFFIXES:
+            return _read_raw(path, file, location)
+        return _read_with_pillow(file, path, head, location)
+
+
+def picture_size(path):
+    """Height and width that the header of a file states which Pillow opens, as stored. Raises PictureError."""
+    with _refusals(path), _File(path) as file, Image.open(file, formats=_formats(file.peek(16)[:16], path)) as image:
+        return image.height, image.width
 
 
 def _read_with_pillow(file, path, head, location):
@@ -91,6 +97,7 @@ def _read_with_pillow(file, path, head, location):
             raise
         return Stored(_read_deep(file, np.float32))
     with image:
+        _check_size(*image.size)
         deep, frames = _is_deep(image), image.n_frames if image.format in ANIMATED else 1
         image.load()  # tells damage, which OpenCV passes over
         profile, tags = image.info.get("icc_profile"), _tags(image)
@@ -213,7 +220,7 @@ def _refusals(path):
         yield
     except (PictureError, MemoryError):
         raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
         limit = Image.MAX_IMAGE_PIXELS // 10**6
         raise PictureError(f"{path} claims to have more than {limit} million pixels: give a smaller picture") from None
     except UnidentifiedImageError:

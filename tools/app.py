@@ -38,7 +38,7 @@ def parse(argv):
     add_network_flags(parser, "--model-path", "--device")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="chosen at first (default: auto)")
     parser.add_argument("--max-megabytes", type=int, default=30, help="largest picture file (default: 30)")
-    parser.add_argument("--max-megapixels", type=int, default=40, help="largest picture, million pixels (default: 40)")
+    parser.add_argument("--max-megapixels", type=int, default=64, help="largest picture, million pixels (default: 64)")
     parser.add_argument("--max-clip-megabytes", type=int, default=100, help="largest video file (default: 100)")
     parser.add_argument("--max-seconds", type=int, default=20, help="longest video (default: 20)")
     parser.add_argument("--keep-minutes", type=int, default=10, help="after which files are deleted (default: 10)")

@@ -31,9 +31,10 @@ from utils.background.match import EXPOSURE_MODES
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.target import open_target
 from utils.system.command_line import UsageError, command_line, printer, short_warnings
+from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note
 from utils.video.reader import open_clip
-from utils.video.writer import VIDEO, open_writer
+from utils.video.writer import VIDEO, frames_written, open_writer
 
 TITLE = "matting: B background, V view, Q quit"
 WINDOWS = "pip uninstall -y opencv-python-headless && pip install opencv-python"
@@ -63,6 +64,8 @@ def parse(argv):
     if args.average < 1:
         raise UsageError(f"--average must be 1 or more, not {args.average}")
     args.press = dict(pressed(text) for text in args.press)
+    if args.output:
+        check_output(args)
     if args.no_window and not (args.output or args.virtual_camera):
         raise UsageError("--no-window shows nothing to anybody: pass --output or --virtual-camera, too")
     if args.no_window and CAPTURE not in args.press.values():
@@ -76,6 +79,16 @@ def pressed(text):
     if not number.isdecimal() or key not in (CAPTURE, VIEW, QUIT):
         raise UsageError(f"--press {text}: give a frame's number, a colon and one of {CAPTURE}, {VIEW}, {QUIT}: 300:q")
     return int(number), key
+
+
+def check_output(args):
+    """Refuse to write over what is not a recording of this program's."""
+    refuse_to_overwrite([args.source, args.target_bgr, args.model_path], [args.output], "another --output")
+    path = Path(args.output)
+    if path.is_file():
+        raise UsageError(f"--output {path} exists: give another name, or delete it")
+    if path.is_dir() and any(path.iterdir()) and not frames_written(path):
+        raise UsageError(f"--output {path} holds other files: give a new folder")
 
 
 def size(text):

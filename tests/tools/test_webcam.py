@@ -147,6 +147,28 @@ def test_bad_arguments_are_one_line(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
+def test_a_recording_deletes_and_replaces_nothing_of_the_users(clip, tmp_path, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "20240512.png").write_bytes(b"mine")
+    talk = tmp_path / "talk.mp4"
+    talk.write_bytes(b"mine")
+    ending = ("--no-window", "--press", "0:b", "2:q")
+    for output, said in ((photos, "holds other files"), (talk, "exists"), (clip, "is an input")):
+        before = output.read_bytes() if output.is_file() else b""
+        assert run("--source", clip, "--output", output, *ending) == 1
+        assert said in capsys.readouterr().err
+        assert not output.is_file() or output.read_bytes() == before
+    assert [path.name for path in photos.iterdir()] == ["20240512.png"]
+    film, frames = tmp_path / "film.mp4", tmp_path / "frames"
+    assert run("--source", clip, "--output", film, *ending) == 0
+    assert run("--source", film, "--output", frames, "--no-window", "--press", "0:b") == 0
+    (frames / "20240512.png").write_bytes(b"mine")
+    assert run("--source", film, "--output", frames, "--no-window", "--press", "0:b", "1:q") == 0
+    assert sorted(path.name for path in frames.iterdir()) == ["000000.png", "20240512.png", "timestamps.txt"]
+    assert run("--source", frames, "--output", frames, *ending) == 1
+
+
 def test_virtual_camera_gets_every_frame_or_says_what_to_install(clip, monkeypatch, capsys):
     arguments = ("--source", clip, "--no-window", "--press", "0:b", "1:q", "--virtual-camera")
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)

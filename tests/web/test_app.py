@@ -2,10 +2,7 @@
 
 import io
 import socket
-import struct
 import time
-import zipfile
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -66,94 +63,6 @@ def test_eight_at_once_get_what_predict_writes(page, truth):
         assert np.array_equal(fgr, read_rgb(truth / "sample_fgr.png"))
         assert np.array_equal(com, read_rgba(truth / "sample_com.png"))
         assert (over[pha == 0] == [255, 0, 0]).all() and np.array_equal(over[pha == 255], fgr[pha == 255])
-
-
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png_of(width, height, data, depth=8, colour=0):
-    """A PNG file that claims a size, whatever its data."""
-    head = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-
-
-def zipped(name, data):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, data)
-    return file.getvalue()
-
-
-def hostile(good):
-    """name -> (file name, data): what is uploaded as the source; `good` is the data of a sound picture."""
-    zeros = zlib.compress(bytes(30_000_000), 9)
-    text = chunk(b"zTXt", b"Comment\0\0" + zeros)
-    broken = bytearray(good)
-    broken[60] ^= 255
-    return {
-        "cut off": ("a.png", good[: len(good) // 2]),
-        "cut off in the header": ("a.png", good[:20]),
-        "empty": ("a.png", b""),
-        "text": ("a.png", b"not a picture\n" * 100),
-        "html": ("a.html", b"<script>alert(1)</script>"),
-        "svg": ("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>'),
-        "postscript": ("a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) (r) file\n"),
-        "pdf": ("a.png", b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n"),
-        "gif": ("a.png", b"GIF89a" + bytes(50)),
-        "zip": ("a.png", zipped("../../a.png", bytes(10_000_000))),
-        "pickle": ("a.png", b"\x80\x04cposix\nsystem\n(S'true'\ntR."),
-        "two billion rows": ("a.png", png_of(2**31 - 1, 2**31 - 1, zlib.compress(b"0"))),
-        "bomb: 65,535 squared": ("a.png", png_of(65_535, 65_535, zeros)),
-        "bomb: 30,000 squared in one bit": ("a.png", png_of(30_000, 30_000, zeros, depth=1)),
-        "bomb: one long row": ("a.png", png_of(30_000_000, 1, zeros)),
-        "bomb: less than it claims": ("a.png", png_of(6000, 6000, zlib.compress(bytes(100)))),
-        "bomb: text": ("a.png", good[:33] + text + good[33:]),
-        "no pixels": ("a.png", png_of(0, 0, zlib.compress(b""))),
-        "flipped bits": ("a.png", bytes(broken)),
-        "tiff, huge": (
-            "a.tif",
-            b"II*\0\x08\0\0\0\x02\0\0\x01\4\0\1\0\0\0\xff\xff\xff\x7f\1\1\4\0\1\0\0\0\xff\xff\xff\x7f",
-        ),
-        "tiff, endless": ("a.tif", b"II*\0\x08\0\0\0\x01\0\0\1\4\0\1\0\0\0\1\0\0\0\x08\0\0\0"),
-        "jpeg, cut off": ("a.jpg", SAMPLE["src"].read_bytes()[:4000]),
-        "bmp, negative": ("a.bmp", b"BM" + bytes(8) + struct.pack("<IIiiHHI", 54, 40, -5, -5, 1, 24, 0) + bytes(24)),
-        "webp, empty": ("a.webp", b"RIFF\x04\0\0\0WEBP"),
-        "two megabytes": ("a.png", good + bytes(2_000_001)),
-        "path upwards": ("../../../../tmp/evil.png", b"x"),
-        "path from the root": ("/etc/cron.d/evil.png", b"x"),
-        "path of Windows": ("..\\..\\C:\\evil.png", b"x"),
-        "markup in the name": ("<img src=x onerror=alert(1)>.png", b"x"),
-        "name of 3,000 letters": ("a" * 3000 + ".png", b"x"),
-        "device name": ("CON.png", b"x"),
-        "nothing but dots": ("..", b"x"),
-        "a playlist": ("a.png", b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"),
-    }
-
-
-def test_hostile_uploads_are_refused_in_words_and_leave_it_serving(page, small):
-    address, files = page
-    visitor = Visitor(address)
-    bgr = visitor.upload("b.png", small[1])
-    attempts = hostile(small[0])
-    assert len(attempts) >= 30
-    start = time.monotonic()
-    for kind, (name, data) in attempts.items():
-        src = visitor.upload(name, data)
-        if src is None:
-            continue  # refused at the door
-        assert src.startswith(f"{files}/") and ".." not in src.split("/"), kind
-        said = visitor.matte(src, bgr)
-        if kind in ("bomb: text", "flipped bits") and isinstance(said, list):
-            continue  # decoders may leave out a chunk that is none of the picture's
-        words = any(word in said for word in ("upload", "damaged", "at most"))
-        assert isinstance(said, str) and (words or ".." in src), (kind, said)  # gradio takes no path with two dots
-        assert str(files) not in said and "<img" not in said and "Traceback" not in said, kind
-    assert time.monotonic() - start < 60
-    assert not [path for path in files.rglob("*") if not path.resolve().is_relative_to(files)]
-    good = visitor.upload("a.png", small[0])
-    results = visitor.matte(good, bgr)
-    assert isinstance(results, list) and read_size(visitor.get(pictures(results)[1])) == (168, 176)
 
 
 def read_size(data):

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -12,8 +13,14 @@ httpx = pytest.importorskip("httpx", reason="gradio is not installed")
 pytest.importorskip("gradio", reason="gradio is not installed")
 
 from tests.prediction.test_predictor import scene  # noqa: E402
+from tests.web import hostile  # noqa: E402
 from tests.web.visitor import OPTIONS, Cut, Visitor, given, page_here, pictures, png  # noqa: E402
 
+# Decoders may leave out a chunk that is none of the picture's, or read what others would not.
+HARMLESS = (
+    "bomb: text", "bomb: profile", "a chunk of 4 GB", "profile of noise", "flipped bits", "moving, a million pictures",
+    "icon", "tiff, rows of a strip",
+)  # fmt: skip
 PUBLIC = "http://93.184.216.34/x.png"
 
 
@@ -148,6 +155,57 @@ def test_behind_a_proxy_it_answers_to_its_name_there(tmp_path):
         headers = {"Host": "matting.example", "Origin": "https://matting.example"}
         answer = httpx.get(f"{address}/config", headers=headers)
         assert answer.status_code == 200 and answer.json()["root"] == "https://matting.example/page"
+
+
+# Uploads
+
+
+def test_hostile_pictures_are_refused_in_words_and_leave_it_serving(served, pair):
+    page, address = served
+    visitor = Visitor(address)
+    bgr = visitor.upload("b.png", pair[1])
+    attempts = hostile.pictures(pair[0])
+    assert len(attempts) >= 60
+    start = time.monotonic()
+    for kind, (name, data) in attempts.items():
+        src = visitor.upload(name, data)
+        if src is None:
+            continue  # refused at the door
+        assert src.startswith(f"{page.files}/") and ".." not in src.split("/"), kind
+        said = visitor.matte(src, bgr)
+        if kind in HARMLESS and isinstance(said, list):
+            continue
+        assert isinstance(said, str) and any(
+            word in said for word in ("upload", "damaged", "at most", "save it", "uncropped")
+        ), kind
+        assert str(page.files) not in said and "<img" not in said and "Traceback" not in said, kind
+    assert time.monotonic() - start < 60
+    assert not [path for path in page.files.rglob("*") if not path.resolve().is_relative_to(page.files)]
+    assert isinstance(visitor.matte(visitor.upload("a.png", pair[0]), bgr), list)
+
+
+def test_hostile_clips_are_refused_and_their_notes_show_nothing_of_others(served, pair):
+    av = pytest.importorskip("av", reason="av is not installed")
+    page, address = served
+    visitor = Visitor(address)
+    bgr = given(visitor.upload("b.png", pair[1]))
+    good = hostile.moving(176, 168, 8, "mp4")
+
+    def matte(name, data, visitor=visitor):
+        return visitor.call("matte_clip", given(visitor.upload(name, data)), bgr, "#000000", None, "mp4", *OPTIONS)
+
+    for kind, data in hostile.clips(good, av).items():
+        said = matte("secret.mp4", data)
+        assert isinstance(said, str), (kind, said)
+        assert any(word in said for word in ("not a video", "longer than", "cannot be matted")), (kind, said)
+        assert str(page.files) not in said
+    with ThreadPoolExecutor(2) as pool:
+        names = ("anna", "bertha")
+        answers = list(pool.map(lambda name: matte(f"{name}.mp4", good, Visitor(address, name)), names))
+    for name, other, results in zip(names, names[::-1], answers):
+        notes = json.dumps(results[3:])
+        assert isinstance(results, list) and other not in json.dumps(results) and name in results[1]["value"]["path"]
+        assert "8 frames" in notes and "/" not in notes.replace("</", "")
 
 
 # Queue

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import tools.web.upload
 from dataset.picture import read_alpha, read_rgb
 from tests.prediction.test_predictor import scene
+from tests.web.hostile import png_of
 from tools import app
 from tools.web.guard import BODY, Guard
 from tools.web.results import matte_pair, parse_colour, put_before, result_name
@@ -41,11 +41,9 @@ def refused(path, limits=LIMITS):
     return caught.value.key
 
 
-def test_pictures_are_measured_before_they_are_decoded(tmp_path, monkeypatch):
-    monkeypatch.setattr(tools.web.upload, "read_rgb", lambda path: pytest.fail("decoded"))
-    Image.new("1", (2000, 1000)).save(tmp_path / "many.png")
-    Image.new("1", (20_000, 2)).save(tmp_path / "long.png")
-    Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
+def test_pictures_are_measured_before_they_are_decoded(tmp_path):
+    for name, size in (("many", (2000, 1000)), ("long", (20_000, 2)), ("bomb", (30_000, 30_000))):
+        (tmp_path / f"{name}.png").write_bytes(png_of(*size, b""))  # whoever decodes it says that it is damaged
     (tmp_path / "heavy.png").write_bytes(bytes(1_100_000))
     Image.new("RGB", (8, 8)).save(tmp_path / "moving.gif")
     (tmp_path / "text.png").write_text("a picture")

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from contextlib import contextmanager
+from types import SimpleNamespace
 from unittest import mock
 
 import httpx
@@ -21,6 +22,9 @@ class Cut:
     """A Matting that takes the right half."""
 
     engine = "none"
+
+    def background(self, bgr):
+        return SimpleNamespace(picture=bgr)
 
     def __call__(self, src, bgr, foreground=True):
         pha = np.zeros(src.shape[:2], np.uint8)

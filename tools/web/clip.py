@@ -1,7 +1,6 @@
 """What the web page makes of an uploaded clip, by way of utils.prediction.clip."""
 
 import os
-from fractions import Fraction
 
 from dataset.picture import PictureError
 from tools.web.results import parse_colour, result_name
@@ -18,6 +17,8 @@ from utils.video.reader import open_clip
 CONTAINERS = ((4, b"ftyp", "mov"), (4, b"moov", "mov"), (0, b"\x1aE\xdf\xa3", "matroska"), (8, b"AVI ", "avi"))
 MOST_PIXELS = 4096 * 2304  # of a frame
 FRAMES_A_SECOND = 60
+PACKETS = 50  # of all tracks, for each frame that a clip may have
+TOLERATED = 0.1  # seconds
 FORMATS = ("mp4", "webm", "mov")
 
 
@@ -91,18 +92,21 @@ def check_clip(path, limits):
     if kind is None or b"<mpd" in head.lower():
         raise Refused("no_clip", name=name)
     most = limits.seconds * FRAMES_A_SECOND
-    count, first, last = 0, None, Fraction(0)
+    count, packets, spans = 0, 0, {}
     try:
         with av.open(str(path), format=kind, metadata_errors="replace") as container:
             stream = container.streams.video[0]
             width, height = stream.codec_context.width, stream.codec_context.height
-            for packet in container.demux(stream):
+            for packet in container.demux():  # its sound, too, is copied or encoded anew as long as it lasts
+                packets += packet.size > 0
+                count += packet.size > 0 and packet.stream.index == stream.index
                 if packet.size and packet.pts is not None:
                     seconds = packet.pts * packet.time_base
-                    first, last = seconds if first is None else min(first, seconds), max(last, seconds)
-                count += packet.size > 0
-                if count > most or (first is not None and last - first > limits.seconds + 0.1):
-                    raise Refused("too_long", name=name, seconds=limits.seconds, frames=most)
+                    first, last = spans.get(packet.stream.index, (seconds, seconds))
+                    spans[packet.stream.index] = first, last = min(first, seconds), max(last, seconds)
+                    seconds = last - first
+                    if count > most or packets > PACKETS * most or seconds > limits.seconds + TOLERATED:
+                        raise Refused("too_long", name=name, seconds=limits.seconds, frames=most)
     except (av.error.FFmpegError, IndexError, ValueError, OSError) as error:
         if isinstance(error, Refused):
             raise

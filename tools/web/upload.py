@@ -1,12 +1,10 @@
 """Files that visitors of the web page send: measured before anything is decoded."""
 
-import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from PIL import Image
-
-from dataset.picture import FORMATS, PictureError, read_rgb
+from tools.web.decoder import Decoder, Undecodable
 from tools.web.words import Refused
 
 LONGEST_SIDE = 16_000  # pixels
@@ -17,45 +15,38 @@ class Limits:
     """What is taken from visitors."""
 
     megabytes: int = 30  # of a picture's file
-    megapixels: int = 40  # of a picture, millions
+    megapixels: int = 64  # of a picture, millions
     clip_megabytes: int = 100
     seconds: int = 20  # of a clip
     minutes: int = 10  # after which files are deleted
 
 
-def read_upload(path, limits):
+def read_upload(path, limits, decode=True):
     """Read a picture that somebody has sent.
 
     Args:
         path: file, whose name is the visitor's.
         limits: Limits. A file that is beyond them is refused before its pixels are decoded.
+        decode: False: only look whether it would be.
 
     Returns:
-        uint8 (H, W, 3), RGB.
+        uint8 (H, W, 3), sRGB; its height and width if it is not decoded.
 
     Raises:
         Refused: with what is wrong and the remedy; it names the file, never its folder.
     """
-    path = Path(path)
     check_weight(path, limits.megabytes)
-    name, limit = shown_name(path), limits.megapixels
+    decoder = decoder_of(limits.megapixels)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
-                width, height = image.size
-    except Image.DecompressionBombError:
-        raise Refused("too_large", name=name, width="?", height="?", limit=limit, side=LONGEST_SIDE) from None
-    except MemoryError:
-        raise
-    except Exception:  # decoders raise nearly anything on damaged headers
-        raise Refused("no_picture", name=name) from None
-    if width * height > limit * 10**6 or max(width, height) > LONGEST_SIDE:
-        raise Refused("too_large", name=name, width=width, height=height, limit=limit, side=LONGEST_SIDE)
-    try:
-        return read_rgb(path)
-    except PictureError:
-        raise Refused("damaged", name=name) from None
+        return decoder.read(path) if decode else decoder.size(path)
+    except Undecodable as error:
+        raise Refused(error.key, name=shown_name(path), **error.values) from None
+
+
+@lru_cache(1)
+def decoder_of(megapixels):
+    """The process that decodes; there is one."""
+    return Decoder(megapixels, LONGEST_SIDE)
 
 
 def check_weight(path, megabytes):

@@ -45,9 +45,10 @@ WORDS = {
     "get_fgr": ("↓ Foreground", "↓ 前景"),
     "get_over": ("↓ Composite", "↓ 合成图"),
     "limits": (
-        "Pictures: PNG, JPEG, WebP, TIFF or BMP, at most {megabytes} MB and {megapixels} million pixels. What is "
-        "uploaded and what is made of it is deleted after {minutes} minutes, results also when the page is closed.",
-        "图片：PNG、JPEG、WebP、TIFF 或 BMP，每张不超过 {megabytes} MB、{megapixels}00 万像素。"
+        "Pictures: JPEG, PNG, HEIC, AVIF, WebP, TIFF or BMP, at most {megabytes} MB and {megapixels} million pixels. "
+        "What is uploaded and what is made of it is deleted after {minutes} minutes, results also when the page is "
+        "closed.",
+        "图片：JPEG、PNG、HEIC、AVIF、WebP、TIFF 或 BMP，每张不超过 {megabytes} MB、{megapixels}00 万像素。"
         "上传的文件和生成的结果会在 {minutes} 分钟后删除，关闭页面时结果立即删除。",
     ),
     "clip_limits": (
@@ -79,8 +80,8 @@ WORDS = {
         "{name} 为 {size:.1f} MB，超过上限 {limit} MB：请缩小后再上传。",
     ),
     "no_picture": (
-        "{name} is not a picture that can be read: upload a PNG, JPEG, WebP, TIFF or BMP file.",
-        "{name} 不是可读取的图片：请上传 PNG、JPEG、WebP、TIFF 或 BMP 文件。",
+        "{name} is not a picture that can be read: upload a JPEG, PNG, HEIC, AVIF, WebP, TIFF or BMP file.",
+        "{name} 不是可读取的图片：请上传 JPEG、PNG、HEIC、AVIF、WebP、TIFF 或 BMP 文件。",
     ),
     "too_large": (
         "{name} is {width}×{height}; at most {limit} million pixels and {side} on a side are taken: reduce it.",
@@ -89,6 +90,10 @@ WORDS = {
     "damaged": (
         "{name} is damaged or cut off: save or copy it again.",
         "{name} 已损坏或不完整：请重新保存或复制。",
+    ),
+    "too_costly": (
+        "{name} takes more memory or time to read than its size needs: save it anew as PNG or JPEG.",
+        "读取 {name} 所需的内存或时间超出其尺寸应有的限度：请重新保存为 PNG 或 JPEG。",
     ),
     "no_clip_given": ("Upload a clip first.", "请先上传视频。"),
     "no_clip": (

@@ -3,7 +3,6 @@
 A video takes its name only when it is complete; its time stamps are those given, its sound is copied from the clip.
 """
 
-import re
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -33,7 +32,7 @@ VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
 PICTURES = {"png": (".png", False), "png16": (".png", True), "tiff": (".tif", True)}
 FORMATS = (*VIDEO, *PICTURES)
 BT709, LIMITED = 1, 1  # FFmpeg's numbers
-TIMES = "timestamps.txt"
+TIMES, TIMES_HEAD = "timestamps.txt", "# timestamp format v2"
 
 
 def check_format(output_format):
@@ -91,8 +90,8 @@ def open_writer(path, output_format, clip, channels, sound=False):
 class PictureWriter:
     """One picture a frame, in a folder; of a video's frames also their times. See open_writer.
 
-    Pictures are named as the source's, or by number from 000000. Numbered pictures of an earlier, longer run are
-    deleted at the end, so that the folder holds one clip.
+    Pictures are named as the source's, or by number from 000000. Those numbers of an earlier, longer run that its list
+    of times accounts for are deleted at the end, so that the folder holds one clip; nothing else is.
     """
 
     def __init__(self, folder, suffix, wide):
@@ -128,14 +127,23 @@ class PictureWriter:
             return
         # The format that mkvmerge and ffmpeg's helpers read: milliseconds, one line a frame.
         lines = "".join(f"{float(self.times[number]) * 1000:.3f}\n" for number in sorted(self.times))
-        write_text(self.folder / TIMES, "# timestamp format v2\n" + lines)
-        for path in self.folder.glob(f"*{self.suffix}"):
-            if re.fullmatch(r"\d{6,}", path.stem) and int(path.stem) > max(self.times):
-                path.unlink()
+        earlier = frames_written(self.folder)
+        write_text(self.folder / TIMES, f"{TIMES_HEAD}\n{lines}")
+        for number in range(max(self.times) + 1, earlier):
+            (self.folder / f"{number:06d}{self.suffix}").unlink(missing_ok=True)
 
     def _note(self, frame):
         if frame.name is None:
             self.times[frame.number] = frame.time
+
+
+def frames_written(folder):
+    """How many frames the list of times says that an earlier run has written to a folder; 0 if there is no list."""
+    try:
+        head, *lines = (folder / TIMES).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return 0
+    return len(lines) if head == TIMES_HEAD else 0
 
 
 class VideoWriter:
