@@ -10,6 +10,7 @@ import pytest
 
 from dataset.picture import PictureError
 from tests.video_files import RATE, frames, psnr, times_of, turn, write_clip
+from tests.web.hostile import moving
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 from utils.system.notes import Note
@@ -294,3 +295,11 @@ def test_a_part_of_a_clip_counts_from_its_start(tmp_path):
         open_clip(clip, start=500)
     with pytest.raises(UsageError, match="--start and --end"):
         open_clip(clip, start=3, end=2)
+
+
+def test_a_stream_that_grows_beyond_reason_ends_there(tmp_path):
+    pytest.importorskip("av", reason="av is not installed")
+    (tmp_path / "a.ts").write_bytes(moving(48, 64, 4) + moving(2200, 2200, 2))
+    notes = []
+    frames = [frame.rgb() for frame in open_clip(tmp_path / "a.ts", tell=notes.append)]
+    assert {frame.shape for frame in frames} == {(48, 64, 3)} and "damaged" in {note.kind for note in notes}

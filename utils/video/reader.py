@@ -34,7 +34,7 @@ HD_HEIGHT = 720  # from here on, a file that does not name its colours means BT.
 BT709, BT601 = 1, 5  # FFmpeg's numbers
 UNTAGGED, MATRICES = (0, 2), (1, 4, 5, 7, 9)
 EXACT = 2 | 0x40000 | 0x2000  # SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT
-GROWTH = 4  # times its first size, in pixels, that a frame may have: anything larger is damage
+SMALL, GROWTH = 1 << 22, 4  # pixels that a frame may always have, and times its first size; anything more is damage
 TOLERATED = 1.5  # frames that a file may end before the time that its header states
 
 
@@ -209,7 +209,7 @@ class FileClip:
         context = container.streams.video[0].codec_context
         context.thread_type = "AUTO"
         if context.width and context.height:  # a stream may ask for more memory on the way
-            context.options = {"max_pixels": str(GROWTH * context.width * context.height)}
+            context.options = {"max_pixels": str(max(SMALL, GROWTH * context.width * context.height))}
         return container
 
     def _decode(self, container, stream):
