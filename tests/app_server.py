@@ -93,6 +93,19 @@ def give(driver, field, path):
     wait(driver, lambda d: d.find_elements("css selector", f"#{field} img, #{field} video"))
 
 
+def replace(driver, field, path):
+    """Take the file of a field out and give another one."""
+    driver.execute_script("arguments[0].scrollIntoView()", driver.find_element("id", field))
+    wait(driver, lambda d: d.find_elements("css selector", f"#{field} button[aria-label]"))[0].click()
+    give(driver, field, path)
+
+
+def narrow(driver, width=390, height=844):
+    """Make the page as wide as a phone's, which a window cannot be."""
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
 def matte_sample(driver, address):
     """Open the page, upload the sample pair and wait for its matte; returns what the page says."""
     driver.get(address)

@@ -11,7 +11,20 @@ from PIL import Image
 
 import predict
 from dataset.picture import read_alpha, read_rgb, read_rgba
-from tests.app_server import BROWSER, DRIVER, ROOT, SAMPLE, browsing, give, matte_sample, requested, serving, wait
+from tests.app_server import (
+    BROWSER,
+    DRIVER,
+    ROOT,
+    SAMPLE,
+    browsing,
+    give,
+    matte_sample,
+    narrow,
+    replace,
+    requested,
+    serving,
+    wait,
+)
 from tests.prediction.test_predictor import scene
 
 pytest.importorskip("httpx", reason="gradio is not installed")
@@ -159,12 +172,15 @@ def test_browser_downloads_the_alpha_that_predict_writes(page, truth, tmp_path):
         assert driver.find_element("id", "run").text == "开始抠图"
         driver.find_element("css selector", "#language label").click()
         wait(driver, lambda d: d.find_element("id", "run").text == "Cut out")
+        wait(driver, lambda d: "engine" in d.find_element("id", "notes").text)  # what was said follows
         text = tmp_path / "text.png"
         text.write_text("no picture")
-        driver.find_element("css selector", "#src button").click()  # takes the picture out
-        give(driver, "src", text)
+        replace(driver, "src", text)
+        wait(driver, lambda d: "text.png is not a picture" in d.find_element("id", "said").text)
         driver.find_element("id", "run").click()
-        wait(driver, lambda d: "text.png is not a picture" in d.find_element("tag name", "body").text)
+        wait(driver, lambda d: "text.png is not a picture" in d.find_element("id", "said").text)
+        time.sleep(11)  # longer than a message of gradio's that goes away
+        assert "text.png is not a picture" in driver.find_element("id", "said").text
         elsewhere = [url for url in requested(driver) if not url.startswith(address)]
         refusals = [entry["message"] for entry in driver.get_log("browser") if "Security Policy" in entry["message"]]
         assert not elsewhere and not refusals
@@ -173,3 +189,42 @@ def test_browser_downloads_the_alpha_that_predict_writes(page, truth, tmp_path):
     while list((files / "results").glob("*/*/sample_pha.png")):
         assert time.monotonic() < until, "results stay after the page is closed"
         time.sleep(0.2)
+
+
+@pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium and chromium-driver are not installed")
+@pytest.mark.parametrize("language, first", [("en-US", "en"), ("zh-CN", "zh")])
+def test_a_phone_shows_what_is_wrong_in_view_and_swaps(page, tmp_path, language, first):
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    turned = tmp_path / "turned.jpg"
+    Image.open(SAMPLE["bgr"]).rotate(180).save(turned)
+    with browsing(tmp_path, language) as driver:
+        narrow(driver)
+        driver.get(page[0])
+        give(driver, "src", SAMPLE["bgr"])
+        give(driver, "bgr", SAMPLE["src"])
+        names = shown(driver)
+        driver.find_element("id", "swap").click()
+        wait(driver, lambda d: shown(d) == names[::-1])
+        replace(driver, "bgr", turned)
+        driver.find_element("id", "run").click()
+        box = wait(driver, lambda d: d.find_elements("css selector", "#said .said"))[0]
+        wait(driver, lambda d: 0 <= in_view(d, box) < 844)
+        assert "--" not in box.text and ("两张照片" in box.text) == (first == "zh")
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
+def shown(driver):
+    return [driver.find_element("css selector", f"#{field} img").get_attribute("src") for field in ("src", "bgr")]
+
+
+def in_view(driver, element):
+    return driver.execute_script("return arguments[0].getBoundingClientRect().top", element)
+
+
+@pytest.mark.skipif(not (BROWSER and DRIVER), reason="chromium and chromium-driver are not installed")
+def test_the_page_is_as_wide_in_chinese_before_there_is_a_result(page, tmp_path):
+    pytest.importorskip("selenium", reason="selenium is not installed")
+    with browsing(tmp_path, "zh-CN", (1400, 900)) as driver:
+        driver.get(page[0])
+        wait(driver, lambda d: d.find_element("id", "run").text == "开始抠图")
+        assert driver.execute_script("return document.querySelector('.gradio-container').offsetWidth") == 1280

@@ -287,7 +287,7 @@ def test_sessions_are_forgotten(tmp_path, monkeypatch):
     with page_here(tmp_path.resolve()) as (page, address):
         visitor = Visitor(address)
         for number in range(6):
-            body = {"data": ["en"], "session_hash": f"many{number}", "fn_index": translation(page)}
+            body = {"data": ["en", None, None], "session_hash": f"many{number}", "fn_index": translation(page)}
             assert visitor.http.post("/gradio_api/run/x", json=body).status_code == 200
         assert len(page.blocks.state_holder.session_data) <= 3
 

@@ -1,7 +1,6 @@
 """The web page of tools/app.py: what stands where, and what happens on a click."""
 
 import hashlib
-import html
 import secrets
 import shutil
 from contextlib import contextmanager
@@ -17,14 +16,16 @@ from tools.web import hooks
 from tools.web.clip import FORMATS, matte_clip
 from tools.web.guard import LOOPBACK, Guard
 from tools.web.results import matte_pair, put_before
+from tools.web.said import for_page, for_programs, said
 from tools.web.storage import QUOTA, room, sweep
-from tools.web.words import LANGUAGES, Refused, say, say_note
+from tools.web.upload import read_upload
+from tools.web.words import LANGUAGES, Refused, say
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.engine.backends import PACKAGES, missing_packages
 from utils.engine.choice import ENGINES
+from utils.picture.write import write_picture
 from utils.predictor import Matting, Refine
-from utils.system.errors import UsageError, out_of_memory
 from utils.system.notes import Note
 
 OPTIONS = {"align": ALIGN_MODES, "exposure": EXPOSURE_MODES, "refine": ("sampling", "thresholding", "full")}
@@ -34,10 +35,18 @@ SESSIONS = 200  # whose state is kept
 NETWORKS = 3  # kept in memory, one for each combination of options
 FONT = ["system-ui", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "sans-serif"]
 CSS = """
-.gradio-container { max-width: 1280px !important; margin: 0 auto !important; }
+.gradio-container { width: 100% !important; max-width: 1280px !important; margin: 0 auto !important; }
 #language { border: 0; background: none; min-width: 180px; }
 #clip button[aria-label^="Trim"] { display: none; }
+.said { border-left: 4px solid #d97706; background: #fef3c7; color: #451a03; border-radius: 6px; padding: 8px 14px; }
+.said p { margin: 4px 0; }
+.answer:not(:has(.said)) { display: none; }
+[data-testid="block-label"] { font-size: 12px; }
+[data-testid="block-label"] span { display: none; }
 """
+# Where the columns do not lie side by side, what was asked for appears below all fields: it comes into view.
+TO_VIEW = "() => { if (innerWidth < 800) document.querySelector('ID')?.scrollIntoView({behavior: 'smooth'}); }"
+SHOWN = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".avif")  # by browsers
 
 
 def uploaded_path(_self, payload):
@@ -75,6 +84,7 @@ class Page:
         self.matting = lru_cache(NETWORKS)(lambda mode, engine: Matting(refine=Refine(mode), engine=engine, **network))
         self.examples = self.copied(examples, files / "examples")
         self.worded = []  # (component, property, key): what a change of language changes
+        self.answers = []  # (box, list, State of what they say), of each tab
         with gr.Blocks(title="Background matting", analytics_enabled=False) as page:
             self.build()
             page.load(self.greet, None, [self.language, *self.labelled()], api_visibility="private", queue=False)
@@ -139,8 +149,8 @@ class Page:
         self.worded.append((limits, "value", self.limit_words))
         self.language.change(
             self.translate,
-            self.language,
-            self.labelled(),
+            [self.language, *(things for _, _, things in self.answers)],
+            [*self.labelled(), *(part for box, notes, _ in self.answers for part in (box, notes))],
             api_visibility="private",
             queue=False,
             show_progress="hidden",
@@ -152,13 +162,16 @@ class Page:
             with gr.Column(scale=2):
                 with gr.Row():
                     src, bgr = self.picture("src"), self.picture("bgr")
+                swap = self.word(gr.Button(say("swap"), size="sm", elem_id="swap"), "swap", "value")
+                swap.click(None, [src, bgr], [src, bgr], js="(src, bgr) => [bgr, src]", api_visibility="private")
                 examples = gr.Examples(
                     self.examples, [src, bgr], label=say("examples"), api_visibility="private", visible_columns=[0]
                 )
                 self.word(examples.dataset, "examples")
                 run = self.word(gr.Button(say("run"), variant="primary", elem_id="run"), "run", "value")
                 target, options = self.build_target(), self.build_options()
-            with gr.Column(scale=3):
+            with gr.Column(scale=3, elem_id="result"):
+                box = gr.HTML(elem_id="said", elem_classes="answer", padding=False)
                 compare = gr.ImageSlider(
                     label=say("compare"), type="filepath", max_height=460, interactive=False, buttons=["fullscreen"]
                 )
@@ -170,19 +183,15 @@ class Page:
                     ]
                 with gr.Row():
                     files = [self.download(f"get_{kind}") for kind in ("com", "pha", "fgr", "over")]
-                notes = gr.Markdown(elem_id="notes")
-        run.click(
-            self.matte,
-            [src, bgr, *target, *options, self.language],
-            [folder, compare, *views, *files, notes],
-            api_name="matte",
-            **ONE_AT_A_TIME,
-        )
+                answer = self.answer(box, gr.Markdown(elem_id="notes"))
+        given, outputs = [src, bgr, *target, *options, self.language], [folder, compare, *views, *files]
+        self.offer(run, self.matte, given, outputs, answer, compare, "result")
+        self.look_at(answer, src, bgr, target[1])
         for changed in (target[0].change, target[1].change):
             changed(
-                self.change_target,
-                [folder, *target, self.language],
-                [compare, files[-1]],
+                for_page(self.change_target, 2),
+                [folder, *target, answer[-1], self.language],
+                [compare, files[-1], *answer],
                 api_visibility="private",
                 show_progress="hidden",
                 trigger_mode="always_last",
@@ -197,19 +206,41 @@ class Page:
                 run = self.word(gr.Button(say("run"), variant="primary", elem_id="run_clip"), "run", "value")
                 form = self.radio("format", FORMATS)
                 target, options = self.build_target(), self.build_options()
-            with gr.Column(scale=3):
+            with gr.Column(scale=3, elem_id="clip_result"):
+                box = gr.HTML(elem_id="clip_said", elem_classes="answer", padding=False)
                 result = gr.Video(label=say("result"), interactive=False, height=460, autoplay=True, buttons=[])
                 self.word(result, "result")
                 with gr.Row():
                     files = [self.download(key) for key in ("get_clip", "get_clip_pha")]
-                notes = gr.Markdown(elem_id="clip_notes")
+                answer = self.answer(box, gr.Markdown(elem_id="clip_notes"))
+        given = [src, bgr, *target, form, *options, self.language]
+        self.offer(run, self.matte_clip, given, [result, *files], answer, result, "clip_result")
+        self.look_at(answer, bgr, target[1])
+
+    def answer(self, box, notes):
+        """Remember where a tab says what; its three outputs."""
+        self.answers.append((box, notes, gr.State([])))
+        return self.answers[-1]
+
+    def offer(self, run, function, given, outputs, answer, result, column):
+        """Let a button call a function, and programs as well, under its name."""
+        show = TO_VIEW.replace("ID", f"#{column}")
+        run.click(None, js=show, api_visibility="private")
         run.click(
-            self.matte_clip,
-            [src, bgr, *target, form, *options, self.language],
-            [result, *files, notes],
-            api_name="matte_clip",
-            **ONE_AT_A_TIME,
+            for_page(function, len(outputs)), given, [*outputs, *answer], api_visibility="private",
+            api_name=f"show_{function.__name__}", show_progress_on=result, **ONE_AT_A_TIME,
+        ).then(None, js=show, api_visibility="private")  # fmt: skip
+        gr.Button(visible=False).click(
+            for_programs(function), given, [*outputs, answer[1]], api_name=function.__name__, **ONE_AT_A_TIME
         )
+
+    def look_at(self, answer, *pictures):
+        """Say at once what is wrong with a picture that is uploaded."""
+        for picture in pictures:
+            picture.upload(
+                for_page(self.look, 1), [picture, answer[-1], self.language], [picture, *answer],
+                api_visibility="private", show_progress="hidden", concurrency_id="look", concurrency_limit=2,
+            ).then(None, js=TO_VIEW.replace("ID", ".said"), api_visibility="private")  # fmt: skip
 
     def build_target(self):
         with self.word(gr.Accordion(say("target"), open=True), "target"), gr.Row():
@@ -243,10 +274,14 @@ class Page:
 
     # What happens
 
-    def translate(self, language):
-        """The page's words in a language."""
+    def translate(self, language, *answers):
+        """The page's words in a language, and what has been said."""
         return [
-            gr.update(**{name: key(language) if callable(key) else say(key, language)}) for _, name, key in self.worded
+            *(
+                gr.update(**{name: key(language) if callable(key) else say(key, language)})
+                for _, name, key in self.worded
+            ),
+            *(part for things in answers for part in said(things, language)),
         ]
 
     def greet(self, request: gr.Request):
@@ -269,30 +304,39 @@ class Page:
         session = request.session_hash
         return self.results / (hashlib.sha256(session.encode()).hexdigest() if session else secrets.token_hex(32))
 
+    def look(self, path, things, language):
+        """Refuse an uploaded picture that could not be matted; give the browser one that it can show."""
+        require(gone=path)
+        shown = path.lower().endswith(SHOWN)
+        picture = read_upload(path, self.limits, decode=not shown)
+        if not shown:
+            path = str(Path(path).with_suffix(".jpg"))
+            write_picture(path, picture)
+        return [gr.skip() if shown else path], still_true(things)
+
     def matte(self, src, bgr, colour, behind, align, exposure, refine, engine, language, request: gr.Request):
         """Matte an uploaded pair, and put the subject before a colour or a picture."""
-        with answered(language), self.working(request) as folder:
+        with self.working(request) as folder:
             require(no_src=src, no_bgr=bgr)
             matting = self.chosen(align, exposure, refine, engine)
             done = matte_pair(matting, src, bgr, Correction(align, exposure), self.limits, folder)
             over, view = put_before(folder, colour, behind, self.limits)
-        notes = [Note("took", engine=matting.engine, **done), *done["notes"]]
         files = [str(next(folder.glob(f"*_{kind}.png"))) for kind in ("com", "pha", "fgr")]
-        return [
+        outputs = [
             str(folder),
             (str(folder / "view_src.jpg"), str(view)),
             str(folder / "view_pha.jpg"),
             str(folder / "view_com.jpg"),
             *(gr.update(value=file, interactive=True) for file in (*files, str(over))),
-            listed(notes, language),
         ]
+        return outputs, [Note("took", engine=matting.engine, **done), *done["notes"]]
 
     def matte_clip(
         self, src, bgr, colour, behind, form, align, exposure, refine, engine, language,
         request: gr.Request, progress=gr.Progress(),  # noqa: B008
     ):  # fmt: skip
         """Matte an uploaded clip."""
-        with answered(language), self.working(request) as folder:
+        with self.working(request) as folder:
             require(no_clip_given=src)
             matting = self.chosen(align, exposure, refine, engine, form)
             com, pha, notes = matte_clip(
@@ -305,7 +349,7 @@ class Page:
                 lambda done, of: progress((done, of), unit=""),
             )
         shown = None if form == "mov" else str(com)  # browsers do not play ProRes
-        return [shown, *(gr.update(value=str(file), interactive=True) for file in (com, pha)), listed(notes, language)]
+        return [shown, *(gr.update(value=str(file), interactive=True) for file in (com, pha))], notes
 
     @contextmanager
     def working(self, request):
@@ -334,14 +378,19 @@ class Page:
             raise Refused("bad_option")
         return self.matting(refine, engine)
 
-    def change_target(self, folder, colour, behind, language):
-        """Put the subject of the last result before something else."""
+    def change_target(self, folder, colour, behind, things, language):
+        """Put the subject of the last result before something else; what was said of it stays."""
+        things = still_true(things)
         if not folder:
-            return gr.skip(), gr.skip()
+            return [gr.skip()] * 2, things
         folder = Path(folder)
-        with answered(language):
-            over, view = put_before(folder, colour, behind, self.limits)
-        return (str(folder / "view_src.jpg"), str(view)), gr.update(value=str(over), interactive=True)
+        over, view = put_before(folder, colour, behind, self.limits)
+        return [(str(folder / "view_src.jpg"), str(view)), gr.update(value=str(over), interactive=True)], things
+
+
+def still_true(things):
+    """What was said of a result that is still there: all but what was refused."""
+    return [thing for thing in things if not isinstance(thing, Refused)]
 
 
 def require(**given):
@@ -349,21 +398,3 @@ def require(**given):
     for key, value in given.items():
         if not value:
             raise Refused(key)
-
-
-def listed(notes, language):
-    return "\n".join(f"- {html.escape(say_note(note, language))}" for note in notes)
-
-
-@contextmanager
-def answered(language):
-    """Turn what a visitor can mend into a message on the page; it never names a folder of this machine."""
-    try:
-        yield
-    except (Refused, UsageError) as error:
-        line = error.line(language) if isinstance(error, Refused) else str(error)
-        raise gr.Error(html.escape(line), print_exception=False) from None
-    except Exception as error:
-        if out_of_memory(error):
-            raise gr.Error(say("no_memory", language), print_exception=False) from None
-        raise
