@@ -7,17 +7,22 @@ matte = matting("photo.jpg", "background.jpg")
 matte.pha, matte.fgr, matte.com  # uint8, at the photograph's size
 """
 
+from __future__ import annotations
+
 from utils.system.cpu import give_back_memory, keep_freed_memory, prepare
 
 prepare()
 
+import os
 import threading
+from typing import Callable, Union
 
 import cv2
 import numpy as np
 import paddle
+from PIL import Image
 
-from dataset.errors import PictureError
+from dataset.errors import PictureError, install
 from utils.engine.choice import open_engine
 from utils.engine.matte import Matte
 from utils.engine.presets import MULTIPLE, Refine, enlargement
@@ -25,10 +30,12 @@ from utils.picture.last import Last
 from utils.picture.levels import as_rgb
 from utils.picture.resize import fit, padded_to_multiples
 from utils.system.errors import UsageError
-from utils.system.notes import silent
+from utils.system.notes import Note, silent
 from utils.weights.load import DEFAULT_WEIGHTS
 
 __all__ = ["MULTIPLE", "Matte", "Matting", "Refine", "choose_device"]
+
+Picture = Union[str, "os.PathLike[str]", Image.Image, np.ndarray]
 
 
 class Matting:
@@ -50,8 +57,15 @@ class Matting:
     """
 
     def __init__(
-        self, weights=None, backbone=None, refine=None, device=None, engine="auto", precision="float32", tell=silent
-    ):
+        self,
+        weights: str | os.PathLike[str] | None = None,
+        backbone: str | None = None,
+        refine: Refine | None = None,
+        device: str | None = None,
+        engine: str = "auto",
+        precision: str = "float32",
+        tell: Callable[[Note], None] = silent,
+    ) -> None:
         self.weights, self.refine = weights or DEFAULT_WEIGHTS, refine or Refine()
         self.device = choose_device(device)
         self._engine = open_engine(self.weights, backbone, engine, precision, self.device, tell)
@@ -60,16 +74,16 @@ class Matting:
         keep_freed_memory()
 
     @property
-    def engine(self):
+    def engine(self) -> str:
         """Name of the engine that computes."""
         return self._engine.name
 
     @property
-    def backbone(self):
+    def backbone(self) -> str:
         """Name of the network's encoder."""
         return self._engine.backbone
 
-    def __call__(self, src, bgr, foreground=True):
+    def __call__(self, src: Picture, bgr: Picture, foreground: bool = True) -> Matte:
         """Matte one pair.
 
         Args:
@@ -86,15 +100,15 @@ class Matting:
             PictureError: the sizes differ, or a file cannot be read. TypeError: anything else than pictures.
             UsageError: the refinement's scale leaves nothing of the picture.
         """
-        src, bgr = as_rgb(src, "src"), as_rgb(bgr, "bgr")
-        if src.shape != bgr.shape:
-            sizes = " and ".join(f"{x.shape[1]}x{x.shape[0]}" for x in (src, bgr))
+        pictures = as_rgb(src, "src"), as_rgb(bgr, "bgr")
+        if pictures[0].shape != pictures[1].shape:
+            sizes = " and ".join(f"{x.shape[1]}x{x.shape[0]}" for x in pictures)
             raise PictureError(f"source and background have the sizes {sizes}: they must be equal")
-        size = src.shape[:2]
+        size = pictures[0].shape[:2]
         larger = size if self.refine.scale is not None else _enlarged(*size)
         refine = self.refine.at(*larger)
         with self._lock:
-            matte = self._engine(_fitted(src, larger), self._bgr(bgr, larger), refine, foreground)
+            matte = self._engine(_fitted(pictures[0], larger), self._bgr(pictures[1], larger), refine, foreground)
         height, width = larger
         if matte.pha.shape != larger:
             matte = matte.through(lambda x: x[:height, :width])
@@ -105,19 +119,19 @@ class Matting:
         return matte
 
 
-def _enlarged(height, width):
+def _enlarged(height: int, width: int) -> tuple[int, int]:
     """(height, width) at which a picture is matted."""
     factor = enlargement(height, width)
     return tuple(max(MULTIPLE, round(n * factor)) for n in (height, width)) if factor > 1 else (height, width)
 
 
-def _fitted(picture, size):
+def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """As the network takes it: of this size, with the last row and column repeated up to multiples of 4, contiguous."""
     picture = picture if picture.shape[:2] == size else fit(picture, size)
     return np.ascontiguousarray(padded_to_multiples(picture, MULTIPLE))
 
 
-def choose_device(device=None):
+def choose_device(device: str | None = None) -> str:
     """Make a device Paddle's default and return its name; None means the first GPU if there is one, else the CPU.
 
     Raises UsageError when the device does not exist or this Paddle cannot use it.
@@ -126,8 +140,9 @@ def choose_device(device=None):
     device = device or ("gpu" if gpus else "cpu")
     kind, colon, index = device.partition(":")
     if kind == "gpu" and not gpus:
-        raise UsageError("--device gpu: this Paddle finds no GPU; install paddlepaddle-gpu or pass --device cpu")
+        raise UsageError(f"--device gpu: this Paddle finds no GPU; {install('gpu')}, or pass --device cpu")
     known = not colon or (kind == "gpu" and index.isascii() and index.isdigit())
     if kind not in ("cpu", "gpu") or not known or (kind == "gpu" and int(index or 0) >= gpus):
         raise UsageError(f"--device {device} does not exist: pass cpu, gpu or gpu:0 .. gpu:{max(gpus - 1, 0)}")
-    return paddle.set_device(device) and device
+    paddle.set_device(device)
+    return device
