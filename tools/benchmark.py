@@ -57,7 +57,7 @@ def main(argv=None):
         nargs="+",
         choices=PRECISIONS,
         default=["float32"],
-        help="of inference and openvino (default float32)",
+        help="of openvino (default float32)",
     )
     model.add_argument("--pixels", type=int, help="refined pixels (default: by size, 80,000 at HD, 320,000 at 4K)")
     model.add_argument("--rounds", type=int, default=20, help="frames of each, taking turns (default 20)")

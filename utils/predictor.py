@@ -48,7 +48,7 @@ class Matting:
         device: `"cpu"`, `"gpu"`, `"gpu:1"`, …; None takes a GPU if this Paddle can use one.
         engine: what computes, see `utils.engine.choice.open_engine`; `"auto"` takes the fastest that works here, which
             is built on its first use.
-        precision: `"float32"`, or `"bfloat16"`: faster where the processor has it, and slightly different.
+        precision: `"float32"`, or `"int8"`: faster with OpenVINO on most processors, and slightly different.
         tell: is given a utils.system.notes.Note when something is slower than it might be.
 
     Raises:

@@ -19,7 +19,6 @@ import utils.engine.backends
 import utils.engine.cache
 import utils.engine.choice
 import utils.weights.load
-from dataset.picture import read_rgb
 from model import MattingRefine
 from tests.prediction.test_predictor import scene
 from utils.engine.backends import FASTEST_FIRST, missing_packages, open_program
@@ -47,7 +46,7 @@ def own_cache(tmp_path_factory):
 def quick_build(monkeypatch):
     """Entries for Paddle Inference that are made anew are copies of one exported before, which takes no time."""
     Matting(engine="inference", device="cpu")(*scene(64, 64))
-    entry = utils.engine.choice._entry(weights_digest(DEFAULT_WEIGHTS), "inference", "float32")
+    entry = utils.engine.choice._entry("inference", weights_digest(DEFAULT_WEIGHTS))
     kept = utils.engine.cache.cache_folder() / entry
 
     def build(engine, model, folder):
@@ -105,33 +104,10 @@ def test_default_engine_agrees_for_resnet(tmp_path):
     agree(Matting(engine="inference", **options)(src, bgr), Matting(engine="paddle", **options)(src, bgr))
 
 
-@pytest.mark.parametrize("engine", ["inference", "openvino"])
-def test_bfloat16_keeps_to_its_limit_where_it_is_offered(engine):
-    """The rule by which it is offered: at most 5e-4 from float32 on the average, the same cells refined."""
-    if missing_packages(engine):
-        pytest.skip(f"{engine} is not installed")
-    src, bgr = (read_rgb(ROOT / "image" / f"sample_{mark}.jpg")[:, 500:1060] for mark in ("src", "bgr"))
-    try:
-        mine = Matting(engine=engine, precision="bfloat16", device="cpu")(src, bgr)
-    except UsageError as error:
-        assert "no bfloat16" in str(error) or "float32 only" in str(error)  # the processor's fault, or Paddle 3.3's
-        return
-    true = Matting(engine=engine, device="cpu")(src, bgr)
-    assert np.array_equal(mine.ref, true.ref)
-    difference = np.abs(mine.pha_float - true.pha_float)
-    assert 0 < difference.mean() < 5e-4 and difference.max() < 0.1
-
-
-@pytest.mark.parametrize("options, message", [(dict(engine="fast"), "fast"), (dict(precision="int8"), "int8")])
+@pytest.mark.parametrize("options, message", [(dict(engine="fast"), "fast"), (dict(precision="int4"), "int4")])
 def test_unknown_engine_or_precision_is_named(options, message):
     with pytest.raises(UsageError, match=message):
         Matting(device="cpu", **options)
-
-
-def test_bfloat16_is_refused_by_engines_without_it():
-    for engine in ("paddle", *(() if missing_packages("onnxruntime") else ("onnxruntime",))):
-        with pytest.raises(UsageError, match="bfloat16|float32"):
-            Matting(engine=engine, precision="bfloat16", device="cpu")(*scene(32, 32))
 
 
 def test_an_engine_is_refused_on_another_device():
@@ -139,21 +115,16 @@ def test_an_engine_is_refused_on_another_device():
         utils.engine.choice.open_engine(DEFAULT_WEIGHTS, engine="inference", device="gpu:0")
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_where_every_engine_fails_paddle_computes_unless_it_cannot(monkeypatch, precision):
+def test_where_every_engine_fails_paddle_computes(monkeypatch):
     def fail(*_):
         raise utils.engine.choice.EngineError("it is broken")
 
     monkeypatch.setattr(utils.engine.choice, "missing_packages", lambda engine: ["x"] if engine == "openvino" else [])
     monkeypatch.setattr(utils.engine.choice, "_open", fail)
-    if precision == "bfloat16":
-        with pytest.raises(UsageError, match="bfloat16 is not offered here: .*inference .it is broken"):
-            utils.engine.choice.open_engine(DEFAULT_WEIGHTS, precision=precision)
-    else:
-        told = []
-        assert utils.engine.choice.open_engine(DEFAULT_WEIGHTS, tell=told.append).name == "paddle"
-        line = " ".join(map(say, told))
-        assert "paddle, which is slower," in line and "inference (it is broken)" in line and "openvino" not in line
+    told = []
+    assert utils.engine.choice.open_engine(DEFAULT_WEIGHTS, tell=told.append).name == "paddle"
+    line = " ".join(map(say, told))
+    assert "paddle, which is slower," in line and "inference (it is broken)" in line and "openvino" not in line
 
 
 @pytest.mark.parametrize(
@@ -178,8 +149,8 @@ def test_auto_passes_over_an_engine_whose_result_is_wrong(quick_build, monkeypat
     monkeypatch.setenv(utils.engine.cache.FOLDER_VARIABLE, str(tmp_path))
     monkeypatch.setattr(utils.engine.choice, "FASTEST_FIRST", ("inference",))
 
-    def wrong(engine, path, precision, copies=1):
-        program = open_program(engine, path, precision)
+    def wrong(engine, path, copies=1):
+        program = open_program(engine, path)
         return [lambda *arrays: [x + 0.01 for x in program(*arrays)]]
 
     monkeypatch.setattr(utils.engine.choice, "open_copies", wrong)

@@ -18,7 +18,7 @@ KEPT = {"HDR", "SDR", "BT"}  # names, which are not translated
 PROGRAMS = {"green", "nothing_missing", "passed_over", "pairs_done", "rank", "results_left_out", "skipped", "written",
             "matted", "opened", "failed", "pairs_failed", "rank_ended", "no_background",
             "cache_damaged", "cache_not_writable", "cache_open_to_others", "engine_failed",
-            "engines_passed_over", "first_frame", "transparent"}  # fmt: skip
+            "engines_passed_over", "int8_not_used", "first_frame", "transparent"}  # fmt: skip
 
 
 def fields(sentence):

@@ -78,8 +78,8 @@ def _measure(args, backbone, name, folder):
     height, width = SIZES[name]
     scale, pixels = preset(height, width)
     pixels = pixels if args.pixels is None else args.pixels
-    weights, pair = folder / "weights.pdparams", folder / "pair.npz"
-    model = prepare_weights(backbone, weights, folder / "weights.npz")
+    pair = folder / "pair.npz"
+    model, weights = prepare_weights(backbone, folder / "weights.pdparams", folder / "weights.npz")
     src, bgr = benchmark_pair(height, width, args.src, args.bgr)
     np.savez(pair, src=src, bgr=bgr)
     contestants = {}
@@ -87,7 +87,7 @@ def _measure(args, backbone, name, folder):
         if engine in FASTEST_FIRST and missing_packages(engine):
             print(f"{engine}: {', '.join(missing_packages(engine))} not installed", file=sys.stderr)
             continue
-        for precision in args.precisions if engine in ("openvino", "inference") else ["float32"]:
+        for precision in args.precisions if engine == "openvino" else ["float32"]:
             label = engine if precision == "float32" else f"{engine} {precision}"
             command = [sys.executable, "-m", "tools.speed.worker", weights, pair, scale, pixels, engine, precision]
             Worker(command).close()  # fills the cache of exported programs, so that their making is not measured
@@ -138,7 +138,7 @@ def _measure(args, backbone, name, folder):
 
 
 def text_row(row):
-    line = f"  {row['engine']:<42} {row['seconds']:7.3f} s  {row['peak_mib']:6d} MiB"
+    line = f"  {row['engine']:<42} {row['seconds']:7.4f} s  {1 / row['seconds']:5.1f}/s  {row['peak_mib']:6d} MiB"
     if "ratio" in row:
         low, high = row["ratio_quartiles"]
         line += f"  ratio {row['ratio']:.2f} ({low:.2f}..{high:.2f}; fastest of each {row['ratio_of_fastest']:.2f})"
@@ -147,7 +147,7 @@ def text_row(row):
 
 
 def prepare_weights(backbone, path, archive):
-    """Write weights for ours (path) and for the original (archive, .npz); returns the model.
+    """Write weights for ours (path) and for the original (archive, .npz); returns the model, and the path of ours.
 
     Without trained weights for a backbone, random ones serve, with the error channel set to the Laplacian of source
     minus background: so the refined cells lie along contours, as they do with trained weights.
@@ -162,15 +162,15 @@ def prepare_weights(backbone, path, archive):
         weight[4, -6:-3], weight[4, -3:] = laplacian, -laplacian
         last.weight.set_value(weight)
         last.bias.set_value(bias)
+        save_weights(model, path)
     model.eval()
-    save_weights(model, path)
     suffixes = {"_mean": "running_mean", "_variance": "running_var"}
     state = {}
     for name, tensor in model.state_dict().items():
         head, dot, tail = name.rpartition(".")
         state[head + dot + suffixes.get(tail, tail)] = tensor.numpy()
     np.savez(archive, **state)
-    return model
+    return model, DEFAULT_WEIGHTS if backbone == "mobilenetv2" else path
 
 
 def benchmark_pair(height, width, src=None, bgr=None):

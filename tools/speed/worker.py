@@ -19,6 +19,7 @@ prepare()
 import numpy as np
 
 from utils.predictor import Matting, Refine
+from utils.system.command_line import printer
 
 
 def peak_memory():
@@ -32,7 +33,7 @@ def peak_memory():
 def main():
     weights, pair, scale, pixels, engine, precision = sys.argv[1:]
     refine = Refine(pixels=int(pixels), scale=float(scale))
-    matting = Matting(weights, refine=refine, device="cpu", engine=engine, precision=precision)
+    matting = Matting(weights, refine=refine, device="cpu", engine=engine, precision=precision, tell=printer())
     pictures = np.load(pair)
     src, bgr = pictures["src"], pictures["bgr"]
     matte = None

@@ -25,7 +25,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 FASTEST_FIRST = ("openvino", "inference", "onnxruntime")
 PACKAGES = {"openvino": ("openvino", "paddle2onnx"), "inference": (), "onnxruntime": ("onnxruntime", "paddle2onnx")}
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "int8")
 PROGRAMS = ("coarse", "tiles")
 NEEDS_OLD_FORMAT = tuple(int(part) for part in paddle.__version__.split(".")[:2]) >= (3, 3)
 SHAPES_KEPT = 8  # compiled by OpenVINO for one program
@@ -41,9 +41,9 @@ def threads():
     return int(value) if value.isdecimal() and int(value) > 0 else os.cpu_count() or 1
 
 
-def missing_packages(engine):
-    """Names of the packages that an engine needs and that are not installed."""
-    return [name for name in PACKAGES[engine] if find_spec(name) is None]
+def missing_packages(engine, *others):
+    """Names of the packages that an engine needs, and of others, that are not installed."""
+    return [name for name in (*PACKAGES[engine], *others) if find_spec(name) is None]
 
 
 def versions(engine):
@@ -59,9 +59,9 @@ def _version(name):
         return "-"
 
 
-def build(engine, model, folder):
-    """Export a model's two programs for an engine into a folder."""
-    layers = zip(PROGRAMS, (CoarseProgram(model), TileProgram(model)), (coarse_inputs(), tile_inputs()))
+def build(engine, model, folder, bounded=False):
+    """Export a model's two programs for an engine into a folder; `bounded`: see TileProgram."""
+    layers = zip(PROGRAMS, (CoarseProgram(model), TileProgram(model, bounded)), (coarse_inputs(), tile_inputs()))
     for name, layer, inputs in layers:
         path = Path(folder) / name
         program = save_paddle(layer, inputs, path, NEEDS_OLD_FORMAT)
@@ -84,45 +84,35 @@ def _save_openvino(path):
     openvino.save_model(model, f"{path}.xml", compress_to_fp16=False)
 
 
-def open_program(engine, path, precision="float32"):
+def open_program(engine, path):
     """Open an exported program with all threads: the first of `open_copies`."""
-    return open_copies(engine, path, precision)[0]
+    return open_copies(engine, path)[0]
 
 
-def open_copies(engine, path, precision="float32", copies=1):
+def open_copies(engine, path, copies=1):
     """Open an exported program as several functions that may run at once, with equal shares of the threads.
 
     Args:
         engine: "inference", "openvino" or "onnxruntime".
         path: of the program's files, without suffix.
-        precision: "float32" or "bfloat16".
         copies: how many functions.
 
     Returns:
         list of functions of arrays, in the order of the program's inputs, that return a list of float32 arrays. A
         function's next call may overwrite what it has returned.
-
-    Raises:
-        EngineError: the engine, or this processor, does not offer the precision.
     """
     functions = {"inference": _inference, "openvino": _openvino, "onnxruntime": _onnxruntime}
-    return functions[engine](path, precision, copies)
+    return functions[engine](path, copies)
 
 
-def _inference(path, precision, copies):
+def _inference(path, copies):
     """Paddle Inference with oneDNN."""
     from paddle import inference
 
-    if precision != "float32" and NEEDS_OLD_FORMAT:  # "type of data (float32) does not match": it adds two types
-        raise EngineError("inference offers float32 only in this version of Paddle")
-    if precision != "float32" and not paddle.base.core.supports_bfloat16_fast_performance():
-        raise EngineError("this processor has no bfloat16")
     config = inference.Config(str(program_file(path)), f"{path}.pdiparams")
     config.disable_gpu()
     config.disable_glog_info()
     config.enable_mkldnn()
-    if precision == "bfloat16":
-        config.enable_mkldnn_bfloat16()
     config.set_cpu_math_library_num_threads(max(1, threads() // copies))
     first = inference.create_predictor(config)
     return [_Predictor(x) for x in (first, *(first.clone() for _ in range(copies - 1)))]
@@ -143,26 +133,24 @@ class _Predictor:
         return [handle.copy_to_cpu() for handle in self.outputs]
 
 
-def _openvino(path, precision, copies):
+def _openvino(path, copies):
     """OpenVINO."""
-    compiled = _Compiled(path, precision, copies)
+    compiled = _Compiled(path, copies)
     return [partial(compiled, i) for i in range(copies)]
 
 
 class _Compiled:
     """A model compiled anew for each combination of input shapes: that is quick, and what it makes is faster."""
 
-    def __init__(self, path, precision, copies):
+    def __init__(self, path, copies):
         import openvino
 
         self.core = openvino.Core()
-        if precision == "bfloat16" and "BF16" not in self.core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise EngineError("this processor has no bfloat16")
         self.options = {
             "INFERENCE_NUM_THREADS": max(threads(), copies),
             "PERFORMANCE_HINT": "LATENCY",
             "NUM_STREAMS": copies,
-            "INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32",
+            "INFERENCE_PRECISION_HINT": "f32",
         }
         file = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists())
         self.model = self.core.read_model(file)  # once, since the file may be a temporary one
@@ -189,12 +177,10 @@ class _Compiled:
         return [compiled.create_infer_request() for _ in range(self.copies)]
 
 
-def _onnxruntime(path, precision, copies):
+def _onnxruntime(path, copies):
     """ONNX Runtime."""
     import onnxruntime
 
-    if precision != "float32":
-        raise EngineError("onnxruntime offers float32 only")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = max(1, threads() // copies)
     options.log_severity_level = 3

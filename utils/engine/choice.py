@@ -23,8 +23,9 @@ from utils.engine.backends import (
 )
 from utils.engine.cache import cached, key
 from utils.engine.dygraph import Dygraph
+from utils.engine.int8 import checked, int8_file, unpack
 from utils.engine.presets import Refine
-from utils.engine.programs import DENSE
+from utils.engine.programs import DENSE, FORMAT
 from utils.engine.tiled import TiledMatting
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
@@ -36,8 +37,7 @@ from utils.weights.load import open_weights, weights_digest
 from utils.weights.names import guess_backbone, model_shapes
 
 ENGINES = ("auto", "paddle", *FASTEST_FIRST)
-FORMAT = 3  # of the exported programs; raise it when utils/engine/programs.py changes what they compute
-TOLERANCE = {"float32": 1e-4, "bfloat16": 5e-4}  # largest difference of alpha; for bfloat16 the mean one
+TOLERANCE = {"float32": 1e-4, "int8": 1e-2}  # largest difference of alpha; for int8 the mean one, of a thumbnail
 CHECK_SIZE, CHECK_SCALE = (148, 204), 1 / 4
 
 
@@ -115,49 +115,53 @@ def open_engine(weights, backbone=None, engine="auto", precision="float32", devi
         weights: path. backbone: what the weights must be for; None: whatever they are for.
         engine: `"auto"`, `"paddle"` (the network itself, without an export), `"inference"`, `"openvino"` or
             `"onnxruntime"`.
-        precision: `"float32"` or `"bfloat16"`.
+        precision: `"float32"`, or `"int8"`: OpenVINO with the programs that are beside the weights, where this
+            processor is quicker with them.
         device: engines work on the CPU; elsewhere `"auto"` means `"paddle"`.
-        tell: is given a utils.system.notes.Note when a faster engine is passed over or fails later, and when the cache
-            cannot be used.
+        tell: is given a utils.system.notes.Note when a faster engine is passed over or fails later, when int8 cannot
+            be used, and when the cache cannot.
 
     Returns:
         engine: a function (src, bgr, refine, foreground) -> Matte with the attributes `name` and `backbone`.
 
     Raises:
         WeightsError: the weights cannot be read, or are another network's.
-        UsageError: the engine or the precision that was asked for does not work here.
+        UsageError: the engine that was asked for does not work here.
     """
     check_engine(engine, precision)
     source, on_cpu = Source(weights, backbone), device.partition(":")[0] == "cpu"
+    if precision == "int8" and (engine not in ("auto", "openvino") or not on_cpu):
+        raise UsageError("--precision int8 needs --engine auto or openvino, and --device cpu")
     if engine == "paddle" or (engine == "auto" and not on_cpu):
-        if precision != "float32":
-            raise UsageError("--precision bfloat16 needs --engine inference or openvino, and --device cpu")
         return source.dygraph()
     if not on_cpu:
         raise UsageError(f"--engine {engine} works on the CPU: pass --device cpu, or --engine paddle")
+    if precision == "int8":
+        try:
+            return FallBack(_open(source, "openvino", precision, tell), source.dygraph, tell)
+        except EngineError as error:
+            tell(Note("int8_not_used", reason=str(error)))
     if engine != "auto":
         try:
-            return _open(source, engine, precision, tell)
+            return _open(source, engine, "float32", tell)
         except EngineError as error:
             raise UsageError(f"--engine {engine} cannot be used: {error}") from error.__cause__
     opened, failed = None, []
     for name in FASTEST_FIRST:
         if not missing_packages(name):
             try:
-                opened = _open(source, name, precision, tell)
+                opened = _open(source, name, "float32", tell)
                 break
             except EngineError as error:
                 failed.append(f"{name} ({error})")
-    if opened is None and precision != "float32":
-        raise UsageError(f"--precision {precision} is not offered here: {'; '.join(failed)}")
     if failed:
         taken = opened.name if opened else "paddle, which is slower,"
         tell(Note("engines_passed_over", taken=taken, failed="; ".join(failed)))
     return FallBack(opened, source.dygraph, tell) if opened else source.dygraph()
 
 
-def _entry(digest, engine, precision):
-    return key(f"format {FORMAT}", engine, precision, versions(engine), sys.platform, digest)
+def _entry(engine, *digests):
+    return key(f"format {FORMAT}", engine, versions(engine), sys.platform, *digests)
 
 
 def _open(source, engine, precision, tell):
@@ -166,9 +170,15 @@ def _open(source, engine, precision, tell):
     if missing:
         raise EngineError(f"{' and '.join(missing)} not installed: {install('engines')}")
 
+    int8 = int8_file(source.path) if precision == "int8" else None
+    digests = [source.digest, *([checked(int8)] if int8 else ())]
+
     def make(folder):
         model = source.network()
-        build(engine, model, folder)
+        if int8:
+            unpack(int8, source.digest, folder)
+        else:
+            build(engine, model, folder)
         described = {
             "engine": engine,
             "precision": precision,
@@ -178,7 +188,7 @@ def _open(source, engine, precision, tell):
         return {**described, **_validate(model, _tiled(folder, described))}
 
     try:
-        with cached(_entry(source.digest, engine, precision), make, tell=tell) as (folder, described):
+        with cached(_entry(engine, *digests), make, tell=tell) as (folder, described):
             _judge(described, precision)
             if source.backbone not in (None, described["backbone"]):
                 source.network()  # says what is wrong
@@ -190,15 +200,9 @@ def _open(source, engine, precision, tell):
 
 
 def _tiled(folder, described):
-    """One coarse picture with all threads; tiles on one thread each, which is faster than sharing each call.
-
-    The coarse program always computes in float32: in bfloat16 alpha would be off by up to 1e-3 on the average, and
-    other cells would be refined. In the tiles bfloat16 costs less than 3e-5.
-    """
-    engine, precision = described["engine"], described["precision"]
-    coarse_file, tiles_file = (folder / name for name in PROGRAMS)
-    coarse = open_copies(engine, coarse_file, "float32")[0]
-    tiles = open_copies(engine, tiles_file, precision, threads())
+    """One coarse picture with all threads; tiles on one thread each, which is faster than sharing each call."""
+    engine, (coarse_file, tiles_file) = described["engine"], (folder / name for name in PROGRAMS)
+    coarse, tiles = open_copies(engine, coarse_file)[0], open_copies(engine, tiles_file, threads())
     return TiledMatting(coarse, tiles, described["kernel"], engine, described["backbone"])
 
 

@@ -43,7 +43,7 @@ class TiledBackground:
 
     Attributes:
         framed: uint8 (3, h, w), the picture's channels with zeros around them.
-        coarse: float32 (hc, wc, 3), 0..1, its reduced copy.
+        coarse: float32 (3, hc, wc), 0..1, its reduced copy.
     """
 
     framed: np.ndarray
@@ -75,7 +75,8 @@ class TiledMatting:
 
     def _prepare(self, bgr, scale):
         plan = self._plan(bgr, scale)
-        return TiledBackground(frame_picture(bgr, plan), reduce_picture(bgr, plan.coarse_height, plan.coarse_width))
+        coarse = reduce_picture(bgr, plan.coarse_height, plan.coarse_width)
+        return TiledBackground(frame_picture(bgr, plan), coarse.transpose(2, 0, 1))
 
     def __call__(self, src, bgr, refine, foreground=True):
         """Matte one picture.
@@ -90,8 +91,10 @@ class TiledMatting:
             Matte.
         """
         plan, background = self._plan(src, refine.scale), self._background(bgr, refine.scale)
-        coarse = np.dstack([reduce_picture(src, plan.coarse_height, plan.coarse_width), background.coarse])
-        dense, features = self.coarse(np.ascontiguousarray(coarse.transpose(2, 0, 1))[None])
+        coarse = np.empty((6, plan.coarse_height, plan.coarse_width), np.float32)
+        coarse[:3] = reduce_picture(src, plan.coarse_height, plan.coarse_width).transpose(2, 0, 1)
+        coarse[3:] = background.coarse
+        dense, features = self.coarse(coarse[None])
         dense = dense[0, :DENSE]
         pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
         cells = choose_cells(err, refine, *src.shape[:2], self.prevent_oversampling)
@@ -139,8 +142,8 @@ class TiledMatting:
         n, framed = self.n, (frame_picture(src, plan), background.framed)
         batch = self.batch or tiles_at_once(len(tile_rows))
         m, q, rows, columns = plan.coarse_span, plan.feature_span, plan.rows, plan.columns
-        coarse = np.ascontiguousarray(_at_least(coarse, m, before=1).transpose(2, 1, 0))
-        features = _at_least(features, q)
+        coarse = _at_least(coarse.transpose(1, 2, 0), m, before=1).transpose(2, 1, 0)
+        features = np.ascontiguousarray(_at_least(features, q))
         side = 4 * (n + self.margin)
 
         def refine(program, first_batch):
@@ -174,9 +177,7 @@ class TiledMatting:
 def _at_least(array, size, before=0):
     """Pad (H, W, C) with `before` zeros on all sides, and after them until a window of size + 2 * before fits."""
     after = [(before, max(before, size + before - length)) for length in array.shape[:2]]
-    if before == 0 and all(pad == (0, 0) for pad in after):
-        return np.ascontiguousarray(array)
-    return np.pad(array, (*after, (0, 0)))
+    return array if after == [(0, 0), (0, 0)] else np.pad(array, (*after, (0, 0)))
 
 
 def _whole(coarse_pha, size, cells, cell_pha):

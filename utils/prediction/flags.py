@@ -37,7 +37,7 @@ FLAGS = {
     "--precision": {
         "choices": PRECISIONS,
         "default": "float32",
-        "help": "bfloat16: faster where the processor has it (default float32)",
+        "help": "int8: faster with OpenVINO on most processors, alpha a little different (default float32)",
     },
     "--device": {
         "type": lambda text: text.replace("cuda", "gpu"),  # the original's name

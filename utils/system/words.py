@@ -50,6 +50,7 @@ WARNINGS = {  # what may have gone wrong, and the remedy
     "damaged": "it is damaged in {places} places, which were left out: copy it again",
     "engine_failed": "engine {engine} failed ({reason}): paddle, which is slower, is used",
     "engines_passed_over": "engine {taken} is used, since these failed: {failed}",
+    "int8_not_used": "int8 is not used ({reason}): float32, which is slower, is",
     "lost": "in {lost} of {frames} frames the background could not be aligned: put the camera on a stand, or move it "
     "less and more slowly",
     "no_background": "no background was captured",

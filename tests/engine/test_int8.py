@@ -1,0 +1,146 @@
+"""Programs in 8 bits: close to float32, refused where they are not these weights', and made by tools/quantize.py."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+import utils.engine.choice
+import utils.engine.int8
+from dataset.drawn import noisy
+from tests.prediction.test_predictor import scene
+from tools import quantize
+from utils.engine.backends import build, missing_packages, open_program
+from utils.engine.choice import Source, open_engine
+from utils.engine.int8 import FILES, MADE_OF, int8_file, pack, unpack
+from utils.picture.sample_pair import read_sample_pair
+from utils.picture.write import write_picture
+from utils.prediction.pairs import find_pairs
+from utils.predictor import Matting
+from utils.system.errors import UsageError
+from utils.system.words import say
+from utils.weights.load import DEFAULT_WEIGHTS, WEIGHTS_FOLDER, weights_digest
+
+SHIPPED = int8_file(DEFAULT_WEIGHTS)
+
+
+@pytest.fixture(autouse=True)
+def openvino(monkeypatch):
+    for package in missing_packages("openvino"):
+        pytest.skip(f"{package} is not installed")
+    monkeypatch.setattr(utils.engine.int8, "_is_quick", lambda: True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MATTING_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def test_the_shipped_programs_are_small_listed_and_close_to_float32():
+    assert SHIPPED.stat().st_size < 6e6
+    assert f"{weights_digest(SHIPPED)}  {SHIPPED.name}" in (WEIGHTS_FOLDER / "sha256.txt").read_text()
+    src, bgr = read_sample_pair()
+    told = []
+    mine = Matting(precision="int8", device="cpu", tell=told.append)
+    assert mine.engine == "openvino" and not told
+    matte, true = mine(src, bgr), Matting(engine="openvino", device="cpu")(src, bgr)
+    difference = np.abs(matte.pha_float - true.pha_float)
+    print(f"int8: alpha {difference.mean():.1e} from float32 on the average")
+    assert 0 < difference.mean() < 1e-3 and (matte.ref != true.ref).mean() < 0.02
+    solid = true.pha > 250
+    assert np.abs(matte.fgr.astype(int) - true.fgr)[solid].mean() < 1.5
+
+
+@pytest.mark.parametrize(
+    "trouble, words",
+    [
+        ("missing", "net.int8.zip does not exist: make it with python -m tools.quantize"),
+        ("foreign", "net.int8.zip was made of other weights, or by another version: make it"),
+        ("cut", "net.int8.zip is damaged: make it"),
+        ("other", "net.int8.zip holds no int8 programs: make it"),
+        ("wrong", "from the network's own"),
+        ("processor", "this processor has no instructions for it"),
+        ("package", "openvino not installed: pip install -r requirements/engines.txt"),
+    ],
+)
+def test_where_int8_cannot_be_used_one_line_says_why_and_the_picture_is_right(trouble, words, tmp_path, monkeypatch):
+    weights = tmp_path / "net.pdparams"
+    shutil.copy(DEFAULT_WEIGHTS, weights)
+    file = int8_file(weights)
+    if trouble != "missing":
+        shutil.copy(SHIPPED, file)
+    if trouble == "foreign":
+        with zipfile.ZipFile(SHIPPED) as archive:
+            archive.extractall(tmp_path / "parts")
+        pack(tmp_path / "parts", "0" * 64, file)
+    elif trouble == "cut":
+        file.write_bytes(file.read_bytes()[:100_000])
+    elif trouble == "other":
+        with zipfile.ZipFile(file, "a") as archive:
+            archive.writestr("../more.xml", "what nobody asked for")
+    elif trouble == "wrong":
+        monkeypatch.setitem(utils.engine.choice.TOLERANCE, "int8", 1e-9)
+    elif trouble == "processor":
+        monkeypatch.setattr(utils.engine.int8, "_is_quick", lambda: False)
+    elif trouble == "package":
+        missing = utils.engine.choice.missing_packages
+        monkeypatch.setattr(
+            utils.engine.choice, "missing_packages", lambda name: ["openvino"] if name == "openvino" else missing(name)
+        )
+    src, bgr = scene(64, 64)
+    told = []
+    matte = Matting(weights, precision="int8", device="cpu", tell=told.append)(src, bgr)
+    assert [note.kind for note in told] == ["int8_not_used"] and words in say(told[0]), say(told[0])
+    assert np.abs(matte.pha_float - Matting(device="cpu")(src, bgr).pha_float).max() < 1e-4
+
+
+def test_int8_with_another_engine_is_refused():
+    for options in (dict(engine="inference"), dict(engine="paddle"), dict(device="gpu")):
+        with pytest.raises(UsageError, match="--precision int8 needs --engine auto or openvino, and --device cpu"):
+            open_engine(DEFAULT_WEIGHTS, precision="int8", **options)
+
+
+def test_packing_gives_the_same_bytes_and_content(tmp_path):
+    for name in FILES:
+        (tmp_path / name).write_text(name)
+    for file in ("a.zip", "b.zip"):
+        pack(tmp_path, "digest", tmp_path / file)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    (tmp_path / "to").mkdir()
+    unpack(tmp_path / "a.zip", "digest", tmp_path / "to")
+    assert all((tmp_path / "to" / name).read_text() == name for name in FILES)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        assert json.loads(archive.read(MADE_OF))["weights"] == "digest"
+
+
+def test_processors_are_told_apart(tmp_path):
+    code = "from utils.engine.int8 import _is_quick; print(_is_quick())"
+    env = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    assert subprocess.check_output([sys.executable, "-c", code], env=env, text=True).strip() == "False"
+
+
+def test_quantize_makes_programs_that_compute_the_same(tmp_path, monkeypatch):
+    pytest.importorskip("nncf")
+    monkeypatch.setattr(quantize, "LONG_SIDES", (160, 128))
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        for part, picture in zip(("src", "bgr"), scene(96, 128)):
+            write_picture(tmp_path / part / f"{number}.png", noisy(picture, rng, 2))
+    model = Source(DEFAULT_WEIGHTS).network()
+    build("openvino", model, tmp_path, bounded=True)
+    inputs = quantize.record(tmp_path, 3, find_pairs(tmp_path / "src", tmp_path / "bgr"))
+    assert len(inputs["coarse"]) == 5 and inputs["tiles"]
+    quantize.quantize(tmp_path / "tiles", inputs["tiles"], tmp_path / "int8" / "tiles")
+    given = inputs["tiles"][0]
+    folders = tmp_path, tmp_path / "int8"
+    true, mine = (open_program("openvino", path / "tiles")(*given)[0][..., ::4].clip(0, 255) for path in folders)
+    print(f"alpha of the tiles: {np.abs(true - mine).mean():.2f} levels on the average")
+    assert 0 < np.abs(true - mine).mean() < 2
+    assert (tmp_path / "int8" / "tiles.bin").stat().st_size < 0.6 * (tmp_path / "tiles.bin").stat().st_size

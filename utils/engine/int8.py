@@ -1,0 +1,84 @@
+"""Programs that compute in whole numbers of 8 bits: a file beside the weights, which `tools/quantize.py` makes.
+
+WEIGHTS.int8.zip holds, for OpenVINO, the two programs of `utils.engine.programs` and says of which weights they are.
+"""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+from utils.engine.backends import PROGRAMS, EngineError
+from utils.engine.programs import FORMAT
+from utils.system.errors import WeightsError
+from utils.system.files import atomic_path
+from utils.weights.load import weights_digest
+
+SUFFIX, MADE_OF = ".int8.zip", "made_of.json"
+FILES = tuple(f"{program}{suffix}" for program in PROGRAMS for suffix in (".xml", ".bin"))
+LARGEST = 1 << 28  # bytes of one program, unpacked; those of resnet101 take 50 MB
+REMEDY = "make it with python -m tools.quantize"
+INSTRUCTIONS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")  # that multiply and add four numbers at once
+
+
+def int8_file(weights):
+    """Path of the file that belongs to a weight file."""
+    return Path(weights).with_suffix(SUFFIX)
+
+
+def pack(folder, digest, path):
+    """Write the programs in a folder, made of weights with a SHA-256, as a file: the same bytes for the same."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+        contents = {name: (Path(folder) / name).read_bytes() for name in FILES}
+        for name, content in {MADE_OF: json.dumps(_made_of(digest)).encode(), **contents}.items():
+            out.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+
+
+def unpack(path, digest, folder):
+    """Write the programs in a file into a folder. Raises EngineError: it is damaged, or of other weights."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if {info.filename for info in archive.infolist()} != {MADE_OF, *FILES}:
+                raise EngineError(f"{path} holds no int8 programs: {REMEDY}")
+            if json.loads(_content(archive, MADE_OF)) != _made_of(digest):
+                raise EngineError(f"{path} was made of other weights, or by another version: {REMEDY}")
+            for name in FILES:
+                (folder / name).write_bytes(_content(archive, name))
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        if isinstance(error, EngineError):
+            raise
+        raise EngineError(f"{path} is damaged: {REMEDY}") from error
+
+
+def _made_of(digest):
+    return {"format": FORMAT, "weights": digest}
+
+
+def _content(archive, name):
+    if archive.getinfo(name).file_size > LARGEST:
+        raise EngineError(f"{name} in {archive.filename} is larger than a program can be")
+    return archive.read(name)
+
+
+def checked(path):
+    """SHA-256 of a file of programs. Raises EngineError: missing, not the shipped one, or not quick here."""
+    if not _is_quick():
+        raise EngineError("this processor has no instructions for it")
+    if not path.exists():
+        raise EngineError(f"{path} does not exist: {REMEDY}")
+    try:
+        return weights_digest(path)
+    except WeightsError as error:
+        raise EngineError(str(error)) from None
+
+
+def _is_quick():
+    """Whether this processor has instructions for it; True where that cannot be told."""
+    allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+    if allowed and not any(word in allowed for word in ("VNNI", "AMX", "BF16", "FP16", "DEFAULT", "ALL")):
+        return False
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return any(name in text.split() for name in INSTRUCTIONS)
