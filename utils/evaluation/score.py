@@ -1,5 +1,6 @@
 """Scoring of predictions against a set of samples, picture by picture: for eval.py, training and tools/compare.py."""
 
+import json
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -170,15 +171,28 @@ def column_names(metrics: Sequence[str], regions: Sequence[str], protocol: str =
 
 
 def gather(report: Report) -> Report:
-    """Join the reports of all processes of paddle.distributed; the same as one process's. Each process gets it."""
+    """Join the reports of all processes of paddle.distributed; the same as one process's. Each process gets it.
+
+    They travel as JSON: Paddle's all_gather_object would unpickle what comes from the network, which runs code.
+    """
+    parts = [json.loads(part) for part in _all_gather(json.dumps([report.rows, report.failures]).encode())]
+    joint = Report(report.columns)
+    joint.rows = sorted((row for rows, _ in parts for row in rows), key=lambda row: row["index"])
+    joint.failures = sorted((row for _, failures in parts for row in failures), key=lambda row: row["index"])
+    return joint
+
+
+def _all_gather(data: bytes) -> list[bytes]:
+    """The bytes of all processes, in the order of their ranks."""
+    import paddle
     import paddle.distributed as dist
 
-    reports: list[Report] = []
-    dist.all_gather_object(reports, report)
-    joint = Report(report.columns)
-    joint.rows = sorted((row for part in reports for row in part.rows), key=lambda row: row["index"])
-    joint.failures = sorted((row for part in reports for row in part.failures), key=lambda row: row["index"])
-    return joint
+    gathered: list[Any] = []
+    dist.all_gather(gathered, paddle.to_tensor([len(data)]))
+    sizes = [tensor.item() for tensor in gathered]
+    parts: list[Any] = []
+    dist.all_gather(parts, paddle.to_tensor(np.frombuffer(data.ljust(max(sizes)), np.uint8)))
+    return [part.numpy().tobytes()[:size] for part, size in zip(parts, sizes)]
 
 
 def ordered_map(function: Callable, items: Iterable, workers: int) -> Iterator:
