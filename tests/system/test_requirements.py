@@ -1,4 +1,4 @@
-"""requirements/lock.txt is what the requirement files ask for: every line of theirs is met, by one version with hashes."""
+"""requirements/lock.txt is what the requirement files ask for: each line is met, by one version with hashes."""
 
 import re
 from pathlib import Path

@@ -53,10 +53,10 @@ WORDS = {
         "上传的文件和生成的结果会在 {minutes} 分钟后删除，关闭页面时结果立即删除。",
     ),
     "clip_limits": (
-        "Clips: MP4, MOV, MKV, WebM or AVI, at most {clip_megabytes} MB and {seconds} seconds. Without a background it "
-        "is estimated from the clip, whose camera must have stood still then.",
+        "Clips: MP4, MOV, MKV, WebM or AVI, at most {clip_megabytes} MB and {seconds} seconds. Without an empty scene "
+        "the background is estimated from the clip, whose camera must have stood still then.",
         "视频：MP4、MOV、MKV、WebM 或 AVI，不超过 {clip_megabytes} MB、{seconds} 秒。"
-        "不传背景图时由视频自动估计，此时机位必须固定。",
+        "不传空场景时由视频自动估计背景，此时机位必须固定。",
     ),
     "clip": ("Clip, with the subject", "视频（有主体）"),
     "clip_bgr": ("Empty scene (none: from the clip, if the camera stood still)", "空场景（机位固定时可不传）"),
