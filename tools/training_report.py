@@ -44,14 +44,14 @@ def read(folder):
 
 def table(trainings):
     """Markdown: the untrained network, then the best validation of each training by SAD of the whole picture."""
-    head = ["", "step", *COLUMNS.values()]
+    head = ["", "validated on", "step", *COLUMNS.values()]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     first = next(iter(trainings.values()))[0]
     chosen = [("before training", first)] if first["step"] == 0 else []
     chosen += [(name, min(rows, key=lambda row: row["sad_all"])) for name, rows in trainings.items()]
     for name, row in chosen:
         values = [f"{row[column]:.3f}" if row.get(column) is not None else "-" for column in COLUMNS]
-        lines.append(f"| {name} | {row['step']} | {' | '.join(values)} |")
+        lines.append(f"| {name} | {row.get('validated_on', '-')} | {row['step']} | {' | '.join(values)} |")
     return "\n".join(lines)
 
 

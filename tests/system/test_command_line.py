@@ -36,6 +36,13 @@ def fail(error):
         (lambda: fail(UsageError("--flag is wrong,\n pass another")), 1, "error: --flag is wrong, pass another\n"),
         (lambda: fail(KeyboardInterrupt()), 130, "interrupted: what was finished is kept\n"),
         (stop_this_process, 143, "interrupted: what was finished is kept\n"),
+        # What Paddle makes of both while it computes a gradient in Python.
+        (
+            lambda: fail(OSError("(External) Terminated: <EMPTY MESSAGE>")),
+            143,
+            "interrupted: what was finished is kept\n",
+        ),
+        (lambda: fail(OSError("(External) KeyboardInterrupt: ")), 130, "interrupted: what was finished is kept\n"),
     ],
 )
 def test_how_a_program_ends(action, code, said, capsys):

@@ -100,6 +100,7 @@ def test_report_takes_the_best_validation_of_each_training(tmp_path, capsys):
         (tmp_path / name).mkdir()
         rows = [
             {
+                "validated_on": "photomatte85",
                 "step": 10 * i,
                 "sad_all": sad,
                 "mse_all": 2 * sad,
@@ -114,9 +115,9 @@ def test_report_takes_the_best_validation_of_each_training(tmp_path, capsys):
     assert training_report.main(folders) == 0
     lines = capsys.readouterr().out.splitlines()[2:]
     assert lines == [
-        "| before training | 0 | 9.000 | 18.000 | - | 1.000 |",
-        "| stage1 | 10 | 4.000 | 8.000 | - | 1.000 |",
-        "| stage2 | 10 | 3.000 | 6.000 | - | 1.000 |",
+        "| before training | photomatte85 | 0 | 9.000 | 18.000 | - | 1.000 |",
+        "| stage1 | photomatte85 | 10 | 4.000 | 8.000 | - | 1.000 |",
+        "| stage2 | photomatte85 | 10 | 3.000 | 6.000 | - | 1.000 |",
     ]
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     assert training_report.main([*folders, "--plot", str(tmp_path / "plot.png")]) == 0

@@ -297,8 +297,8 @@ def test_logs_hold_terms_rates_and_validations(root, tmp_path):
     assert train.main(flags(root, tmp_path, "--max-steps", "2", "--log-valid-interval", "1", kind="refine")) == 0
     text = (tmp_path / "log" / "run" / "log.txt").read_text()
     assert re.search(
-        r"epoch 1/2 step 1/2 loss \d.*pha_l1.*pha_sm_sobel_l1.*err_mse.*pha_laplacian.* lr 0\.0001 .*samples/s "
-        r"reader .* batch .* ETA 0:00:\d\d",
+        r"epoch 1/2 step 1/2 loss \d.* SAD \d.* samples/s 0:00:\d\d left lr 0\.0001 reader .* batch .*"
+        r"pha_l1.*pha_sm_sobel_l1.*err_mse.*pha_laplacian",
         text,
     )
     rows = [json.loads(line) for line in (tmp_path / "log" / "run" / "valid.jsonl").read_text().splitlines()]

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM has come, by which launchers and job systems end a program."""
 
 
+STOPPED = re.compile(r"\(External\) (Terminated|KeyboardInterrupt)\b")
 INTERRUPTED, TERMINATED = 130, 143  # what a shell reports for a program that Ctrl-C or SIGTERM has ended
 
 
@@ -46,6 +48,9 @@ def command_line(main):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except Exception as error:
+            if stopped := STOPPED.match(str(error).strip()):  # Paddle makes an error of its own of both, in a gradient
+                print("interrupted: what was finished is kept", file=sys.stderr)
+                return TERMINATED if stopped[1] == Terminated.__name__ else INTERRUPTED
             line = user_message(error)
             if line is None or os.environ.get("MATTING_DEBUG"):
                 raise

@@ -42,11 +42,11 @@ class RunLog:
         if self.active:
             write_json(self.folder / "arguments.json", {name: _plain(value) for name, value in values.items()})
 
-    def line(self, message):
-        """Print a line of text and keep it."""
+    def line(self, message, more=""):
+        """Print a line of text and keep it; `more` is what only the file gets."""
         if self.active:
             print(message, flush=True)
-            self._append("log.txt", message)
+            self._append("log.txt", message + more)
 
     def json(self, row):
         """Keep what a validation found, a dict."""
@@ -98,16 +98,16 @@ class Meter:
     def means(self):
         return {name: value / self.steps for name, value in self.terms.items()}
 
-    def line(self, epoch, epochs, step, steps, rate):
-        """The text line of a training interval."""
+    def line(self, sad, epoch, step, steps, rate):
+        """The text line of a training interval, and what is kept beside it; `sad` is that of the last validation."""
         seconds = time.perf_counter() - self.started
         means = self.means()
         terms = " ".join(f"{name} {value:.5f}" for name, value in means.items() if name != "total")
         left = duration((steps - step) * seconds / self.steps)
         return (
-            f"epoch {epoch + 1}/{epochs} step {step}/{steps} loss {means['total']:.5f} ({terms}) lr {rate:g} "
-            f"{self.samples / seconds:.2f} samples/s reader {self.reading / self.steps:.3f} s "
-            f"batch {seconds / self.steps:.3f} s ETA {left}"
+            f"epoch {epoch} step {step}/{steps} loss {means['total']:.4f} SAD {sad:.3f} "
+            f"{self.samples / seconds:.2f} samples/s {left} left",
+            f" lr {rate:g} reader {self.reading / self.steps:.3f} s batch {seconds / self.steps:.3f} s ({terms})",
         )
 
 

@@ -31,6 +31,7 @@ class Run:
         self.args, self.training, self.progress = args, training, training.progress
         self.log, self.samples, self.steps, self.rank, self.world = log, samples, steps, rank, world
         self.meter, self.since_valid, self.validated, self.began = Meter(), Meter(), None, time.perf_counter()
+        self.sad = self.progress.best_sad  # of the last validation
 
     def after_step(self, values, reading, pictures, outputs):
         """Log, validate and save where it is time for it.
@@ -43,7 +44,8 @@ class Run:
         if step % args.log_train_loss_interval == 0:
             highest = self.training.optimizer.get_lr()
             rates = {part: rate * highest / max(args.rates.values()) for part, rate in args.rates.items()}
-            self.log.line(self.meter.line(self.progress.epoch, args.epoch_end, step, self.steps, highest))
+            epoch = f"{self.progress.epoch + 1}/{args.epoch_end}"
+            self.log.line(*self.meter.line(self.sad, epoch, step, self.steps, highest))
             self.log.scalars("train", self.meter.means(), step)
             self.log.scalars("learning_rate", rates, step)
             self.meter.clear()
@@ -71,6 +73,7 @@ class Run:
         self.log.json(
             {
                 **row,
+                "validated_on": self.args.valid_dataset_name,
                 "failures": len(report.failures),
                 "train_loss": train_terms.get("total"),
                 "minutes": round((time.perf_counter() - self.began) / 60, 2),
@@ -79,7 +82,7 @@ class Run:
         shown = " ".join(f"{name} {value:.5f}" for name, value in means.items())
         self.log.line(f"valid step {progress.step} {shown} ({time.perf_counter() - began:.1f} s)")
         self.log.scalars("valid", means, progress.step)
-        self.validated = progress.step
+        self.validated, self.sad = progress.step, means["sad_all"]
         self.since_valid.clear()
         if means["sad_all"] < progress.best_sad:
             progress.best_sad = means["sad_all"]

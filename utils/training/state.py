@@ -137,7 +137,7 @@ def load_training(path, training, arguments):
         name = differing[0]
         raise UsageError(
             f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {arguments[name]}: "
-            "resume with the same value, or start anew with another --model-name"
+            f"resume with the same value, or begin anew from its weights: --pretrain {path.parent.name} --model-name N"
         )
     problem = wrong_numbers(moments)
     if problem:
