@@ -131,7 +131,7 @@ MUTATIONS = [
             ("np.rint(levels)", "np.floor(levels)"),
             ("cells[0][here] % n, cells[1][here] % n", "cells[0][here] % n, cells[1][here] // n"),
             ("range(first_batch * batch,", "range(first_batch * 1,"),
-            ("_at_least(coarse, m, before=1)", "_at_least(coarse, m, before=2)"),
+            ("m, before=1)", "m, before=2)"),
             ("max(before, size + before - length)", "max(before, size - before - length)"),
         ],
         "utils/training/loss.py": [

@@ -12,7 +12,7 @@ from tools.speed.model import SIZES, benchmark_pair
 from utils.picture.write import write_picture
 
 PREDICT = Path(__file__).resolve().parents[2] / "predict.py"
-SUMMARY = r"(\d+) pairs in ([\d.]+) s: reading took ([\d.]+) s, the network ([\d.]+) s, writing ([\d.]+) s"
+SUMMARY = r"(?s)(\d+) pairs in ([\d.]+) s\n.*reading took ([\d.]+) s, inference ([\d.]+) s, writing ([\d.]+) s"
 
 
 def measure_end_to_end(args):
@@ -45,7 +45,7 @@ def _run(args, count, folder):
             os.link(folder / f"{name}.jpg", folder / name / f"{i:05d}.jpg")
     bgr = folder / ("bgr.jpg" if args.one_background else "bgr")
     command = [sys.executable, PREDICT, "--src", folder / "src", "--bgr", bgr, "--output-dir", folder / "out"]
-    command += ["--engine", args.engine, "--output-types", *args.output_types]
+    command += ["--verbose", "--engine", args.engine, "--output-types", *args.output_types]
     start = time.perf_counter()
     with open(folder / "printed", "w+") as printed:
         process = subprocess.Popen([str(x) for x in command], stdout=printed)
