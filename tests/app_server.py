@@ -25,9 +25,16 @@ ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = {mark: ROOT / "image" / f"sample_{mark}.jpg" for mark in ("src", "bgr")}
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 QUIET = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 PATIENCE = 90  # seconds, on a machine that does other things too
 
 

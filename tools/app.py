@@ -69,10 +69,16 @@ def serve(args, files):
     """Serve the page until Ctrl-C; `files` is the folder for everything uploaded and made."""
     # Read by gradio when it is imported: nobody is called, and files lie in our folder alone.
     os.environ.update(
-        GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_OFFLINE="1", GRADIO_SHARE="False",
-        GRADIO_TEMP_DIR=str(files), GRADIO_EXAMPLES_CACHE=str(files / "cached"),
-        GRADIO_ALLOWED_PATHS="", GRADIO_BLOCKED_PATHS="", GRADIO_RUN_HISTORY="False",
-    )  # fmt: skip
+        GRADIO_ANALYTICS_ENABLED="False",
+        HF_HUB_DISABLE_TELEMETRY="1",
+        HF_HUB_OFFLINE="1",
+        GRADIO_SHARE="False",
+        GRADIO_TEMP_DIR=str(files),
+        GRADIO_EXAMPLES_CACHE=str(files / "cached"),
+        GRADIO_ALLOWED_PATHS="",
+        GRADIO_BLOCKED_PATHS="",
+        GRADIO_RUN_HISTORY="False",
+    )
     from tools.web.page import Page
 
     limits = Limits(

@@ -73,8 +73,23 @@ def clip(tmp_path):
 
 def test_background_is_captured_by_key_and_the_subject_put_before_the_target(clip, tmp_path, capsys):
     out = tmp_path / "out"
-    assert run("--source", clip, "--no-window", "--press", "0:b", "4:v", "--average", 3, "--output", out,
-               "--target-bgr", "#ff0000") == 0  # fmt: skip
+    assert (
+        run(
+            "--source",
+            clip,
+            "--no-window",
+            "--press",
+            "0:b",
+            "4:v",
+            "--average",
+            3,
+            "--output",
+            out,
+            "--target-bgr",
+            "#ff0000",
+        )
+        == 0
+    )
     frames = [read_rgb(path) for path in find_pictures(out)]
     assert len(frames) == 5
     assert (frames[0] == RED).all() and (frames[1] == RED).all(), "shown before there is a background"

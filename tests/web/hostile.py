@@ -25,9 +25,17 @@ def png_of(width, height, data, depth=8, colour=0, more=b""):
 def tiff_of(**tags):
     """A TIFF of 16x16 grey pixels, with other values for some tags."""
     values = {
-        256: 16, 257: 16, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 16, 279: 256,
+        256: 16,
+        257: 16,
+        258: 8,
+        259: 1,
+        262: 1,
+        273: 8,
+        277: 1,
+        278: 16,
+        279: 256,
         **{int(name[1:]): value for name, value in tags.items()},
-    }  # fmt: skip
+    }
     values = {tag: value for tag, value in values.items() if value is not None}
     body = zlib.compress(bytes(256)) + bytes(300)
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sorted(values.items()))

@@ -94,20 +94,49 @@ def test_no_other_file_and_no_other_server_is_reached(page, small):
     secret = files.parent / "secret.png"
     secret.write_bytes(small[0])
     for path in (
-        f"file={secret}", "file=/etc/passwd", "file=/etc/hosts", f"file={files}/../secret.png", "file=../../etc/passwd",
-        "file=%2e%2e/%2e%2e/etc/passwd", f"file={files}/%2e%2e/secret.png", f"file={files}/..%2fsecret.png",
-        f"file={ROOT / 'README.md'}", f"file={ROOT / 'image' / 'sample_src.jpg'}", "file=/proc/self/environ",
-        f"file=file://{secret}", f"file={address}/config", f"proxy={address}/config", f"file={files}",
-        f"file/{secret}", "file=", f"stream/x/y/{secret}", "monitoring", "vibe-code/",
-    ):  # fmt: skip
+        f"file={secret}",
+        "file=/etc/passwd",
+        "file=/etc/hosts",
+        f"file={files}/../secret.png",
+        "file=../../etc/passwd",
+        "file=%2e%2e/%2e%2e/etc/passwd",
+        f"file={files}/%2e%2e/secret.png",
+        f"file={files}/..%2fsecret.png",
+        f"file={ROOT / 'README.md'}",
+        f"file={ROOT / 'image' / 'sample_src.jpg'}",
+        "file=/proc/self/environ",
+        f"file=file://{secret}",
+        f"file={address}/config",
+        f"proxy={address}/config",
+        f"file={files}",
+        f"file/{secret}",
+        "file=",
+        f"stream/x/y/{secret}",
+        "monitoring",
+        "vibe-code/",
+    ):
         answer = visitor.http.get(f"/gradio_api/{path}")
         assert answer.status_code in (403, 404, 405, 422), (path, answer.status_code, answer.text[:200])
-    for path in ("/static/../../../../../etc/passwd", "/assets/%2e%2e/%2e%2e/%2e%2e/launches.py", "/monitoring",
-                 "/custom_component/1/client/component/../../x", "/svelte/../../../app.py"):  # fmt: skip
+    for path in (
+        "/static/../../../../../etc/passwd",
+        "/assets/%2e%2e/%2e%2e/%2e%2e/launches.py",
+        "/monitoring",
+        "/custom_component/1/client/component/../../x",
+        "/svelte/../../../app.py",
+    ):
         assert visitor.http.get(path).status_code in (400, 403, 404), path
     bgr = visitor.upload("b.png", small[1])
-    for path in (str(secret), "/etc/passwd", f"{files}/../secret.png", f"{address}/config", f"file://{secret}",
-                 f"{bgr}/../../../secret.png", str(SAMPLE["src"]), "\0", "x" * 10_000):  # fmt: skip
+    for path in (
+        str(secret),
+        "/etc/passwd",
+        f"{files}/../secret.png",
+        f"{address}/config",
+        f"file://{secret}",
+        f"{bgr}/../../../secret.png",
+        str(SAMPLE["src"]),
+        "\0",
+        "x" * 10_000,
+    ):
         assert isinstance(visitor.matte(path, bgr), str), path
     for form in ("png", "../x", None):
         assert isinstance(visitor.call("matte_clip", None, None, "#000", None, form, *OPTIONS), str)

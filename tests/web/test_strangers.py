@@ -18,9 +18,15 @@ from tests.web.visitor import OPTIONS, Cut, Visitor, given, page_here, pictures,
 
 # Decoders may leave out a chunk that is none of the picture's, or read what others would not.
 HARMLESS = (
-    "bomb: text", "bomb: profile", "a chunk of 4 GB", "profile of noise", "flipped bits", "moving, a million pictures",
-    "icon", "tiff, rows of a strip",
-)  # fmt: skip
+    "bomb: text",
+    "bomb: profile",
+    "a chunk of 4 GB",
+    "profile of noise",
+    "flipped bits",
+    "moving, a million pictures",
+    "icon",
+    "tiff, rows of a strip",
+)
 PUBLIC = "http://93.184.216.34/x.png"
 
 

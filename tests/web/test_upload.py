@@ -48,8 +48,12 @@ def test_pictures_are_measured_before_they_are_decoded(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "moving.gif")
     (tmp_path / "text.png").write_text("a picture")
     assert [refused(tmp_path / f"{name}.png") for name in ("many", "long", "bomb", "heavy", "text")] == [
-        "too_large", "too_large", "too_large", "too_heavy", "no_picture",
-    ]  # fmt: skip
+        "too_large",
+        "too_large",
+        "too_large",
+        "too_heavy",
+        "no_picture",
+    ]
     assert refused(tmp_path / "moving.gif") == "no_picture"
     assert refused(tmp_path / "none.png") == "gone"
 
@@ -181,8 +185,14 @@ def through_guard(path, body=b"", headers=(), chunk=100_000):
 def test_guard_lets_the_page_through_and_nothing_else():
     for path in ("/", "/gradio_api/queue/join", "/gradio_api/file=/tmp/x/a.png", "/assets/index.js"):
         assert through_guard(path)[0] == 200, path
-    for path in ("/monitoring", "/gradio_api/proxy=http://x/", "/gradio_api/file=https://x/", "/gradio_api/vibe-edit",
-                 "/gradio_api/file= HTTP://x/", "/gradio_api/process_recording"):  # fmt: skip
+    for path in (
+        "/monitoring",
+        "/gradio_api/proxy=http://x/",
+        "/gradio_api/file=https://x/",
+        "/gradio_api/vibe-edit",
+        "/gradio_api/file= HTTP://x/",
+        "/gradio_api/process_recording",
+    ):
         assert through_guard(path)[0] == 404, path
 
 

@@ -15,10 +15,30 @@ from utils.system.notes import Note
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = {"HDR", "SDR", "BT"}  # names, which are not translated
 # Said by programs alone: their flags, files and figures.
-PROGRAMS = {"green", "nothing_missing", "passed_over", "pairs_done", "rank", "results_left_out", "skipped", "written",
-            "matted", "opened", "failed", "pairs_failed", "rank_ended", "no_background",
-            "cache_damaged", "cache_not_writable", "cache_open_to_others", "engine_failed",
-            "engines_passed_over", "int8_not_used", "first_frame", "transparent"}  # fmt: skip
+PROGRAMS = {
+    "green",
+    "nothing_missing",
+    "passed_over",
+    "pairs_done",
+    "rank",
+    "results_left_out",
+    "skipped",
+    "written",
+    "matted",
+    "opened",
+    "failed",
+    "pairs_failed",
+    "rank_ended",
+    "no_background",
+    "cache_damaged",
+    "cache_not_writable",
+    "cache_open_to_others",
+    "engine_failed",
+    "engines_passed_over",
+    "int8_not_used",
+    "first_frame",
+    "transparent",
+}
 
 
 def fields(sentence):

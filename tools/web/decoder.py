@@ -89,9 +89,14 @@ class Decoder:
     def _started(self):
         threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
         return subprocess.Popen(
-            [sys.executable, "-m", "tools.web.decoder"], cwd=ROOT, env={**os.environ, **threads}, bufsize=0,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, "-m", "tools.web.decoder"],
+            cwd=ROOT,
+            env={**os.environ, **threads},
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
 
     def _end(self):
         if self._process is not None:

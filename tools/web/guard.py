@@ -6,16 +6,34 @@ from urllib.parse import urlsplit
 UPLOAD = "/gradio_api/upload"
 # The addresses that the page and gradio's Python client use. Gradio has more: a proxy, monitoring, editing.
 PATHS = (
-    "/assets/", "/static/", "/svelte/",
+    "/assets/",
+    "/static/",
+    "/svelte/",
     *(f"/gradio_api/{name}" for name in ("file=", "heartbeat/", "call/", "run/")),
-)  # fmt: skip
+)
 WHOLE_PATHS = {
-    "/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt", UPLOAD,
-    *(f"/gradio_api/{name}" for name in (
-        "app_id", "cancel", "info", "queue/data", "queue/join", "reset", "startup-events", "theme.css",
-        "upload_progress",
-    )),
-}  # fmt: skip
+    "/",
+    "/config",
+    "/theme.css",
+    "/favicon.ico",
+    "/manifest.json",
+    "/robots.txt",
+    UPLOAD,
+    *(
+        f"/gradio_api/{name}"
+        for name in (
+            "app_id",
+            "cancel",
+            "info",
+            "queue/data",
+            "queue/join",
+            "reset",
+            "startup-events",
+            "theme.css",
+            "upload_progress",
+        )
+    ),
+}
 BODY = 64_000  # bytes of anything but an upload
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 REFLECTED = (b"x-forwarded-host", b"x-gradio-server")  # gradio would make the page's own address of them

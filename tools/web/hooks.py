@@ -16,11 +16,14 @@ SESSION = 64  # letters of a session's name
 FILES_A_REQUEST = 4
 DOWNLOADS = {
     gradio.processing_utils: (
-        "async_ssrf_protected_get", "async_ssrf_protected_download", "ssrf_protected_download", "save_url_to_cache",
+        "async_ssrf_protected_get",
+        "async_ssrf_protected_download",
+        "ssrf_protected_download",
+        "save_url_to_cache",
         "unsafe_download",
     ),
     safehttpx: ("get", "async_validate_url"),
-}  # fmt: skip
+}
 
 # gradio would write a .pyi file beside each file with a component of its own, for whoever edits it.
 gradio.component_meta.create_or_modify_pyi = lambda *_: None
@@ -82,9 +85,10 @@ def be_fair(queue):
         address = request.client.host if request.client else ""
         local = address in ("", "::1") or address.startswith("127.")
         same = [
-            event for event in waiting(queue)
+            event
+            for event in waiting(queue)
             if event.session_hash == body.session_hash or (event.request.client.host == address and not local)
-        ]  # fmt: skip
+        ]
         if len(same) >= WAITING_EACH:
             return (
                 False,
