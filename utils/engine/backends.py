@@ -145,7 +145,7 @@ class _Compiled:
     def __init__(self, path, copies):
         import openvino
 
-        self.core = openvino.Core()
+        self.core, self.tensor = openvino.Core(), openvino.Tensor
         self.options = {
             "INFERENCE_NUM_THREADS": max(threads(), copies),
             "PERFORMANCE_HINT": "LATENCY",
@@ -166,7 +166,10 @@ class _Compiled:
             if len(self.requests) > SHAPES_KEPT:
                 self.requests.popitem(last=False)
         request = requests[copy]
-        request.infer([np.ascontiguousarray(array) for array in arrays], share_inputs=True)
+        tensors = [self.tensor(np.ascontiguousarray(array), shared_memory=True) for array in arrays]
+        for index, tensor in enumerate(tensors):  # itself much quicker than `infer` with arrays
+            request.set_input_tensor(index, tensor)
+        request.infer()
         return [output.data for output in request.output_tensors]
 
     def _compile(self, shapes):

@@ -150,11 +150,12 @@ class TiledMatting:
             small = np.empty((batch, 6, m + 2, m + 2), np.float32)
             pictures = np.empty((batch, 6, side, side), np.uint8)
             for start in range(first_batch * batch, len(tile_rows), batch * len(self.tiles)):
-                i, j = tile_rows[start : start + batch], tile_columns[start : start + batch]
-                here = slice(starts[start], starts[start + len(i)])
+                end = min(start + batch, len(tile_rows))
+                here = slice(starts[start], starts[end])
                 cell_i, cell_j = cells[0][here] % n, cells[1][here] % n
-                of_tile = np.repeat(np.arange(len(i)), np.diff(starts[start : start + len(i) + 1]))
-                i, j = (np.pad(x, (0, batch - len(x)), "edge") for x in (i, j))
+                of_tile = np.repeat(np.arange(end - start), np.diff(starts[start : end + 1]))
+                filled = np.minimum(np.arange(start, start + batch), end - 1)  # the last tile again and again
+                i, j = tile_rows[filled], tile_columns[filled]
                 for picture, part in zip(framed, (pictures[:, :3], pictures[:, 3:])):
                     cut(picture, i * n * CELL, j * n * CELL, side, part)
                 tiles = program(
