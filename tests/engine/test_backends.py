@@ -1,7 +1,6 @@
 """Every engine against dygraph, the cache and its faults, the choice of an engine, and a bug of oneDNN."""
 
 import errno
-import mmap
 import os
 import re
 import shutil
@@ -26,7 +25,6 @@ from utils.engine.cache import cached, key
 from utils.engine.choice import FallBack, Source
 from utils.engine.export import program_file, save_paddle
 from utils.predictor import Matting, Refine
-from utils.system.cpu import give_back_file
 from utils.system.errors import UsageError
 from utils.system.words import say
 from utils.weights.load import DEFAULT_WEIGHTS, WeightsError, save_weights, weights_digest
@@ -396,21 +394,6 @@ def test_a_changed_shipped_file_is_refused_even_where_its_programs_are_kept(quic
     monkeypatch.setattr(utils.weights.load, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(WeightsError, match="is not the file that was shipped"):
         Matting(tmp_path / "net.pdparams", engine="inference", device="cpu")
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is given back on Linux only")
-def test_pages_of_a_mapped_file_are_given_back_and_read_again(tmp_path):
-    path = tmp_path / "a.bin"
-    path.write_bytes(bytes(range(256)) * (1 << 14))
-
-    def resident():
-        report = Path("/proc/self/smaps").read_text().partition(f"{path}\n")[2]
-        return int(report.partition("Rss:")[2].split()[0])
-
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        assert sum(mapped[::4096]) == 0 and resident() == 4096
-        give_back_file(path)
-        assert resident() == 0 and mapped[1 << 20 : (1 << 20) + 3] == b"\0\1\2"
 
 
 class ConvolutionThenProduct(paddle.nn.Layer):

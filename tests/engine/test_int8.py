@@ -62,9 +62,9 @@ def test_the_shipped_programs_are_small_listed_and_close_to_float32():
     "trouble, words",
     [
         ("missing", "net.int8.zip does not exist: make it with python -m tools.quantize"),
-        ("foreign", "net.int8.zip was made of other weights, or by another version: make it"),
+        ("foreign", "net.int8.zip is not of these weights and this version: make it"),
         ("cut", "net.int8.zip is damaged: make it"),
-        ("other", "net.int8.zip holds no int8 programs: make it"),
+        ("other", "net.int8.zip is not of these weights and this version: make it"),
         ("wrong", "from the network's own"),
         ("processor", "this processor has no instructions for it"),
         ("package", "openvino not installed: pip install -r requirements/engines.txt"),

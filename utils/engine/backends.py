@@ -17,7 +17,6 @@ import paddle
 
 from utils.engine.export import coarse_inputs, program_file, save_onnx, save_paddle, tile_inputs
 from utils.engine.programs import CoarseProgram, TileProgram
-from utils.system.cpu import give_back_file
 
 # Both engines would report their use to their makers when they are imported; each takes this for a no.
 sys.modules.setdefault("openvino_telemetry", None)
@@ -154,7 +153,7 @@ class _Compiled:
         }
         file = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists())
         self.model = self.core.read_model(file)  # once, since the file may be a temporary one
-        self.weights, self.copies = Path(file).with_suffix(".bin"), copies
+        self.copies = copies
         self.requests = OrderedDict()  # shapes -> one request for each copy
         self.lock = threading.Lock()
 
@@ -176,7 +175,6 @@ class _Compiled:
         model = self.model.clone()
         model.reshape({given.any_name: list(shape) for given, shape in zip(model.inputs, shapes)})
         compiled = self.core.compile_model(model, "CPU", self.options)
-        give_back_file(self.weights)  # it computes with copies of its own
         return [compiled.create_infer_request() for _ in range(self.copies)]
 
 

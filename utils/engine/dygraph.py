@@ -2,7 +2,7 @@
 
 import paddle
 
-from utils.engine.matte import Matte, enlarged_cells, enlarged_smoothly
+from utils.engine.matte import Matte
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
 
@@ -28,10 +28,4 @@ class Dygraph:
         with paddle.no_grad():
             pha, fgr, _, _, err, ref = self.model(*to_tensor(src, bgr))
         pha, err, ref = (x[0, 0].numpy() for x in (pha, err, ref))
-        return Matte(
-            to_uint8(pha),
-            to_uint8(fgr) if foreground else None,
-            lambda: pha,
-            lambda: enlarged_smoothly(err, pha.shape),
-            lambda: enlarged_cells(ref, pha.shape),
-        )
+        return Matte(to_uint8(pha), to_uint8(fgr) if foreground else None, lambda: pha, lambda: err, lambda: ref)

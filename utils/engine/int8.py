@@ -38,26 +38,20 @@ def unpack(path, digest, folder):
     """Write the programs in a file into a folder. Raises EngineError: it is damaged, or of other weights."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if {info.filename for info in archive.infolist()} != {MADE_OF, *FILES}:
-                raise EngineError(f"{path} holds no int8 programs: {REMEDY}")
-            if json.loads(_content(archive, MADE_OF)) != _made_of(digest):
-                raise EngineError(f"{path} was made of other weights, or by another version: {REMEDY}")
-            for name in FILES:
-                (folder / name).write_bytes(_content(archive, name))
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
-        if isinstance(error, EngineError):
-            raise
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+            whole = sizes.keys() == {MADE_OF, *FILES} and max(sizes.values()) <= LARGEST
+            contents = {name: archive.read(name) for name in sizes} if whole else {MADE_OF: b"null"}
+        made_of = json.loads(contents.pop(MADE_OF))
+    except Exception as error:  # damaged archives raise nearly anything
         raise EngineError(f"{path} is damaged: {REMEDY}") from error
+    if made_of != _made_of(digest):
+        raise EngineError(f"{path} is not of these weights and this version: {REMEDY}")
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
 
 
 def _made_of(digest):
     return {"format": FORMAT, "weights": digest}
-
-
-def _content(archive, name):
-    if archive.getinfo(name).file_size > LARGEST:
-        raise EngineError(f"{name} in {archive.filename} is larger than a program can be")
-    return archive.read(name)
 
 
 def checked(path):

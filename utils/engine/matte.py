@@ -23,7 +23,8 @@ class Matte:
     """
 
     def __init__(self, pha, fgr, pha_float, err, ref):
-        """`pha` and `fgr` are pictures; the others functions that return (H, W), floats of 0..1."""
+        """`pha` and `fgr` are pictures; the others functions that return floats of 0..1: `pha_float` (H, W), the others
+        smaller maps, of which err is enlarged as the network does it and ref pixel by pixel."""
         self.pha, self.fgr = pha, fgr
         self._pha_float, self._err, self._ref = pha_float, err, ref
 
@@ -33,11 +34,11 @@ class Matte:
 
     @cached_property
     def err(self):
-        return to_uint8(self._err())
+        return to_uint8(cv2.resize(self._err(), self.pha.shape[::-1], interpolation=cv2.INTER_LINEAR))
 
     @cached_property
     def ref(self):
-        return to_uint8(self._ref())
+        return to_uint8(cv2.resize(self._ref(), self.pha.shape[::-1], interpolation=cv2.INTER_NEAREST))
 
     @cached_property
     def com(self):
@@ -54,13 +55,3 @@ class Matte:
             lambda: change(np.float32(self.err) / 255),
             lambda: (of_ref or change)(np.float32(self.ref) / 255),
         )
-
-
-def enlarged_smoothly(maps, size):
-    """A coarse map, float32 (hc, wc), at (height, width), as the network enlarges it: bilinear."""
-    return cv2.resize(maps, size[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def enlarged_cells(cells, size):
-    """A map of cells at (height, width): every pixel has its cell's value."""
-    return cv2.resize(cells, size[::-1], interpolation=cv2.INTER_NEAREST)

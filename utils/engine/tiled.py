@@ -1,13 +1,12 @@
 """Matte uint8 pictures with the two programs of `utils.engine.programs`, whichever engine runs them."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from utils.engine.matte import Matte, enlarged_cells, enlarged_smoothly
+from utils.engine.matte import Matte
 from utils.engine.programs import DENSE, ERR, FGR, LEVELS, PHA
 from utils.engine.tiles import (
     CELL,
@@ -37,19 +36,6 @@ def tiles_at_once(tiles):
     return FEW_AT_ONCE if tiles <= FEW_TILES else MANY_AT_ONCE
 
 
-@dataclass(frozen=True)
-class TiledBackground:
-    """What depends on the captured background alone: made once for a video.
-
-    Attributes:
-        framed: uint8 (3, h, w), the picture's channels with zeros around them.
-        coarse: float32 (3, hc, wc), 0..1, its reduced copy.
-    """
-
-    framed: np.ndarray
-    coarse: np.ndarray
-
-
 class TiledMatting:
     """The network in uint8 pictures, out uint8 pictures. Not for several threads at once.
 
@@ -74,9 +60,10 @@ class TiledMatting:
         self._background = Last(self._prepare)
 
     def _prepare(self, bgr, scale):
+        """uint8 (3, h, w), the channels with zeros around them; float32 (3, hc, wc), 0..1, their reduced copy."""
         plan = self._plan(bgr, scale)
         coarse = reduce_picture(bgr, plan.coarse_height, plan.coarse_width)
-        return TiledBackground(frame_picture(bgr, plan), coarse.transpose(2, 0, 1))
+        return frame_picture(bgr, plan), coarse.transpose(2, 0, 1)
 
     def __call__(self, src, bgr, refine, foreground=True):
         """Matte one picture.
@@ -90,17 +77,16 @@ class TiledMatting:
         Returns:
             Matte.
         """
-        plan, background = self._plan(src, refine.scale), self._background(bgr, refine.scale)
+        plan, (framed, coarse_bgr) = self._plan(src, refine.scale), self._background(bgr, refine.scale)
         coarse = np.empty((6, plan.coarse_height, plan.coarse_width), np.float32)
         coarse[:3] = reduce_picture(src, plan.coarse_height, plan.coarse_width).transpose(2, 0, 1)
-        coarse[3:] = background.coarse
+        coarse[3:] = coarse_bgr
         dense, features = self.coarse(coarse[None])
         dense = dense[0, :DENSE]
         pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
-        cells = choose_cells(err, refine, *src.shape[:2], self.prevent_oversampling)
-        tile_rows, tile_columns, *cells, starts = group_cells(*cells, plan)
-
         size = src.shape[:2]
+        chosen = group_cells(*choose_cells(err, refine, *size, self.prevent_oversampling), plan)
+        cells = chosen[2:4]
         full_pha, fgr = np.empty(size, np.uint8), np.empty_like(src) if foreground else None
         if len(cells[0]) * CELL**2 < full_pha.size:
             self._enlarge(src, pha, dense[FGR], full_pha, fgr)
@@ -116,14 +102,9 @@ class TiledMatting:
                 levels = np.clip(cells_of(src)[at] + refined[..., 1:], 0, LEVELS)
                 cells_of(fgr)[at] = np.rint(levels).astype(np.uint8)
 
-        self._refine(src, background, plan, coarse, features[0], tile_rows, tile_columns, cells, starts, write)
-        cells = tuple(cells)
+        self._refine((frame_picture(src, plan), framed), coarse, features[0], plan, chosen, write)
         return Matte(
-            full_pha,
-            fgr,
-            lambda: _whole(pha, size, cells, cell_pha),
-            lambda: enlarged_smoothly(err, size),
-            lambda: enlarged_cells(_marked(size, cells), size),
+            full_pha, fgr, lambda: _whole(pha, size, cells, cell_pha), lambda: err, lambda: _marked(size, cells)
         )
 
     def _plan(self, picture, scale):
@@ -137,9 +118,9 @@ class TiledMatting:
             levels = np.ascontiguousarray(residual.transpose(1, 2, 0)) * np.float32(LEVELS)
             enlarge_into(fgr, levels, lambda strip, rows: cv2.add(src[rows], strip, fgr[rows], dtype=cv2.CV_8U), run)
 
-    def _refine(self, src, background, plan, coarse, features, tile_rows, tile_columns, cells, starts, write):
+    def _refine(self, framed, coarse, features, plan, chosen, write):
         """Refine all tiles, and give write(slice of cells, what they became) the chosen cells of each batch."""
-        n, framed = self.n, (frame_picture(src, plan), background.framed)
+        n, (tile_rows, tile_columns, *cells, starts) = self.n, chosen
         batch = self.batch or tiles_at_once(len(tile_rows))
         m, q, rows, columns = plan.coarse_span, plan.feature_span, plan.rows, plan.columns
         coarse = _at_least(coarse.transpose(1, 2, 0), m, before=1).transpose(2, 1, 0)

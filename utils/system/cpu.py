@@ -12,7 +12,6 @@ from utils.system.ranks import processes_here
 REMARKS = ("WARNING: OMP_NUM_THREADS set to ", "PLEASE USE OMP_NUM_THREADS WISELY.")  # of Paddle, on our own setting
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-MADV_DONTNEED = 4  # of Linux's mman.h
 LARGEST_KEPT = 1 << 30  # bytes
 
 
@@ -74,20 +73,6 @@ def keep_freed_memory():
     if hasattr(library, "mallopt"):
         library.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
         library.mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_KEPT - 1)
-
-
-def give_back_file(path):
-    """Give memory back that holds pages of a mapped file (Linux); they are read again from the file when needed."""
-    if not sys.platform.startswith("linux"):
-        return
-    madvise = ctypes.CDLL(None).madvise
-    madvise.argtypes = ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
-        for line in maps:
-            span, access, *_, name = line.rstrip("\n").split(maxsplit=5)
-            if name == os.path.realpath(path) and "w" not in access:  # what was written would be lost
-                start, end = (int(x, 16) for x in span.split("-"))
-                madvise(start, end - start, MADV_DONTNEED)
 
 
 def give_back_memory():
