@@ -1,14 +1,11 @@
-"""The sample pair is two noisy photographs of one scene with a true alpha, and its script makes exactly these files."""
+"""The sample pair is two noisy photographs of one scene with a true alpha."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dataset.picture import read_alpha, read_rgb
-from tools.pictures.sample_pair import VERSIONS, main
-from utils.system.files import sha256_file
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("sample_src.jpg", "sample_bgr.jpg", "sample_pha_true.png")
@@ -45,16 +42,3 @@ def test_the_subject_differs_from_the_scene_and_has_a_soft_edge(sample):
     assert 0.003 < soft.mean() < 0.02
     assert soft[: pha.shape[0] // 3].sum() > 1000  # the hair
     assert (pha[-1] == 255).sum() > 500 and (pha[0] == 0).all()  # the frame cuts the subject at the bottom only
-
-
-def test_the_script_reproduces_the_files(tmp_path):
-    """Byte for byte with the versions that it names, else to a grey level in few pixels."""
-    for package in ("skimage", "pymatting"):
-        pytest.importorskip(package, reason=f"{package} (requirements/tools.txt)")
-    assert main(["--output-dir", str(tmp_path)]) == 0
-    same_versions = all(version(name) == number for name, number in VERSIONS.items())
-    for name in NAMES:
-        made, kept = tmp_path / name, ROOT / "image" / name
-        if same_versions:
-            assert sha256_file(made) == sha256_file(kept), name
-        assert np.abs(read_rgb(made).astype(float) - read_rgb(kept)).mean() < 0.1, name

@@ -1,4 +1,4 @@
-"""A folder of pairs through predict.py, as its user runs it: `tools/benchmark.py end-to-end`."""
+"""A folder of pairs, or a clip, through predict.py, as its user runs it: `tools/benchmark.py end-to-end`."""
 
 import os
 import re
@@ -6,46 +6,81 @@ import subprocess
 import sys
 import tempfile
 import time
+from fractions import Fraction
 from pathlib import Path
 
-from tools.speed.model import SIZES, benchmark_pair
+import cv2
+import numpy as np
+
+from tools.speed.contest import sample_at
 from utils.picture.write import write_picture
+from utils.system.errors import UsageError
+from utils.video.reader import import_av
 
 PREDICT = Path(__file__).resolve().parents[2] / "predict.py"
-SUMMARY = r"(?s)(\d+) pairs in ([\d.]+) s\n.*reading took ([\d.]+) s, inference ([\d.]+) s, writing ([\d.]+) s"
+COUNT = r"(\d+) (?:pairs|frames) in ([\d.]+) s"
+BUSY = r"reading took ([\d.]+) s, inference ([\d.]+) s, writing ([\d.]+) s"
 
 
 def measure_end_to_end(args):
-    """Run predict.py on folders of copies of a pair, print where its time went, and whether its memory grows.
+    """Run predict.py on copies of the sample pair, print where its time went, and whether its memory grows.
 
-    Args: size, src, bgr, pairs (list of counts), one_background, engine, output_types, see tools/benchmark.py.
+    Args: size, pairs or frames (lists of counts), and flags of predict.py, see tools/benchmark.py.
 
     Returns:
-        list of dict, one for each count: pairs, size; seconds `wall` of the whole process, `stream` from the first
-        reading to the last writing, and `read`, `network`, `write` that each step was busy; `share`, network / wall;
-        `slowest`, stream / the slowest step; `peak_mib`.
+        list of dict, one for each count: count, seconds `wall` of the whole process, `stream` from the first reading to
+        the last writing, and `read`, `network`, `write` that each step was busy; `peak_mib`.
     """
-    rows = []
-    for count in args.pairs:
+    rows, what = [], "frames" if args.frames else "pairs"
+    options = ["--engine", args.engine, "--precision", args.precision, "--output-types", *args.output_types]
+    if args.refine_sample_pixels is not None:
+        options += ["--refine-sample-pixels", args.refine_sample_pixels]
+    for count in args.frames or args.pairs:
         with tempfile.TemporaryDirectory() as folder:
-            rows.append({"pairs": count, "size": args.size, **_run(args, count, Path(folder))})
-        print(_text(rows[-1]), flush=True)
+            make = make_clip if args.frames else make_pairs
+            flags = make(Path(folder), *sample_at(args.size), count)
+            row = _run([*flags, *options], count, Path(folder))
+        rows.append(row)
+        print(
+            f"{count:6d} {what}, {args.size}: {row['wall']:.1f} s, of it {row['wall'] - row['stream']:.1f} s to start; "
+            f"then {count / row['stream']:.2f} {what} a second; network {row['network']:.1f} s, "
+            f"reading {row['read']:.1f} s, writing {row['write']:.1f} s; peak {row['peak_mib']:.0f} MiB",
+            flush=True,
+        )
     if len(rows) > 1:
-        first, last = rows[0], rows[-1]
-        growth = (last["peak_mib"] - first["peak_mib"]) / (last["pairs"] - first["pairs"]) * 1024
-        print(f"peak memory grows by {growth:.1f} KiB a pair from {first['pairs']} to {last['pairs']} pairs")
+        growth = (rows[-1]["peak_mib"] - rows[0]["peak_mib"]) / (rows[-1]["count"] - rows[0]["count"]) * 1024
+        print(f"peak memory grows by {growth:.1f} KiB for each of the {what}")
     return rows
 
 
-def _run(args, count, folder):
-    for name, picture in zip(("src", "bgr"), benchmark_pair(*SIZES[args.size], args.src, args.bgr)):
-        (folder / name).mkdir()
+def make_pairs(folder, src, bgr, count):
+    """FOLDER/src and FOLDER/bgr with `count` pictures each; returns predict.py's flags."""
+    for name, picture in (("src", src), ("bgr", bgr)):
         write_picture(folder / f"{name}.jpg", picture)
+        (folder / name).mkdir()
         for i in range(count):
             os.link(folder / f"{name}.jpg", folder / name / f"{i:05d}.jpg")
-    bgr = folder / ("bgr.jpg" if args.one_background else "bgr")
-    command = [sys.executable, PREDICT, "--src", folder / "src", "--bgr", bgr, "--output-dir", folder / "out"]
-    command += ["--verbose", "--engine", args.engine, "--output-types", *args.output_types]
+    return ["--src", folder / "src", "--bgr", folder / "bgr"]
+
+
+def make_clip(folder, src, bgr, count):
+    """FOLDER/src.mp4 with `count` frames, each with other noise, and a background; returns predict.py's flags."""
+    av, height = import_av(), len(src)
+    noise = np.random.default_rng(1).integers(-3, 4, (height + 64, *src.shape[1:])).astype(np.int8)
+    with av.open(str(folder / "src.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(30_000, 1001), options={"crf": "20"})
+        stream.height, stream.width = src.shape[:2]
+        for number in range(count):
+            shift = 7 * number % 64
+            picture = cv2.add(src, noise[shift : shift + height], dtype=cv2.CV_8U)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+    write_picture(folder / "bgr.png", bgr)
+    return ["--src", folder / "src.mp4", "--bgr", folder / "bgr.png"]
+
+
+def _run(flags, count, folder):
+    command = [sys.executable, PREDICT, *flags, "--output-dir", folder / "out", "--verbose"]
     start = time.perf_counter()
     with open(folder / "printed", "w+") as printed:
         process = subprocess.Popen([str(x) for x in command], stdout=printed)
@@ -53,19 +88,10 @@ def _run(args, count, folder):
         process.returncode = os.waitstatus_to_exitcode(status)
         wall = time.perf_counter() - start
         printed.seek(0)
-        found = re.search(SUMMARY, printed.read())
-    if process.returncode or not found or int(found[1]) != count:
-        raise SystemExit(f"error: predict.py ended with code {process.returncode}, see above")
-    stream, *steps = (float(seconds) for seconds in found.groups()[1:])
-    row = dict(zip(("read", "network", "write"), steps), wall=wall, stream=stream)
+        said = printed.read()
+    done, busy = re.search(COUNT, said), re.search(BUSY, said)
+    if process.returncode or not (done and busy) or int(done[1]) != count:
+        raise UsageError(f"predict.py ended with code {process.returncode}, see above")
+    steps = dict(zip(("read", "network", "write"), map(float, busy.groups())))
     peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere
-    return {**row, "share": row["network"] / wall, "slowest": stream / max(steps), "peak_mib": round(peak)}
-
-
-def _text(row):
-    return (
-        f"{row['pairs']:6d} pairs, {row['size']}: {row['wall']:.1f} s, {row['wall'] / row['pairs']:.3f} s a pair; "
-        f"network {row['network']:.1f} s ({row['share']:.0%}), reading {row['read']:.1f} s, writing "
-        f"{row['write']:.1f} s, start {row['wall'] - row['stream']:.1f} s; {row['slowest']:.2f} of the slowest step; "
-        f"peak {row['peak_mib']} MiB"
-    )
+    return {"count": count, "wall": wall, "stream": float(done[2]), **steps, "peak_mib": peak}

@@ -1,55 +1,81 @@
-"""Our network as a worker of `tools/benchmark.py model`.
+"""This project as a process of tools/benchmark.py, see tools.speed.serve.
 
-    python -m tools.speed.worker WEIGHTS PAIR.npz SCALE PIXELS ENGINE PRECISION
+    python -m tools.speed.worker model WEIGHTS PAIR.npz SCALE PIXELS ENGINE PRECISION
+    python -m tools.speed.worker train-step KIND BACKBONE BATCH SIZE
 
-Each line on standard input is one command, answered by one line: `foreground` (alpha and foreground) or `alpha` runs
-one frame and prints its seconds, `memory` prints the peak memory in MiB, `save FILE.npy` keeps alpha of the last frame.
+A line of `model` is "foreground" (alpha and foreground) or "alpha", its number the seconds of a frame; those of
+`train-step` are the seconds of a step, of forward with loss, and of backward. KIND is `plain` (Paddle's own kernels,
+Paddle as it comes), `settings` (the same kernels with the settings of utils.system.cpu, as in train.py) or `ours` (with
+the second paths of model/ too, see `model.layers.trains_on_cpu`).
 """
 
-import re
-import resource
 import sys
 import time
-from pathlib import Path
 
-from utils.system.cpu import prepare
+from utils.system.cpu import keep_freed_memory, prepare
 
 prepare()
 
 import numpy as np
+import paddle
 
+from model import MattingBase, layers
+from tools.speed.serve import serve
 from utils.predictor import Matting, Refine
-from utils.system.command_line import printer
+from utils.system.command_line import UsageError, command_line
+from utils.training.loss import base_loss
 
 
-def peak_memory():
-    """MiB. Linux counts this process alone; getrusage there includes the one that started it."""
-    try:
-        return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()).group(1)) / 1024
-    except (OSError, AttributeError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+@command_line
+def main(argv=None):
+    what, *rest = sys.argv[1:] if argv is None else argv
+    {"model": model, "train-step": train_step}[what](*rest)
 
 
-def main():
-    weights, pair, scale, pixels, engine, precision = sys.argv[1:]
+def model(weights, pair, scale, pixels, engine, precision):
+    def tell(note):
+        if note.kind == "int8_not_used":
+            raise UsageError(f"int8 cannot be used: {note.values['reason']}")
+
     refine = Refine(pixels=int(pixels), scale=float(scale))
-    matting = Matting(weights, refine=refine, device="cpu", engine=engine, precision=precision, tell=printer())
-    pictures = np.load(pair)
+    matting = Matting(weights, refine=refine, device="cpu", engine=engine, precision=precision, tell=tell)
+    pictures, matte = np.load(pair), None
     src, bgr = pictures["src"], pictures["bgr"]
-    matte = None
-    print("ready", flush=True)
-    for line in sys.stdin:
-        command, *rest = line.split()
-        if command == "memory":
-            print(peak_memory(), flush=True)
-        elif command == "save":
-            np.save(rest[0], matte.pha_float)
-            print("saved", flush=True)
-        else:
-            start = time.perf_counter()
-            matte = matting(src, bgr, foreground=command == "foreground")
-            print(time.perf_counter() - start, flush=True)
+
+    def run(line):
+        nonlocal matte
+        start = time.perf_counter()
+        matte = matting(src, bgr, foreground=line == "foreground")
+        return [time.perf_counter() - start]
+
+    serve(run, lambda: matte.pha_float)
+
+
+def train_step(kind, backbone, batch, size):
+    if kind != "plain":
+        keep_freed_memory()
+    if kind != "ours":
+        layers.trains_on_cpu = lambda x: False
+    paddle.seed(0)
+    network, rng = MattingBase(backbone), np.random.default_rng(0)
+    optimizer = paddle.optimizer.Adam(1e-4, parameters=network.parameters())
+    shapes = ((int(batch), channels, int(size), int(size)) for channels in (3, 3, 1, 3))
+    src, bgr, pha, fgr = (paddle.to_tensor(rng.random(shape, np.float32)) for shape in shapes)
+
+    def run(_):
+        start = time.perf_counter()
+        pred_pha, pred_fgr, pred_err, _ = network(src, bgr)
+        loss = base_loss(pred_pha, pred_fgr, pred_err, pha, fgr)["total"]
+        middle = time.perf_counter()
+        loss.backward()
+        end = time.perf_counter()
+        optimizer.step()
+        optimizer.clear_grad()
+        float(loss)
+        return time.perf_counter() - start, middle - start, end - middle
+
+    serve(run)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
