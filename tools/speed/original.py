@@ -10,6 +10,7 @@ convolution in place of kornia; the processor seconds of as many samples as a li
 transforms of its training scripts (which torchvision has to be there for).
 """
 
+import importlib
 import inspect
 import random
 import sys
@@ -23,13 +24,16 @@ import torch
 from serve import serve
 from torch.nn import functional as F
 
-library = torch.library.Library("torchvision", "DEF")  # torchvision's operators: only their names are needed
-for operator in ("nms", "qnms"):
-    library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-library.define(
-    "roi_align(Tensor input, Tensor rois, float spatial_scale, int pooled_height, int pooled_width,"
-    " int sampling_ratio, bool aligned) -> Tensor"
-)
+try:
+    importlib.import_module("torchvision")
+except (ImportError, RuntimeError):  # without compiled operators, of which only the names are needed
+    library = torch.library.Library("torchvision", "DEF")
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library.define(
+        "roi_align(Tensor input, Tensor rois, float spatial_scale, int pooled_height, int pooled_width,"
+        " int sampling_ratio, bool aligned) -> Tensor"
+    )
 sys.modules.setdefault("gdown", types.ModuleType("gdown"))
 
 

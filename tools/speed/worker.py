@@ -12,7 +12,7 @@ the second paths of model/ too, see `model.layers.trains_on_cpu`).
 import sys
 import time
 
-from utils.system.cpu import keep_freed_memory, prepare
+from utils.system.cpu import prepare
 
 prepare()
 
@@ -23,6 +23,7 @@ from model import MattingBase, layers
 from tools.speed.serve import serve
 from utils.predictor import Matting, Refine
 from utils.system.command_line import UsageError, command_line
+from utils.system.cpu import keep_freed_memory
 from utils.training.loss import base_loss
 
 
