@@ -23,8 +23,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.background.match import match_background
-from utils.evaluation.choice import choose_samples, label_doubts
-from utils.evaluation.options import add_flags, check_flags
+from utils.evaluation.options import add_flags, check_flags, choose_samples, label_doubts
 from utils.evaluation.report import as_dict, csv_text, side_by_side, text_table
 from utils.evaluation.samples import PredictionFolder, share
 from utils.evaluation.score import CLIP_METRICS, DEFAULT_METRICS, evaluate, gather
@@ -55,8 +54,7 @@ def main(argv=None):
         import paddle.distributed
 
         paddle.distributed.init_parallel_env()
-    of_set = args.data_path, args.backgrounds, args.data_root, bool(args.pred), args.protocol, args.seed, args.height
-    samples, title = choose_samples(*of_set)
+    samples, title = choose_samples(args)
     for doubt in label_doubts(samples) if rank == 0 else []:
         print(f"warning: {doubt}", file=sys.stderr)
     if args.sweep:
@@ -107,8 +105,9 @@ def open_predictor(args, world=1, samples=None):
     def describe():
         network = f"{matting.backbone}, weights {Path(matting.weights).name}, refine {args.refine_mode}"
         corrections = f"align {args.align}, match exposure {args.match_exposure}"
-        islets = "removed" if args.remove_islets else "kept"
-        return f"{network}, engine {matting.engine}; {corrections}, islets {islets}"
+        return (
+            f"{network}, engine {matting.engine}; {corrections}, islets {'removed' if args.remove_islets else 'kept'}"
+        )
 
     return predict, describe
 

@@ -166,12 +166,12 @@ MUTATIONS = [
             ("size, recipe.canvas, recipe.scale, flip=0.5", "size, recipe.canvas, recipe.scale, flip=0.0"),
         ],
         "utils/evaluation/trimap.py": [
-            ("low: float = 0.06", "low: float = 0.05"),
-            ("high: float = 0.96", "high: float = 0.97"),
-            ("iterations: int = 10", "iterations: int = 9"),
-            ("(pha < high))", "(pha <= high))"),
+            ("= 0.06, 0.96, 10 ", "= 0.05, 0.96, 10 "),
+            ("= 0.06, 0.96, 10 ", "= 0.06, 0.97, 10 "),
+            ("= 0.06, 0.96, 10 ", "= 0.06, 0.96, 9 "),
+            ("(pha > LOW)", "(pha >= LOW)"),
             ("pha >= 0.5", "pha > 0.5"),
-            ("iterations) >= 1", "iterations) >= 0.99"),
+            ("ITERATIONS) >= 1", "ITERATIONS) >= 0.99"),
         ],
     }.items()
     for old, new in changes

@@ -5,8 +5,8 @@
 
 Methods:
     everything   alpha is 1 everywhere: the guess that everything is foreground
-    difference   |src - bgr|, blurred, its largest channel, through a soft threshold. Without --threshold the one with
-                 the least SAD on this very set is searched for and printed: better than anyone could know beforehand
+    difference   |src - bgr|, blurred, its largest channel, through a soft threshold: the one with the least SAD on
+                 this very set is searched for and printed, better than anyone could know beforehand
     closed-form  a trimap from that difference, then closed-form matting (Levin et al. 2008) and multi-level foreground
                  estimation, both from pymatting (requirements/tools.txt)
 
@@ -40,15 +40,11 @@ def main(argv=None):
     parser.add_argument("--data", type=Path, required=True, help="benchmark set with src and bgr, pha for the search")
     parser.add_argument("--method", choices=METHODS, required=True, help="see above")
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--threshold", type=float, help="levels of 255; default: the best on this set")
     args = parser.parse_args(argv)
-    if args.threshold is not None and not 0 < args.threshold < 255:
-        raise UsageError(f"--threshold {args.threshold} is not between 0 and 255")
     if args.method == "closed-form":
         import_pymatting()  # what is missing is said before a threshold is searched for
-    samples = StoredSet(args.data)
-    threshold = args.threshold or (None if args.method == "everything" else best_threshold(samples))
-    matte = METHODS[args.method]
+    samples, matte = StoredSet(args.data), METHODS[args.method]
+    threshold = None if args.method == "everything" else best_threshold(samples)
     for index in tqdm(range(len(samples)), unit="image", disable=None):
         sample = samples[index]
         pha, fgr = matte(sample.src, sample.bgr, threshold)

@@ -4,8 +4,7 @@
         --output output/table.md --figure output/compare.jpg
 
 Each --pred is NAME=FOLDER, the folder as eval.py --pred takes it. The table has one row a method and stands in
-Markdown. The figure shows --pictures samples: the worst of the first method in the first half of the rows, below them
-others spread evenly over its ranking down to its best; --names chooses by hand.
+Markdown. The figure shows the four samples that are worst for the first method, or those of --names.
 """
 
 import argparse
@@ -32,9 +31,7 @@ def main(argv=None):
     reports = {}
     for name, method in methods.items():
         indices = tqdm(range(len(samples)), unit="image", desc=name, disable=None)
-        reports[name] = evaluate(
-            method, samples, args.metrics, args.region, indices=indices, num_workers=args.num_workers
-        )
+        reports[name] = evaluate(method, samples, args.metrics, args.region, indices=indices, num_workers=1)
         for failure in reports[name].failures:
             print(f"{name}: {failure['name']} failed: {failure['error']}", file=sys.stderr)
     text = markdown_table(reports)
@@ -42,7 +39,7 @@ def main(argv=None):
     if args.output:
         write_text(args.output, text)
     if args.figure:
-        names = args.names or choose(next(iter(reports.values())), args.pictures)
+        names = args.names or next(iter(reports.values())).worst(4)
         write_picture(args.figure, side_by_side(samples, methods, reports, names))
     return 1 if any(report.failures for report in reports.values()) else 0
 
@@ -54,11 +51,9 @@ def parse(argv):
     parser.add_argument("--pred", **add_method, help="a method; once for each")
     parser.add_argument("--region", nargs="+", choices=REGIONS, default=REGIONS, help="default: both")
     parser.add_argument("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS, help="default: all but mad")
-    parser.add_argument("--num-workers", type=int, default=1, help="threads beside the main one, default 1")
     parser.add_argument("--output", type=Path, help="write the table to this file too")
     parser.add_argument("--figure", type=Path, help="write the side-by-side picture here (.jpg or .png)")
-    parser.add_argument("--pictures", type=int, default=4, help="samples in the figure, default 4")
-    parser.add_argument("--names", nargs="+", help="samples in the figure, by name")
+    parser.add_argument("--names", nargs="+", help="samples in the figure (default: the first method's worst four)")
     return parser.parse_args(argv)
 
 
@@ -67,15 +62,6 @@ def named_folder(text):
     if not (name and equals and folder):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FOLDER")
     return name, Path(folder)
-
-
-def choose(report, count):
-    """Names of the worst half by the first column, then of others spread evenly down to the best."""
-    ranked = report.worst(len(report.rows))
-    count = min(count, len(ranked))
-    worst = (count + 1) // 2
-    rest, others = ranked[worst:], count - worst
-    return ranked[:worst] + [rest[len(rest) * (step + 1) // others - 1] for step in range(others)]
 
 
 if __name__ == "__main__":

@@ -51,9 +51,8 @@ def parse(argv):
     parser.add_argument("--clips", type=int, default=0, help="make so many clips of drawn figures that sway instead")
     parser.add_argument("--frames", type=int, default=24, help="of each clip (default 24)")
     parser.add_argument("--output", type=Path, help="new folder for the set")
-    parser.add_argument(
-        "--protocol", choices=PROTOCOLS, default="paper-like", help="how they are made (default paper-like)"
-    )
+    of_protocol = {"choices": PROTOCOLS, "default": "paper-like"}
+    parser.add_argument("--protocol", **of_protocol, help="how they are made (default paper-like)")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
     parser.add_argument("--height", type=int, help="of the pictures (default: their own; reference: 2048; clips: 540)")
     parser.add_argument("--check", type=Path, metavar="SET", help="read a set and compare it with its manifest")
@@ -66,12 +65,11 @@ def make(args):
     else:
         samples = Composites(args.foregrounds, args.backgrounds, args.protocol, args.seed, args.height)
         parts = PARTS
-    entries, failed = [], 0
+    entries = []
     for index in tqdm(range(len(samples)), unit="image", disable=None):
         try:
             sample = samples[index]
         except PictureError as error:
-            failed += 1
             print(f"left out {samples.name(index)}: {error}", file=sys.stderr)
             continue
         pictures = {f"{part}/{sample.name}.png": getattr(sample, part) for part in parts}
@@ -83,8 +81,8 @@ def make(args):
     made = {"protocol": protocol, "seed": args.seed, "height": args.height, "count": len(entries)}
     # Last, so that a set with a manifest is a whole one.
     write_json(args.output / "manifest.json", {"format": 1, **made, "samples": entries})
-    print(f"{len(entries)} samples in {args.output}" + (f", {failed} left out" if failed else ""))
-    return 1 if failed else 0
+    print(f"{len(entries)} of {len(samples)} samples in {args.output}")
+    return 0 if len(entries) == len(samples) else 1
 
 
 def make_clips(args):

@@ -25,7 +25,7 @@ COUNTS = {  # folder -> number of figures
     "photomatte85": 8,
 }
 BACKGROUNDS = {"backgrounds/train": 48, "backgrounds/valid": 12}
-HEIGHT, WIDTH = 384, 320
+HEIGHT = 384
 
 
 @command_line
@@ -35,7 +35,7 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default 0)")
     parser.add_argument("--height", type=int, default=HEIGHT, help=f"height of a figure in pixels (default {HEIGHT})")
     args = parser.parse_args(argv)
-    width = args.height * WIDTH // HEIGHT
+    width = args.height * 5 // 6
     for number, (folder, count) in enumerate(COUNTS.items()):
         for i in range(count):
             fgr, pha = figure(np.random.default_rng([args.seed, 0, number, i]), args.height, width)

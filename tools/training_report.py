@@ -8,6 +8,7 @@ import json
 import sys
 from pathlib import Path
 
+from utils.evaluation.report import digits, markdown
 from utils.picture.plot import figure
 from utils.system.command_line import UsageError, command_line
 
@@ -17,6 +18,7 @@ COLUMNS = {
     "sad_unknown": "SAD, unknown",
     "mse_unknown": "MSE x 1000, unknown",
 }
+CURVES = {"train_loss": "training loss", "sad_all": "SAD of the whole picture", "mse_all": "MSE x 1000 of the same"}
 
 
 @command_line
@@ -26,7 +28,7 @@ def main(argv=None):
     parser.add_argument("--plot", type=Path, help="PNG file to draw the curves into (needs matplotlib)")
     args = parser.parse_args(argv)
     trainings = {folder.name: read(folder) for folder in args.folders}
-    print(table(trainings))
+    print(table(trainings), end="")
     if args.plot:
         plot(trainings, args.plot)
 
@@ -44,33 +46,25 @@ def read(folder):
 
 def table(trainings):
     """Markdown: the untrained network, then the best validation of each training by SAD of the whole picture."""
-    head = ["", "validated on", "step", *COLUMNS.values()]
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     first = next(iter(trainings.values()))[0]
     chosen = [("before training", first)] if first["step"] == 0 else []
     chosen += [(name, min(rows, key=lambda row: row["sad_all"])) for name, rows in trainings.items()]
+    rows = [["", "validated on", "step", *COLUMNS.values()]]
     for name, row in chosen:
-        values = [f"{row[column]:.3f}" if row.get(column) is not None else "-" for column in COLUMNS]
-        lines.append(f"| {name} | {row.get('validated_on', '-')} | {row['step']} | {' | '.join(values)} |")
-    return "\n".join(lines)
+        rows.append([name, row.get("validated_on", "-"), str(row["step"]), *(digits(row.get(x)) for x in COLUMNS)])
+    return markdown(rows)
 
 
 def plot(trainings, path):
     """Training loss, SAD and MSE over the steps, one training after the other."""
-    curves = {
-        "train_loss": "training loss",
-        "sad_all": "SAD of the whole picture",
-        "mse_all": "MSE x 1000 of the whole picture",
-    }
     with figure(path, figsize=(13, 3.6)) as drawn:
         axes = drawn.subplots(1, 3)
-        for axis, (column, title) in zip(axes, curves.items()):
+        for axis, (column, title) in zip(axes, CURVES.items()):
             start = 0
             for name, rows in trainings.items():
                 shown = [row for row in rows if row.get(column) is not None]
-                axis.plot(
-                    [start + row["step"] for row in shown], [row[column] for row in shown], marker=".", label=name
-                )
+                steps, values = [start + row["step"] for row in shown], [row[column] for row in shown]
+                axis.plot(steps, values, marker=".", label=name)
                 start += rows[-1]["step"]
             axis.set(title=title, xlabel="step", yscale="log")
             axis.grid(alpha=0.3, which="both")

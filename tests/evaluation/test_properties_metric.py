@@ -119,19 +119,16 @@ def test_flicker_is_the_same_backwards_and_not_less_for_repeated_frames(frames, 
 
 # ------------------------------------------------------------------------------------------------------------- trimaps
 @settings(max_examples=30)
-@given(alphas(1), st.sampled_from(RULES), st.integers(0, 12))
-def test_known_pixels_are_what_they_are_called(pair, rule, iterations):
+@given(alphas(1), st.sampled_from(RULES))
+def test_known_pixels_are_what_they_are_called(pair, rule):
     pha = pair[0]
-    trimap = make_trimap(pha, rule, iterations=iterations)
+    trimap = make_trimap(pha, rule)
     assert trimap.shape == pha.shape and trimap.dtype == np.uint8 and set(np.unique(trimap)) <= {0, 128, 255}
     soft = (pha > 0.06 * 255) & (pha < 0.96 * 255)
     assert (trimap[soft] == metric.UNKNOWN).all()
     assert (pha[trimap == 255] > 127).all() and (pha[trimap == 0] < 128).all()
-    wider = make_trimap(pha, rule, iterations=iterations + 1)
-    if rule != "paper":  # a closing is no wider at the picture's edge
-        assert (wider[trimap == metric.UNKNOWN] == metric.UNKNOWN).all()
     for turn in (np.flipud, np.fliplr, np.transpose):
-        np.testing.assert_array_equal(make_trimap(turn(pha), rule, iterations=iterations), turn(trimap))
+        np.testing.assert_array_equal(make_trimap(turn(pha), rule), turn(trimap))
 
 
 @given(alphas(1))

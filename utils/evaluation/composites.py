@@ -1,11 +1,9 @@
 """Pictures to matte, composed from foregrounds with alpha and backgrounds: the makers of benchmark sets.
 
-Everything here gives the same pixels on every machine. It relies on three things only: integer arithmetic in NumPy,
-Pillow's resize (fixed point, plain C) and `numpy.random.RandomState`, whose streams NumPy has frozen. No floating point
-touches a pixel, because vector units round differently: it only makes parameters, which are rounded before use. (The
-trimap's dilations and erosions are OpenCV's, on pixels that are 0 or 1.) JPEG sources are decoded by whichever libjpeg
-Pillow was built with; the manifest of a stored set has a checksum of every source's pixels, so that a difference there
-can be traced.
+Everything here gives the same pixels on every machine: integer arithmetic in NumPy, Pillow's resize (fixed point, plain
+C) and `numpy.random.RandomState`, whose streams NumPy has frozen. No floating point touches a pixel, because vector
+units round differently: it only makes parameters, which are rounded before use. JPEG sources are decoded by whichever
+libjpeg Pillow was built with; the manifest of a stored set has a checksum of every source's pixels.
 
 Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 """
@@ -40,6 +38,7 @@ CAPTURE = {
     "shadow_offset": (-0.08, 0.08),  # of the picture's height, each axis
     "shadow_softness": (0.02, 0.06),  # radius of the box filter, of the picture's height
 }
+SEVERAL = {"shift": 2, "white_balance": 3, "shadow_offset": 2}  # numbers that are drawn
 
 
 def check_height(height: Optional[int]) -> None:
@@ -97,8 +96,7 @@ class Composites:
 
     def __getitem__(self, index: int) -> Sample:
         name, place = self.names[index], int(self.order[index % len(self.order)])
-        fgr, pha = self.foregrounds[index]
-        background = self.backgrounds[place]
+        (fgr, pha), background = self.foregrounds[index], self.backgrounds[place]
         path = self.backgrounds.paths[place].relative_to(self.background_folder).as_posix()
         sources = {
             "foreground": {"name": name, "pixels_sha256": pixels_sha256(np.dstack([fgr, pha]))},
@@ -172,25 +170,19 @@ def capture(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict]:
     """Make a sample as two photographs of one scene, which differ by what CAPTURE says.
 
-    The subject's shadow falls on the scene of src only; the camera of bgr stands a part of a pixel aside and exposes
-    and balances a little differently; both have noise of their own.
+    The subject's shadow falls on the scene of src only; both have noise of their own.
 
-    Args: fgr (H, W, 3), pha (H, W), background (any size, 3), uint8; rng a numpy.random.RandomState; height as in
-    Composites. Returns src, bgr, pha, fgr and a dict of what was drawn.
+    Args: fgr (H, W, 3), pha (H, W), background (any size, 3), uint8; height as in Composites. Returns src, bgr, pha,
+    fgr and a dict of what was drawn.
     """
     fgr, pha = _fit_frame(fgr, pha, height)
     height, width = pha.shape
     wide, parameters = _cover(background, width + 4, height + 4, rng)  # room for the shift
-    drawn = {
-        "shift": [_uniform(rng, *CAPTURE["shift"]) for _ in range(2)],
-        "exposure": _uniform(rng, *CAPTURE["exposure"]),
-        "white_balance": [_uniform(rng, *CAPTURE["white_balance"]) for _ in range(3)],
-        "read_noise": _uniform(rng, *CAPTURE["read_noise"]),
-        "shot_noise": _uniform(rng, *CAPTURE["shot_noise"]),
-        "shadow": _uniform(rng, *CAPTURE["shadow"]),
-        "shadow_offset": [_uniform(rng, *CAPTURE["shadow_offset"]) for _ in range(2)],
-        "shadow_softness": _uniform(rng, *CAPTURE["shadow_softness"]),
-    }
+    drawn = {}
+    for name, bounds in CAPTURE.items():
+        drawn[name] = (
+            [_uniform(rng, *bounds) for _ in range(SEVERAL[name])] if name in SEVERAL else _uniform(rng, *bounds)
+        )
     scene = wide[2:-2, 2:-2]
     shadow = _soft_shadow(pha, drawn["shadow_offset"], drawn["shadow_softness"])
     strength = int(round(drawn["shadow"] * 65536))

@@ -17,6 +17,7 @@ changed. Wrong shapes, kinds or values raise ValueError.
 
 import math
 from collections.abc import Iterable
+from itertools import zip_longest
 from typing import Optional
 
 import cv2
@@ -106,14 +107,10 @@ def fgr_mse(
 
     The mean goes over the three channels and all pixels of the region, also those that were made black.
 
-    Args:
-        pred_fgr, true_fgr: foregrounds (H, W, 3), as the module says.
-        true_pha: true alpha (H, W).
-        trimap: optional, uint8 (H, W).
-    Returns float >= 0, 0 if the trimap has no unknown pixel.
+    Args: foregrounds (H, W, 3), true alpha (H, W). Returns 0 if the trimap has no unknown pixel.
     Source: benchmark.m of the original evaluation.
     """
-    _check_pair(pred_fgr, true_fgr, channels=3)
+    _check_pair(pred_fgr, true_fgr, channels=(3,))
     if np.shape(true_pha) != np.shape(pred_fgr)[:2]:
         raise ValueError(f"foreground is {np.shape(pred_fgr)[:2]} and alpha {np.shape(true_pha)}: sizes must agree")
     error = np.square(_as_float(pred_fgr) - _as_float(true_fgr)) * (true_pha > 0)[..., None]
@@ -125,19 +122,14 @@ def dtssd(preds: Iterable[np.ndarray], trues: Iterable[np.ndarray]) -> float:
 
     d is the change of a pixel from one frame to the next.
 
-    Args: preds, trues: iterables of equally many alphas (H, W), at least two, all of one size; read one at a time.
-    Returns float >= 0.
+    Args: equally many alphas (H, W), at least two, all of one size; read one at a time.
     Source: Erofeev et al., "Perceptually motivated benchmark for video matting", BMVC 2015, normalised by the number
     of pixels as in the evaluation of Robust Video Matting.
     """
     total, count, previous = 0.0, 0, None
-    preds, trues = iter(preds), iter(trues)
-    while True:
-        pred, true = next(preds, None), next(trues, None)
-        if (pred is None) != (true is None):
+    for pred, true in zip_longest(preds, trues):
+        if pred is None or true is None:
             raise ValueError("dtSSD needs as many predicted frames as true ones")
-        if pred is None:
-            break
         current = _difference(pred, true)
         if previous is not None:
             if previous.shape != current.shape:
@@ -154,7 +146,7 @@ def reference_sad(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> flo
     """SAD as the earlier Paddle reproduction printed it: 2 * sum |pred - true| / 1000 over the unknown pixels.
 
     The factor 2 is its default `scale`, meant for batches of two and left in at batch 1. Use with
-    `trimap(pha, rule="reference")`. Args and result otherwise as `sad`.
+    `make_trimap(pha, rule="reference")`.
     """
     return 2 * sad(pred, true, trimap)
 
@@ -162,7 +154,7 @@ def reference_sad(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> flo
 def reference_mse(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> float:
     """MSE as the earlier Paddle reproduction printed it: 2 * sum (pred - true)^2 / (count + 1) * 1000.
 
-    count is the number of unknown pixels; the factor 2 is the same as in `reference_sad`. Args otherwise as `mse`.
+    count is the number of unknown pixels; the factor 2 is the same as in `reference_sad`.
     """
     squares = np.square(_difference(pred, true))[_region(pred, trimap)]
     return 2 * float(squares.sum()) / (squares.size + 1) * 1000
@@ -180,12 +172,12 @@ def _as_float(picture, dtype=np.float64):
     return picture.astype(dtype)
 
 
-def _check_pair(pred, true, channels=None):
+def _check_pair(pred, true, channels=()):
     pred, true = np.shape(pred), np.shape(true)
     if pred != true:
         raise ValueError(f"prediction is {pred} and truth {true}: sizes must agree")
-    if len(pred) != (2 if channels is None else 3) or (channels and pred[2] != channels):
-        raise ValueError(f"expected {'(H, W)' if channels is None else f'(H, W, {channels})'}, got {pred}")
+    if pred[2:] != channels or len(pred) < 2:
+        raise ValueError(f"expected {'(H, W, 3)' if channels else '(H, W)'}, got {pred}")
 
 
 def _difference(pred, true):
@@ -232,9 +224,6 @@ def _largest_component(mask):
         return np.zeros_like(mask)
     areas = stats[1:, cv2.CC_STAT_AREA]
     largest = 1 + np.flatnonzero(areas == areas.max())
-    if len(largest) > 1:
-        left = stats[largest, cv2.CC_STAT_LEFT]
-        largest = largest[left == left.min()]
-        column = labels[:, left.min()]
-        largest = sorted(largest, key=lambda label: np.argmax(column == label))
-    return labels == largest[0]
+    left = stats[largest, cv2.CC_STAT_LEFT]
+    column = labels[:, left.min()]
+    return labels == min(largest[left == left.min()], key=lambda label: np.argmax(column == label))

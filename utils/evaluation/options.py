@@ -1,24 +1,28 @@
-"""The flags of eval.py beside those of the network."""
+"""The flags of eval.py beside those of the network, and the samples that they choose."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from dataset.data_path import DataError, data_folder
+from dataset.labels import check_labels, looked_at
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES
-from utils.evaluation.composites import check_height
+from utils.evaluation.composites import Composites, check_height
+from utils.evaluation.demonstration import DemonstrationSet
+from utils.evaluation.samples import Samples, StoredSet, clips_in
 from utils.evaluation.score import METRICS, REGIONS
 from utils.system.errors import UsageError
+
+DEMONSTRATION = """
+A small set is scored instead; its numbers show that everything runs, and nothing else.
+DEMONSTRATION SET: the sample pair, its subject in 4 drawn scenes, 4 drawn figures"""
 
 
 def add_flags(parser: ArgumentParser) -> None:
     """Add the flags to an argparse parser; the second names are those of Robust Video Matting's evaluation."""
     add = parser.add_argument
-    add(
-        "--data-path",
-        "--true-dir",
-        type=Path,
-        help="a set (src bgr pha), clips of such, or foregrounds (fgr pha)",
-    )
+    of_data = "a set (src bgr pha), clips of such, or foregrounds (fgr pha)"
+    add("--data-path", "--true-dir", type=Path, help=of_data)
     add("--backgrounds", type=Path, help="for foregrounds (default: those of the data root)")
     add("--data-root", type=Path, default=Path("data"), help="of PhotoMatte85 (default ./data)")
     add("--pred", "--pred-dir", type=Path, metavar="DIR", help="score the alphas in DIR or DIR/pha, run no network")
@@ -27,12 +31,8 @@ def add_flags(parser: ArgumentParser) -> None:
     add("--remove-islets", action="store_true", help="of alpha, as predict.py does (default here: keep them)")
     add("--protocol", choices=("paper", "reference"), default="paper", help="arithmetic (default paper)")
     add("--region", nargs="+", choices=REGIONS, default=REGIONS, help="of each picture (default: both)")
-    add(
-        "--metrics",
-        nargs="+",
-        choices=METRICS,
-        help="default: sad mse grad conn fgr_mse, clips mad mse grad conn dtssd",
-    )
+    of_metrics = "default: sad mse grad conn fgr_mse, clips mad mse grad conn dtssd"
+    add("--metrics", nargs="+", choices=METRICS, help=of_metrics)
     add("--sweep", nargs="+", metavar="FLAG=VALUE,VALUE", help="score every combination of network flags, and time it")
     add("--plot", type=Path, help="draw the sweep here (.png), needs matplotlib")
     add("--seed", type=int, default=0, help="of composites, default 0")
@@ -53,3 +53,36 @@ def check_flags(args: Namespace) -> None:
     check_height(args.height)
     if args.protocol == "reference" and args.metrics and not {"sad", "mse"} & set(args.metrics):
         raise UsageError("--protocol reference has the metrics sad and mse only")
+    if args.data_path and not args.data_path.is_dir():
+        raise UsageError(f"--data-path {args.data_path} does not exist: check the name of the folder")
+    if args.pred and not args.data_path:
+        raise UsageError("--pred needs --data-path with the set that it belongs to")
+
+
+def choose_samples(args: Namespace) -> tuple[Samples, str]:
+    """The samples to score, and a line or more that tell what they are; raises UsageError, PictureError, DataError.
+
+    --data-path is a set, a folder of clips, or foregrounds; without it PhotoMatte85 below --data-root, or else the
+    demonstration set. A set needs no more than `pha` if its predictions are on disk.
+    """
+    path = args.data_path
+    if path and (args.pred or (path / "src").is_dir() or clips_in(path)):
+        stored = StoredSet(path, ("pha",) if args.pred else ("src", "bgr", "pha"))
+        return stored, f"{path}, {len(set(stored.clips.values()))} clips" if stored.clips else str(path)
+    protocol = "reference" if args.protocol == "reference" else "paper-like"
+    try:
+        foregrounds = path or data_folder(args.data_root, "photomatte85", "valid")
+        backgrounds = args.backgrounds or data_folder(args.data_root, "backgrounds", "valid")
+    except DataError as error:
+        if path:
+            raise UsageError(f"--backgrounds is needed for foregrounds: {error}") from None
+        return DemonstrationSet(args.seed), f"{error}.{DEMONSTRATION}"
+    samples = Composites(foregrounds, backgrounds, protocol, args.seed, args.height)
+    return samples, f"{foregrounds} over {backgrounds}, {protocol}, seed {args.seed}"
+
+
+def label_doubts(samples: Samples) -> list[str]:
+    """Warnings about the alphas of samples on disk, see dataset.labels.check_labels; raises DataError as it does."""
+    if isinstance(samples, Composites):
+        return check_labels(looked_at(samples.foregrounds))
+    return check_labels(samples.labels()) if isinstance(samples, StoredSet) else []

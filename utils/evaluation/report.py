@@ -9,17 +9,21 @@ import numpy as np
 
 from dataset.picture import PictureError
 from utils.evaluation.samples import Samples
-from utils.evaluation.score import METRICS, REGIONS, Predict, Report
+from utils.evaluation.score import REGIONS, Predict, Report
 from utils.picture.contact_sheet import contact_sheet
+from utils.picture.levels import to_levels
 from utils.system.errors import UsageError
 
-UNITS = {"sad": "1000 px", "mse": "1/1000", "grad": "1000", "conn": "1000 px", "fgr_mse": "1/1000", "mad": "1/1000"}
-UNITS["dtssd"] = "1/100"
+UNITS = {
+    **{"sad": "1000 px", "mse": "1/1000", "grad": "1000", "conn": "1000 px"},
+    **{"fgr_mse": "1/1000", "mad": "1/1000", "dtssd": "1/100"},
+}
 
 
-def metrics_of(report: Report) -> list[str]:
-    """Names of the metrics in a report, in the order of METRICS."""
-    return [name for name in METRICS if any(column.rpartition("_")[0] == name for column in report.columns)]
+def units_of(report: Report) -> dict[str, str]:
+    """{metric of the report: its unit}."""
+    names = {column.rpartition("_")[0] for column in report.columns}
+    return {name: unit for name, unit in UNITS.items() if name in names}
 
 
 def text_table(report: Report) -> str:
@@ -27,13 +31,13 @@ def text_table(report: Report) -> str:
 
     Those of clips have a line `as RVM`, see `by_position`.
     """
-    means, metrics = report.means, metrics_of(report)
-    rows = [["region", *metrics], ["", *(UNITS[name] for name in metrics)]]
+    means, units = report.means, units_of(report)
+    rows = [["region", *units], ["", *units.values()]]
     for region in REGIONS:
         if any(column.endswith(f"_{region}") for column in report.columns):
-            rows.append([region, *(digits(means.get(f"{name}_{region}")) for name in metrics)])
+            rows.append([region, *(digits(means.get(f"{name}_{region}")) for name in units)])
     if means.get("dtssd_all") is not None:
-        rows.append(["as RVM", *(digits(by_position(report, f"{name}_all")) for name in metrics)])
+        rows.append(["as RVM", *(digits(by_position(report, f"{name}_all")) for name in units)])
     return "\n".join(f"{first:8}" + "".join(f"{cell:>12}" for cell in cells) for first, *cells in rows)
 
 
@@ -58,13 +62,11 @@ def by_position(report: Report, column: str) -> float:
     """A mean over clips as the evaluation of Robust Video Matting takes it: over the clips at each frame's position
     first, then over the positions; what a frame lacks, dtSSD in the first, counts as 0.
     """
-    positions: dict[int, list[float]] = {}
-    seen: dict[str, int] = {}
+    clips: dict[str, list[float]] = {}
     for row in report.rows:
-        clip = row["name"].rpartition("/")[0]
-        seen[clip] = seen.get(clip, -1) + 1
-        positions.setdefault(seen[clip], []).append(row[column] or 0.0)
-    return float(np.mean([np.mean(values) for values in positions.values()]))
+        clips.setdefault(row["name"].rpartition("/")[0], []).append(row[column] or 0.0)
+    longest = max(map(len, clips.values()))
+    return float(np.mean([np.mean([v[i] for v in clips.values() if i < len(v)]) for i in range(longest)]))
 
 
 def digits(value: Optional[float]) -> str:
@@ -83,8 +85,8 @@ def csv_text(report: Report) -> str:
 
 def as_dict(report: Report, **settings: Any) -> dict[str, Any]:
     """What goes into a .json: the settings, how many were scored, which failed and why, means and their units."""
-    units = {name: UNITS[name] for name in metrics_of(report)}
-    return {**settings, "scored": len(report.rows), "failed": report.failures, "means": report.means, "units": units}
+    result = {"scored": len(report.rows), "failed": report.failures, "means": report.means, "units": units_of(report)}
+    return {**settings, **result}
 
 
 def side_by_side(
@@ -97,16 +99,15 @@ def side_by_side(
     """
     place = {samples.name(index): index for index in range(len(samples))}
     column = next(iter(reports.values())).columns[0]
+    scores = {(method, row["name"]): row[column] for method in methods for row in reports[method].rows}
     rows, captions = [], []
     for name in names:
         if name not in place:
             raise UsageError(f"--names: the set has no sample {name}")
         sample = samples[place[name]]
         rows.append([sample.src, sample.bgr, sample.pha, *(_alpha(predict, sample) for predict in methods.values())])
-        scores = [
-            f"{method} {row[column]:.2f}" for method in methods for row in reports[method].rows if row["name"] == name
-        ]
-        captions.append(f"{name}   {column.replace('_', ' ')}: {', '.join(scores)}")
+        scored = [f"{method} {scores[method, name]:.2f}" for method in methods if (method, name) in scores]
+        captions.append(f"{name}   {column.replace('_', ' ')}: {', '.join(scored)}")
     return contact_sheet(rows, captions, ["src", "bgr", "truth", *methods])
 
 
@@ -115,4 +116,4 @@ def _alpha(predict, sample):
         pha = predict(sample)[0]
     except PictureError:
         return None
-    return pha if pha.dtype == np.uint8 else np.rint(pha * 255).astype(np.uint8)
+    return pha if pha.dtype == np.uint8 else to_levels(pha)

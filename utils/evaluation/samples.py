@@ -57,7 +57,7 @@ class StoredSet:
     def __init__(self, folder: Union[str, Path], needs: tuple[str, ...] = ("src", "bgr", "pha")):
         folder = Path(folder)
         clips = clips_in(folder)
-        self.parts = {part: files for part in PARTS if (files := _files(folder, clips, part))}
+        self.parts = {part: files for part in PARTS if (files := _files(folder, part))}
         for part in needs:
             if part not in self.parts:
                 raise PictureError(f"{folder} is no benchmark set: it has no pictures in {part}/")
@@ -71,9 +71,8 @@ class StoredSet:
         for part, pictures in self.parts.items():
             missing = [name for name in self.names if name not in pictures]
             if missing:
-                others = _others(pictures.keys() - set(self.names))
                 first = f"{len(missing)} of {len(self.names)}, first {missing[0]}"
-                raise PictureError(f"{folder} lacks {first}, in {part}/{others}")
+                raise PictureError(f"{folder} lacks {first}, in {part}/{_others(pictures.keys() - set(self.names))}")
         self._bgr = lru_cache(1)(read_rgb)  # the very same array for frames that share it: engines know it again
 
     def __len__(self) -> int:
@@ -94,9 +93,9 @@ class StoredSet:
     def labels(self, count: int = 8) -> Iterator[tuple[Path, np.ndarray, Optional[np.ndarray]]]:
         """(file of the alpha, pha, fgr or None) of some samples, for dataset.labels.check_labels."""
         for name in self.names[:: -(-len(self.names) // count)]:
+            path, fgr = self.parts["pha"][name], self.parts.get("fgr", {}).get(name)
             try:
-                pha = read_alpha(self.parts["pha"][name])
-                yield self.parts["pha"][name], pha, read_rgb(self.parts["fgr"][name]) if "fgr" in self.parts else None
+                yield path, read_alpha(path), read_rgb(fgr) if fgr else None
             except PictureError:  # said when it is scored
                 continue
 
@@ -104,10 +103,10 @@ class StoredSet:
 def share(samples: Samples, rank: int, world: int) -> Sequence[int]:
     """Indices for one of several processes; a clip is not divided."""
     clips: dict[str, str] = getattr(samples, "clips", {})
-    order = {clip: number for number, clip in enumerate(dict.fromkeys(clips.values()))}
     if not clips:
         return range(rank, len(samples), world)
-    return [index for index in range(len(samples)) if order[clips[samples.name(index)]] % world == rank]
+    mine = list(dict.fromkeys(clips.values()))[rank::world]
+    return [index for index in range(len(samples)) if clips[samples.name(index)] in mine]
 
 
 def clips_in(folder: Path) -> list[str]:
@@ -116,13 +115,11 @@ def clips_in(folder: Path) -> list[str]:
     return sorted(path.parent.relative_to(folder).as_posix() for path in found if path.is_dir())
 
 
-def _files(folder, clips, part):
-    """name -> file of FOLDER/PART, and CLIP/name -> file of FOLDER/CLIP/PART."""
-    files = by_name(folder / part) if (folder / part).is_dir() else {}
-    for clip in clips:
-        if (folder / clip / part).is_dir():
-            files.update((f"{clip}/{name}", path) for name, path in by_name(folder / clip / part).items())
-    return files
+def _files(folder, part):
+    """Name -> file of FOLDER/PART; below a folder of clips CLIP/name -> file of FOLDER/CLIP/PART."""
+    folders = [(clip, folder / clip / part) for clip in clips_in(folder) or [""]]
+    pictures = [(clip, by_name(path)) for clip, path in folders if path.is_dir()]
+    return {f"{clip}/{name}".lstrip("/"): path for clip, files in pictures for name, path in files.items()}
 
 
 def _others(names):
@@ -138,19 +135,16 @@ class PredictionFolder:
 
     def __init__(self, folder: Union[str, Path], samples: Optional[Samples] = None):
         self.folder = folder = Path(folder)
-        clips = clips_in(folder)
-        self.pha = _files(folder, clips, "pha") or by_name(folder)
-        self.fgr = _files(folder, clips, "fgr")
-        names = {samples.name(index) for index in range(len(samples))} if samples else set()
-        if names and not names & self.pha.keys():
-            raise PictureError(f"{folder} has none of {len(names)} alphas, first {min(names)}{_others(self.pha)}")
+        self.pha, self.fgr = _files(folder, "pha") or by_name(folder), _files(folder, "fgr")
+        if samples and len(self.extra(samples)) == len(self.pha):
+            first = f"{len(samples)} alphas, first {samples.name(0)}"
+            raise PictureError(f"{folder} has none of {first}{_others(self.pha)}")
 
     def __call__(self, sample: Sample) -> tuple[np.ndarray, Optional[np.ndarray]]:
         if sample.name not in self.pha:
             raise PictureError(f"{self.folder} has no {sample.name}.png: it is missing, predict this picture too")
-        pha = self._read(read_alpha, self.pha[sample.name], sample)
         fgr = self._read(read_rgb, self.fgr[sample.name], sample) if sample.name in self.fgr else None
-        return pha, fgr
+        return self._read(read_alpha, self.pha[sample.name], sample), fgr
 
     def extra(self, samples: Samples) -> list[str]:
         """Files that belong to no sample, sorted."""
@@ -160,9 +154,9 @@ class PredictionFolder:
     @staticmethod
     def _read(read, path, sample):
         picture = read(path)
-        (height, width), (true_height, true_width) = picture.shape[:2], sample.pha.shape
-        if (height, width) != (true_height, true_width):
-            raise PictureError(f"{path} is {width}x{height}, its truth {true_width}x{true_height}: they must agree")
+        if picture.shape[:2] != sample.pha.shape:
+            sizes = "{1}x{0}, its truth {3}x{2}".format(*picture.shape[:2], *sample.pha.shape)
+            raise PictureError(f"{path} is {sizes}: they must agree")
         return picture
 
 

@@ -23,7 +23,7 @@ REGIONS = ("all", "unknown")
 # What one picture may fail with; anything else is a mistake in the program and ends it.
 PICTURE_FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
 
-# Of one Sample: pha (H, W) and fgr (H, W, 3) or None, uint8 or floating 0..1.
+# Gives of one Sample pha (H, W) and fgr (H, W, 3) or None, uint8 or floating 0..1.
 Predict = Callable[[Sample], tuple[np.ndarray, Optional[np.ndarray]]]
 
 
@@ -68,8 +68,7 @@ def evaluate(
     """Score predictions on samples; memory does not grow with the number of pictures.
 
     Args:
-        predict: takes one Sample and returns (pha, fgr), pha (H, W) and fgr (H, W, 3) uint8 or floating 0..1, fgr may
-            be None. It is called in this thread, one sample after the other.
+        predict: see Predict. It is called in this thread, one sample after the other.
         samples: has len(), samples[i] -> utils.evaluation.samples.Sample, and samples.name(i).
         metrics: names of METRICS, the functions of utils.evaluation.metric. dtssd is that of a frame and the one
             before, of the whole picture; samples of a clip have to follow one another for it.
@@ -129,24 +128,20 @@ def _numbers(columns, protocol, sample, prediction, before):
         trimap = make_trimap(sample.pha, rule="reference")
         functions = {"sad_unknown": metric.reference_sad, "mse_unknown": metric.reference_mse}
         return {column: functions[column](pha, sample.pha, trimap) for column in columns}
-    pha, fgr = _to_bytes(pha), None if fgr is None else _to_bytes(fgr)
-    unknown = sample.trimap
+    pha, unknown = _to_bytes(pha), sample.trimap
     if unknown is None and any(column.endswith("_unknown") for column in columns):
         unknown = make_trimap(sample.pha)
-    numbers = {}
+    numbers = dict.fromkeys(columns)
     for column in columns:
         name, _, region = column.rpartition("_")
         trimap = unknown if region == "unknown" else None
-        if name == "dtssd":
-            follows = before and before[0].clip == sample.clip
-            pairs = ([_to_bytes(before[1]), pha], [before[0].pha, sample.pha]) if follows else None
-            numbers[column] = metric.dtssd(*pairs) if pairs else None
-        elif name != "fgr_mse":
+        if name == "fgr_mse":
+            if fgr is not None and sample.fgr is not None:
+                numbers[column] = metric.fgr_mse(_to_bytes(fgr), sample.fgr, sample.pha, trimap)
+        elif name != "dtssd":
             numbers[column] = getattr(metric, name)(pha, sample.pha, trimap)
-        elif fgr is None or sample.fgr is None:
-            numbers[column] = None
-        else:
-            numbers[column] = metric.fgr_mse(fgr, sample.fgr, sample.pha, trimap)
+        elif before and before[0].clip == sample.clip:
+            numbers[column] = metric.dtssd([_to_bytes(before[1]), pha], [before[0].pha, sample.pha])
     return numbers
 
 
@@ -163,10 +158,9 @@ def column_names(metrics: Sequence[str], regions: Sequence[str], protocol: str =
             if value not in allowed:
                 raise ValueError(f"{value!r} does not exist: choose from {', '.join(allowed)}")
     if protocol == "reference":
-        chosen = [name for name in metrics if name in ("sad", "mse")]
-        if not chosen:
+        if not {"sad", "mse"} & set(metrics):
             raise ValueError("the reference protocol has sad and mse only")
-        return [f"{name}_unknown" for name in chosen]
+        return [f"{name}_unknown" for name in metrics if name in ("sad", "mse")]
     return [f"{name}_{region}" for region in regions for name in metrics if (name, region) != ("dtssd", "unknown")]
 
 
@@ -176,10 +170,8 @@ def gather(report: Report) -> Report:
     They travel as JSON: Paddle's all_gather_object would unpickle what comes from the network, which runs code.
     """
     parts = [json.loads(part) for part in _all_gather(json.dumps([report.rows, report.failures]).encode())]
-    joint = Report(report.columns)
-    joint.rows = sorted((row for rows, _ in parts for row in rows), key=lambda row: row["index"])
-    joint.failures = sorted((row for _, failures in parts for row in failures), key=lambda row: row["index"])
-    return joint
+    rows, failures = (sorted((row for rows in x for row in rows), key=lambda row: row["index"]) for x in zip(*parts))
+    return Report(report.columns, rows, failures)
 
 
 def _all_gather(data: bytes) -> list[bytes]:
