@@ -15,7 +15,8 @@ import dataset.picture
 from dataset.picture import read_rgb
 from tests.app_server import SAMPLE
 from tests.web import hostile
-from tools.web.decoder import MEMORY, SECONDS, Decoder, Undecodable
+from tools.web.decoder import MEMORY, SECONDS, Decoder
+from tools.web.words import Refused
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +27,9 @@ def decoder():
 
 
 def refused(decoder, path):
-    with pytest.raises(Undecodable) as caught:
+    with pytest.raises(Refused) as caught:
         decoder.read(path)
-    return caught.value
+    return caught.value.note
 
 
 def test_it_reads_what_the_reader_reads(decoder, tmp_path):
@@ -40,7 +41,7 @@ def test_it_reads_what_the_reader_reads(decoder, tmp_path):
     Image.fromarray(rgb).save(tmp_path / "a.webp")
     for path in (SAMPLE["src"], *sorted(tmp_path.iterdir())):
         assert np.array_equal(decoder.read(path), read_rgb(path)), path
-    assert decoder.size(SAMPLE["src"]) == (720, 1280)
+    assert decoder.read(SAMPLE["src"], decode=False) == (720, 1280)
 
 
 def test_phones_pictures_are_read(decoder, tmp_path):
@@ -53,7 +54,7 @@ def test_sizes_are_told_before_anything_is_decoded(decoder, tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(hostile.png_of(9000, 8000, b""))
     error = refused(decoder, path)
-    assert error.key == "too_large" and (error.values["width"], error.values["height"]) == (9000, 8000)
+    assert error.kind == "too_large" and (error.values["width"], error.values["height"]) == (9000, 8000)
 
 
 @pytest.mark.parametrize("kind", ["tiff, tiles of 900 million", "tiff, tiles of 4 billion", "tiff, 60,000 samples"])
@@ -81,15 +82,15 @@ def test_time_has_an_end(tmp_path):
     path.write_bytes(hostile.scans(30_000))
     decoder = Decoder(64, 16_000)
     with contextlib.closing(decoder):
-        decoder.size(path)
+        decoder.read(path, decode=False)
         used = time.process_time()
-        assert refused(decoder, path).key == "too_costly"
+        assert refused(decoder, path).kind == "too_costly"
         assert time.process_time() - used < SECONDS
         assert decoder.read(SAMPLE["src"]).shape == (720, 1280, 3)
 
 
 def test_it_may_be_killed_and_starts_again(decoder):
-    decoder.size(SAMPLE["src"])
+    decoder.read(SAMPLE["src"], decode=False)
     decoder._process.kill()
     decoder._process.wait()
     assert decoder.read(SAMPLE["src"]).shape == (720, 1280, 3)
@@ -98,14 +99,14 @@ def test_it_may_be_killed_and_starts_again(decoder):
 def test_it_can_write_no_file(tmp_path):
     decoder = Decoder(64, 16_000)
     with contextlib.closing(decoder):
-        decoder.size(SAMPLE["src"])
+        decoder.read(SAMPLE["src"], decode=False)
         limits = Path(f"/proc/{decoder._process.pid}/limits").read_text()
     assert any(line.startswith("Max file size") and line.split()[3:5] == ["0", "0"] for line in limits.splitlines())
 
 
 def test_it_ends_with_the_page(tmp_path):
     decoder = Decoder(64, 16_000)
-    decoder.size(SAMPLE["src"])
+    decoder.read(SAMPLE["src"], decode=False)
     process = decoder._process
     process.stdin.close()  # as it is when this process ends, however it does
     assert process.wait(10) == 0
@@ -114,13 +115,13 @@ def test_it_ends_with_the_page(tmp_path):
 
 
 def test_an_answer_that_cannot_be_is_none(decoder, monkeypatch):
-    decoder.size(SAMPLE["src"])
+    decoder.read(SAMPLE["src"], decode=False)
     smaller = Decoder(0.1, 100)
     monkeypatch.setattr(smaller, "_started", lambda: decoder._process)
     decoder._process.stdin.write(
         b'{"path": "%s", "decode": false, "megapixels": 64, "side": 16000}\n' % bytes(SAMPLE["src"])
     )
-    assert refused(smaller, SAMPLE["src"]).key == "too_costly"
+    assert refused(smaller, SAMPLE["src"]).kind == "too_costly"
 
 
 def test_readers_in_threads_leave_the_filters_of_warnings_alone(monkeypatch):
