@@ -33,6 +33,7 @@ from dataset.errors import PictureError, install
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.follow import ClipBackground
 from utils.background.match import EXPOSURE_MODES, Correction
+from utils.engine.choice import PRECISIONS
 from utils.engine.int8 import fastest_precision
 from utils.picture.blend import blend
 from utils.picture.foreground import clean_foreground
@@ -76,8 +77,8 @@ def parse(argv):
     parser.add_argument("--virtual-camera", action="store_true", help="be a camera for other programs (pyvirtualcam)")
     parser.add_argument("--no-window", action="store_true", help="show nothing here")
     parser.add_argument("--press", nargs="+", default=[], metavar="FRAME:KEY", help="press keys at frames: 0:b 300:q")
-    add_network_flags(parser, "--model-path", "--engine", "--precision", "--device")
-    parser.set_defaults(precision=None)
+    add_network_flags(parser, "--model-path", "--engine", "--device")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: int8 where it works here, else float32")
     args = parser.parse_args(argv)
     args.press = dict(pressed(text) for text in args.press)
     args.size = args.size and size(args.size)

@@ -14,9 +14,13 @@ from PIL import Image
 import dataset.picture
 from dataset.picture import read_rgb
 from tests.app_server import SAMPLE
+from tests.picture_files import write_raw
 from tests.web import hostile
 from tools.web.decoder import MEMORY, SECONDS, Decoder
 from tools.web.words import Refused
+from utils.picture.write import write_picture
+
+KINDS = {"heic": "pillow_heif", "avif": "PIL", "jxl": "pillow_jxl", "exr": "OpenEXR", "dng": "rawpy", "tif": "PIL"}
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +46,6 @@ def test_it_reads_what_the_reader_reads(decoder, tmp_path):
     for path in (SAMPLE["src"], *sorted(tmp_path.iterdir())):
         assert np.array_equal(decoder.read(path), read_rgb(path)), path
     assert decoder.read(SAMPLE["src"], decode=False) == (720, 1280)
-
-
-def test_phones_pictures_are_read(decoder, tmp_path):
-    heif = pytest.importorskip("pillow_heif", reason="pillow_heif is not installed")
-    heif.from_pillow(Image.open(SAMPLE["src"])).save(tmp_path / "a.heic")
-    assert np.array_equal(decoder.read(tmp_path / "a.heic"), read_rgb(tmp_path / "a.heic"))
 
 
 def test_sizes_are_told_before_anything_is_decoded(decoder, tmp_path):
@@ -141,3 +139,21 @@ def test_what_is_larger_than_the_limit_is_refused_without_a_warning(tmp_path, mo
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10**6)
     with pytest.raises(dataset.picture.PictureError, match="more than 1 million pixels"):
         read_rgb(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_reads_every_kind_as_predict_does(decoder, tmp_path, kind):
+    package = pytest.importorskip(KINDS[kind], reason=f"{KINDS[kind]} (requirements/pictures.txt)")
+    path, rgb = tmp_path / f"a.{kind}", read_rgb(SAMPLE["src"])[:120, :160]
+    if kind == "exr":
+        write_picture(path, (rgb / np.float32(255)) ** 2.2)
+    elif kind == "dng":
+        write_raw(path, np.random.default_rng(0).integers(0, 4096, (48, 64)).astype(np.uint16))
+    else:
+        if kind == "heic":
+            package.register_heif_opener()
+        Image.fromarray(rgb).save(path)
+    read = decoder.read(path)
+    assert np.array_equal(read, read_rgb(path)) and decoder.read(path, decode=False) == read.shape[:2]
+    path.write_bytes(path.read_bytes()[:300])
+    assert refused(decoder, path).kind in ("picture_damaged", "no_picture")

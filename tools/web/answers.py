@@ -25,9 +25,9 @@ def listed(notes, language, without=()):
 
 
 def sentence(note, language):
-    """HTML of a Note, with a capital letter."""
+    """HTML of a Note, with a capital letter where it is not a file's."""
     text = html.escape(say(note.kind, language, **note.values))
-    return text[:1].upper() + text[1:]
+    return text if note.kind in REFUSED else text[:1].upper() + text[1:]
 
 
 def why(error):
