@@ -27,6 +27,7 @@ from utils.evaluation.samples import StoredSet
 from utils.picture.levels import to_levels
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
+from utils.system.files import refuse_to_overwrite
 
 THRESHOLDS = (4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64)  # levels of 255
 BLUR = 1.0  # standard deviation in pixels: takes the sensor's noise out of the difference
@@ -44,6 +45,8 @@ def main(argv=None):
     if args.method == "closed-form":
         import_pymatting()  # what is missing is said before a threshold is searched for
     samples, matte = StoredSet(args.data), METHODS[args.method]
+    outputs = [args.output / kind / f"{name}.png" for kind in ("pha", "fgr") for name in samples.names]
+    refuse_to_overwrite([], outputs, "another --output", [args.data])
     threshold = None if args.method == "everything" else best_threshold(samples)
     for index in tqdm(range(len(samples)), unit="image", disable=None):
         sample = samples[index]
