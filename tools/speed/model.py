@@ -11,7 +11,7 @@ import numpy as np
 import paddle
 
 from model import MattingRefine
-from tools.speed.contest import SIZES, Worker, cpu_name, sample_at, take_turns
+from tools.speed.contest import SIZES, Worker, sample_at, take_turns
 from utils.engine.backends import threads
 from utils.engine.presets import preset
 from utils.system.errors import UsageError
@@ -37,7 +37,7 @@ def _measure(args, backbone, size, folder):
     src, bgr = sample_at(size)
     np.savez(pair, src=src, bgr=bgr)
     workers = {}  # name -> Worker, its lines
-    ours = [sys.executable, "-m", "tools.speed.worker", "model", weights, pair, scale, pixels]
+    ours = [sys.executable, "-m", "tools.speed.worker", weights, pair, scale, pixels]
     for engine in args.engines:
         for precision in args.precisions if engine == "openvino" and weights == DEFAULT_WEIGHTS else ["float32"]:
             name = engine if precision == "float32" else f"{engine} {precision}"
@@ -62,7 +62,7 @@ def _measure(args, backbone, size, folder):
             contestants[name + suffix] = lambda worker=worker, line=line: worker(line)
     times = {label: numbers[:, 0] for label, numbers in take_turns(contestants, args.rounds, WARM_UP).items()}
     print(f"\n{backbone}, {src.shape[1]}x{src.shape[0]}, scale {scale:.4g}, {pixels} pixels, ", end="")
-    print(f"{threads()} threads, {args.rounds} rounds, {cpu_name()}")
+    print(f"{threads()} threads, {args.rounds} rounds")
     print("| | frames/s | seconds | ratio (middle half) | peak memory | alpha: largest, mean difference |")
     print("|---|---|---|---|---|---|")
     eager, alphas = "original, eager", {}
