@@ -62,6 +62,8 @@ def open_matting(args, tell):
 def matte_clips(args, tell):
     """Matte clips one after the other; returns the exit code."""
     code, matting = 0, None
+    if args.numbered:
+        tell(Note("numbered").on(args.src))
     if Path(args.src).is_dir() and args.clips != [Path(args.src)]:
         kinds, unread = passed_over(args.src, args.clips)
         code = 1 if unread else 0

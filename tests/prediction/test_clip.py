@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
-from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
+from dataset.colour import in_type
+from dataset.picture import PictureError, read_alpha, read_photo, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, scene, times_of, write_clip
 from utils.background.estimate import quiet_scene
 from utils.background.match import AUTOMATIC, Correction
@@ -22,7 +23,7 @@ from utils.picture.foreground import clean_foreground
 from utils.picture.write import write_picture
 from utils.prediction import clip as module
 from utils.prediction.clip import ClipJob
-from utils.prediction.options import clips_of, frame_rate, seconds
+from utils.prediction.options import clips_of, frame_rate, parse, seconds
 from utils.prediction.outputs import Output
 from utils.predictor import Matte
 from utils.system.command_line import UsageError, printer
@@ -436,3 +437,110 @@ def test_a_part_is_matted_with_its_own_sound(clip):
     code = ClipJob(part, str(clip.parent / "back.png"), Output(folder, ("com",))).run(matting)
     assert code == 0 and len(matting.alphas) == COUNT - 5
     assert abs(beep_of(folder / "clip_com.mp4")[0] - (BEEP - 5) / RATE) < 0.03
+
+
+def test_a_film_that_was_stopped_is_begun_anew_and_said_so(clip, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        run(clip, matting=Difference(stop_at=7), types=("pha",))
+    capsys.readouterr()
+    matting, folder, code = run(clip, types=("pha",), skip_existing=True)
+    assert code == 0 and len(matting.alphas) == COUNT == len(times_of(folder / "clip_pha.mp4"))
+    assert "clip_pha.mp4 ends after 0.2 of 0.4 s, and is begun anew" in capsys.readouterr().out
+
+
+def write_deep(folder):
+    """Frames of 16 bits, whose levels are no multiples of 257, and one plate; returns the frames."""
+    steps = np.arange(128, dtype=np.uint16)[None, :, None] * 3
+    pictures = [picture.astype(np.uint16) * 256 + steps for picture in frames(COUNT)[0]]
+    for number, picture in enumerate(pictures):
+        write_picture(folder / "shot" / f"take.{number:04d}.png", picture)
+    write_picture(folder / "back.png", scene().astype(np.uint16) * 256 + steps)
+    return pictures
+
+
+@pytest.mark.parametrize("output_format, suffix", [("png16", "png"), ("tiff16", "tif")])
+def test_colours_of_16_bits_stay_so(tmp_path, output_format, suffix):
+    if output_format == "tiff16":
+        pytest.importorskip("tifffile")
+    pictures = write_deep(tmp_path)
+    matting = Difference()
+    code = matte(tmp_path / "shot", tmp_path / "back.png", tmp_path / "out", matting, format=output_format)
+    com = cv2.imread(str(tmp_path / "out" / "shot_com" / f"take.0003.{suffix}"), cv2.IMREAD_UNCHANGED)
+    solid = matting.alphas[3] == 255
+    assert code == 0 and solid.sum() > 100
+    np.testing.assert_array_equal(cv2.cvtColor(com, cv2.COLOR_BGRA2RGBA)[solid][:, :3], pictures[3][solid])
+
+
+@pytest.mark.parametrize("pixels, deep", [("yuv420p10le", True), ("yuv420p", False)])
+def test_colours_of_a_video_have_the_bits_of_its_file(tmp_path, pixels, deep):
+    write_picture(tmp_path / "back.png", scene())
+    source = write_clip(tmp_path / "clip.mp4", frames(2)[0], pixels=pixels, options={"crf": "2"})
+    _, folder, _ = run(source, format="png16", types=("fgr",))
+    fgr = cv2.imread(str(folder / "clip_fgr" / "000001.png"), cv2.IMREAD_UNCHANGED)
+    assert fgr.dtype == np.uint16 and bool((fgr % 257).any()) == deep
+
+
+def test_exr_frames_in_and_out_are_linear_and_premultiplied(tmp_path):
+    OpenEXR = pytest.importorskip("OpenEXR")
+    for number, picture in enumerate(frames(COUNT)[0]):
+        write_picture(tmp_path / "shot" / f"shot.{1001 + number}.exr", in_type(picture, np.float32))
+    write_picture(tmp_path / "back.exr", in_type(scene(), np.float32))
+    matting = Difference()
+    back = tmp_path / "back.exr"
+    assert matte(tmp_path / "shot", back, tmp_path / "out", matting, format="exr", types=("com", "pha")) == 0
+    photo = read_photo(tmp_path / "out" / "shot_com" / "shot.1004.exr")
+    solid = matting.alphas[3] == 255
+    np.testing.assert_allclose(photo.pixels[solid], in_type(frames(COUNT)[0][3], np.float32)[solid], rtol=2e-3)
+    np.testing.assert_allclose(photo.alpha, matting.alphas[3], atol=1)
+    stored = OpenEXR.File(str(tmp_path / "out" / "shot_com" / "shot.1004.exr")).channels()["RGBA"].pixels
+    assert stored.dtype == np.float16 and not stored[matting.alphas[3] == 0][:, :3].any()
+
+
+def test_dpx_frames_are_read(tmp_path):
+    for number, picture in enumerate(frames(COUNT)[0]):
+        write_dpx(tmp_path / "shot" / f"shot.{number:04d}.dpx", picture)
+    write_dpx(tmp_path / "back.dpx", scene())
+    args = parse(["--src", str(tmp_path / "shot"), "--bgr", str(tmp_path / "back.dpx")], "")
+    assert args.clips == [tmp_path / "shot"]
+    matting = Difference()
+    assert matte(tmp_path / "shot", tmp_path / "back.dpx", tmp_path / "out", matting, format="png16") == 0
+    fgr = cv2.imread(str(tmp_path / "out" / "shot_fgr" / "shot.0003.png"), cv2.IMREAD_UNCHANGED)
+    solid = matting.alphas[3] == 255
+    apart = np.abs(fgr[..., ::-1][solid] / 257 - frames(COUNT)[0][3][solid])
+    assert len(list((tmp_path / "out" / "shot_pha").iterdir())) == COUNT and apart.max() < 0.5
+
+
+def write_dpx(path, picture):
+    import av
+
+    path.parent.mkdir(exist_ok=True)
+    encoder = av.CodecContext.create("dpx", "w")
+    encoder.height, encoder.width, encoder.pix_fmt = *picture.shape[:2], "gbrp10le"
+    encoder.time_base = Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(np.rint(picture * (1023 / 255)).astype(np.uint16), "gbrp10le")
+    path.write_bytes(b"".join(bytes(packet) for packet in [*encoder.encode(frame), *encoder.encode(None)]))
+
+
+NAMES = [
+    ([f"shot.{n:04d}.png" for n in range(1, 25)], [], True),
+    ([f"{n:05d}.jpg" for n in range(100, 124)], [], True),
+    ([f"IMG_{n:04d}.jpg" for n in range(1, 25)], [], False),  # a camera's
+    ([f"shot.{n:04d}.png" for n in (*range(1, 12), *range(13, 25))], [], False),  # a gap
+    ([f"{n}.png" for n in range(1, 25)], [], False),  # not as programs number frames
+    ([f"{n:03d}.png" for n in range(1, 5)], [], False),  # few
+    ([f"{n:03d}.png" for n in range(1, 5)], ["--frame-rate", "25"], True),
+    (["a.png", "b.png"], ["--output-format", "mov"], True),
+    (["a.png", "b.png"], ["--output-format", "exr"], False),
+    (["a.png", "b.png"], ["--end", "1"], True),
+    ([f"shot.{n:04d}.png" for n in range(1, 25)], ["--keep-location"], False),
+]
+
+
+@pytest.mark.parametrize("names, flags, wanted", NAMES)
+def test_what_makes_a_clip_of_a_folder_with_one_background(tmp_path, names, flags, wanted):
+    (tmp_path / "src").mkdir()
+    for name in names:
+        (tmp_path / "src" / name).touch()
+    args = parse(["--src", str(tmp_path / "src"), "--bgr", "plate.png", *flags], "")
+    assert args.clips == ([tmp_path / "src"] if wanted else [])
+    assert args.numbered == (wanted and not flags)

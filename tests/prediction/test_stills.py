@@ -11,12 +11,12 @@ from dataset.colour import converted, linear
 from dataset.picture import read_alpha, read_photo, read_rgba
 from tests.picture_files import DATE, display_p3, shot
 from utils.background.match import Correction
-from utils.picture.write import write_picture
+from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import matte_all
 from utils.prediction.options import parse
 from utils.prediction.outputs import Output
 from utils.prediction.pictures import PairSource, PictureSink, plan
-from utils.prediction.stills import STILLS, around_subject
+from utils.prediction.stills import around_subject
 from utils.prediction.target import open_target
 from utils.predictor import Matte
 from utils.system.errors import UsageError
@@ -178,7 +178,7 @@ def test_cropped_to_the_subject(tmp_path):
         (["--output-format", "mp4"], "--output-format mp4 is for videos"),
         (["--output-format", "exr"], "OpenEXR: pip install -r requirements/pictures.txt"),
         (["--crop", "-1"], "--crop -1"),
-        (["--src", "a.mp4", "--bgr", "b.png", "--output-format", "webp"], "webp is for pictures"),
+        (["--src", "a.mp4", "--bgr", "b.png", "--output-format", "jpg"], "--target-bgr, or choose png"),
         (["--src", "a.mp4", "--bgr", "b.png", "--crop"], "--crop is for pictures"),
     ],
 )

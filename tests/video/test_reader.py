@@ -82,8 +82,12 @@ def test_odd_sizes_come_out_the_same_every_time(tmp_path, size):
 
 
 def test_ten_bits_are_read(tmp_path):
-    clip = open_clip(write_clip(tmp_path / "ten.mp4", PICTURES, pixels="yuv422p10le", options={"crf": "5"}))
-    assert min(psnr(frame.rgb(), picture) for frame, picture in zip(clip, PICTURES)) > 33
+    for pixels in ("yuv422p10le", "yuv420p10le"):
+        clip = open_clip(write_clip(tmp_path / "ten.mp4", PICTURES, pixels=pixels, options={"crf": "5"}))
+        assert min(psnr(frame.rgb(), picture) for frame, picture in zip(clip, PICTURES)) > 33
+        deep = [frame.photo(True).pixels for frame in clip]
+        assert deep[0].dtype == np.uint16 and (deep[0] % 257).any()
+        assert min(psnr(pixels / 257, picture) for pixels, picture in zip(deep, PICTURES)) > 33
 
 
 def test_cut_off_file_gives_what_it_has_and_a_warning(tmp_path):
@@ -228,7 +232,7 @@ def test_full_range_is_read_as_such(tmp_path):
 def inverse_hlg(picture):
     """SDR colours, uint8, as an HLG signal with BT.2020's primaries would carry them: uint16 (H, W, 3)."""
     light = (picture / 255) ** 2.4 @ np.linalg.inv(np.array(TO_BT709[BT2020])).T * (WHITE / PEAK)
-    luminance = light @ LUMINANCE[0]
+    luminance = light @ LUMINANCE
     scene = light * (np.maximum(luminance, 1e-9) ** (1 / 1.2 - 1))[..., None]
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     signal = np.where(scene <= 1 / 12, np.sqrt(3 * scene), a * np.log(np.maximum(12 * scene - b, 1e-9)) + c)
@@ -243,20 +247,24 @@ def inverse_pq(picture):
     return np.rint(np.clip(signal, 0, 1) * 65535).astype(np.uint16)
 
 
+@pytest.mark.parametrize("pixels", ["yuv444p10le", "yuv420p10le"])
 @pytest.mark.parametrize("curve, inverse", [("arib-std-b67", inverse_hlg), ("smpte2084", inverse_pq)])
-def test_hdr_comes_out_as_the_sdr_original(tmp_path, curve, inverse):
+def test_hdr_comes_out_as_the_sdr_original(tmp_path, curve, inverse, pixels):
+    """Phones halve the colours: then FFmpeg's way to 16-bit RGB is wrong by a third of the range."""
     patches = np.stack([c for c in np.ndindex(4, 4, 4)]).reshape(4, 16, 3) * 60 + 50
     sdr = np.kron(patches, np.ones((24, 24, 1))).astype(np.uint8)
     parameters = {"x264-params": f"transfer={curve}:colorprim=bt2020:colormatrix=bt2020nc", "qp": "0"}
     path = tmp_path / "hdr.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options=parameters)
-        stream.height, stream.width, stream.pix_fmt = *sdr.shape[:2], "yuv444p10le"
-        frame = convert(av.VideoFrame.from_ndarray(inverse(sdr), "rgb48le"), "yuv444p10le", 9)
+        stream.height, stream.width, stream.pix_fmt = *sdr.shape[:2], pixels
+        frame = convert(av.VideoFrame.from_ndarray(inverse(sdr), "rgb48le"), pixels, 9)
         container.mux(stream.encode(frame) + stream.encode(None))
     told = []
-    read = next(iter(open_clip(path, tell=told.append))).rgb()
+    frame = next(iter(open_clip(path, tell=told.append)))
+    read, deep = frame.rgb(), frame.photo(True)
     assert told == [Note("hdr", about=path)]
+    assert deep.pixels.dtype == np.uint16 and np.abs(deep.rgb.astype(int) - read).max() <= 2
     difference = np.abs(read.astype(int) - sdr).reshape(4, 24, 16, 24, 3)[:, 4:-4, :, 4:-4].max(axis=(1, 3))
     assert difference.max() <= 6, difference.max(axis=2)
 

@@ -1,14 +1,18 @@
-"""Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures {readme,spill,failures}
+"""Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures {readme,spill,failures,film}
 
 readme    the sample pair: source, captured background, alpha, the foreground over a new colour
 spill     the sample's subject, photographed before a green screen, before another background with and without the
           screen's light on its rim; printed is how far the rim is from the subject's true colours
 failures  where the shipped weights fail: a fine pattern whose empty shot is 1.5 pixels aside; a small, dark, strongly
           compressed frame before a wall like the clothes. Printed is alpha's mean absolute error
+film      a film that begins with two seconds of the empty scene, then the sample's subject walks in and stays, as
+          predict.py --bgr auto mattes it. Printed is alpha's mean absolute error, after the words of predict.py
 """
 
 import argparse
 import sys
+import tempfile
+from fractions import Fraction
 from pathlib import Path
 
 from utils.system.cpu import prepare
@@ -19,6 +23,7 @@ import cv2
 import numpy as np
 
 from dataset.drawn import noisy
+from dataset.picture import read_rgb
 from utils.evaluation.demonstration import cut_out
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
@@ -26,14 +31,24 @@ from utils.picture.foreground import clean_foreground
 from utils.picture.resize import fit
 from utils.picture.sample_pair import IMAGES, read_sample_pair
 from utils.picture.write import write_picture
+from utils.prediction.clip import ClipJob
+from utils.prediction.outputs import Output
 from utils.prediction.target import open_target
 from utils.predictor import Matting
-from utils.system.command_line import command_line
+from utils.system.command_line import command_line, printer
+from utils.video.reader import import_av, open_clip
 
 COLOUR = np.uint8([70, 150, 90])  # behind the README's subject
 SCREEN, TARGET = "#20b040", "#e8e4dc"
 SUIT = (214, 84, 52)  # RGB, the subject's clothes
 NOISE = 3.0  # levels of 255
+RATE, EMPTY, WALK, STAY = (
+    12,
+    24,
+    18,
+    30,
+)  # frames a second of the film; frames of the empty scene, coming in, and staying
+SHOWN = (12, 33, 66)  # frames of it
 DETAIL = (slice(50, 210), slice(170, 383))  # rows and columns around the hair
 
 
@@ -44,8 +59,9 @@ def main(argv=None):
     parser.add_argument("--output", type=Path, help="picture to write, .jpg or .png (default: where it belongs)")
     args = parser.parse_args(argv)
     draw, path = FIGURES[args.figure]
-    write_picture(args.output or path, draw(Matting(), np.random.default_rng(0)))
-    print(args.output or path)
+    path = args.output or path
+    write_picture(path, draw(Matting(), np.random.default_rng(0)))
+    print(path)
 
 
 def draw_readme(matting, _):
@@ -61,15 +77,17 @@ def draw_spill(matting, rng):
     screen, target = (open_target(colour).frame(0, *pha.shape) for colour in (SCREEN, TARGET))
     src, bgr = (noisy(picture, rng, 2.0) for picture in (blend(fgr, pha, screen), screen))
     matte = matting(src, bgr)
-    cleaned = clean_foreground(matte.fgr, matte.pha, src, bgr)
-    colours = {"the photograph's colours": src, "the network's foreground": matte.fgr, "its rim cleaned": cleaned}
+    composites = {
+        "the photograph's colours": blend(src, matte.pha, target),
+        "the network's foreground": blend(matte.fgr, matte.pha, target),
+        "its rim cleaned": blend(clean_foreground(matte.fgr, matte.pha, src, bgr), matte.pha, target),
+    }
     rim = (matte.pha > 13) & (matte.pha < 242)
     wanted = blend(fgr, matte.pha, target)[rim].astype(int)
-    for name, picture in colours.items():
-        off = np.abs(blend(picture, matte.pha, target)[rim] - wanted).mean()
-        print(f"{name}: {off:.1f} levels of 255 from the true colours")
+    for name, picture in composites.items():
+        print(f"{name}: {np.abs(picture[rim] - wanted).mean():.1f} levels of 255 from the true colours")
     titles = ["photograph", "the photograph's colours", "its rim cleaned"]
-    pictures = [src, *(blend(picture, matte.pha, target) for picture in (src, cleaned))]
+    pictures = [src, *(composites[title] for title in titles[1:])]
     return contact_sheet([pictures, [picture[DETAIL] for picture in pictures]], ["", "detail"], titles, height=300)
 
 
@@ -91,12 +109,16 @@ def cases(fgr, pha, rng):
     ramp = np.linspace(-12, 12, width)[None, :, None] + np.linspace(10, -10, height)[:, None, None]
     wall = np.clip(np.float32(SUIT) + ramp, 0, 255).astype(np.uint8)
     y, x = np.mgrid[:height, :width]
-    pattern = np.dstack([np.where(((x + y // 2) // 5 + (y // 40)) % 2 == 0, 235, 30).astype(np.uint8)] * 3)
-    moved = np.float32([[1, 0, 1.5], [0, 1, 0.5]])
-    aside = cv2.warpAffine(pattern, moved, (width, height), borderMode=cv2.BORDER_REFLECT)
+    stripes = np.where(((x + y // 2) // 5 + (y // 40)) % 2 == 0, 235, 30).astype(np.uint8)
+    pattern = np.dstack([stripes] * 3)
+    aside = cv2.warpAffine(
+        pattern, np.float32([[1, 0, 1.5], [0, 1, 0.5]]), (width, height), borderMode=cv2.BORDER_REFLECT
+    )
     small = [compressed(picture, rng) for picture in (blend(fgr, pha, wall // 2 + 40), wall // 2 + 40)]
-    fine = [noisy(picture, rng, NOISE) for picture in (blend(fgr, pha, pattern), aside)]
-    return {"fine pattern, 1.5 pixels aside": fine, "small, dark, compressed": small}
+    return {
+        "fine pattern, 1.5 pixels aside": (noisy(blend(fgr, pha, pattern), rng, NOISE), noisy(aside, rng, NOISE)),
+        "small, dark, compressed": tuple(small),
+    }
 
 
 def compressed(picture, rng):
@@ -105,9 +127,39 @@ def compressed(picture, rng):
     return cv2.imdecode(cv2.imencode(".jpg", dark, [cv2.IMWRITE_JPEG_QUALITY, 35])[1], cv2.IMREAD_COLOR)
 
 
+def draw_film(matting, rng):
+    """What people are told to do: film the place, walk in, stay. Camera and light stand still, noise does not."""
+    av, (_, place), (fgr, pha) = import_av(), read_sample_pair(), cut_out()
+    size = (place.shape[1], place.shape[0])
+    with tempfile.TemporaryDirectory() as folder:
+        films, alphas = [], []
+        with av.open(f"{folder}/film.mp4", "w") as container:
+            stream = container.add_stream("libx264", rate=Fraction(RATE), options={"crf": "16"})
+            stream.width, stream.height = size
+            for number in range(EMPTY + WALK + STAY):
+                to_go = 1 - np.clip((number - EMPTY) / WALK, 0, 1)
+                left = size[0] - pha.shape[1] + 6 * np.sin(number / 5) * (1 - to_go) - to_go * size[0]
+                move = np.float32([[1, 0, left], [0, 1, 0]])
+                front = cv2.warpAffine(fgr, move, size, borderMode=cv2.BORDER_REPLICATE)
+                alphas.append(cv2.warpAffine(pha, move, size))
+                films.append(noisy(blend(front, alphas[-1], place), rng, NOISE))
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(films[-1])))
+            container.mux(stream.encode())
+        output = Output(Path(folder), ("pha", "com"), "png", TARGET)
+        ClipJob(open_clip(f"{folder}/film.mp4"), "auto", output, tell=printer()).run(matting)
+        results = {kind: sorted(Path(folder, f"film_{kind}").glob("*.png")) for kind in ("pha", "com")}
+        found, composites = ([read_rgb(path) for path in results[kind]] for kind in ("pha", "com"))
+    errors = [np.abs(x[..., 0].astype(int) - true).mean() / 255 for x, true in zip(found, alphas)]
+    print(f"alpha's error: {np.mean(errors):.4f} on average, {max(errors):.4f} in the worst frame")
+    rows = [[films[number], found[number], composites[number]] for number in SHOWN]
+    labels = [f"after {number / RATE:.1f} s" for number in SHOWN]
+    return contact_sheet(rows, labels, ("film", "alpha", "before another background"), height=200)
+
+
 FIGURES = {
     "readme": (draw_readme, IMAGES / "readme_sample.jpg"),
     "spill": (draw_spill, IMAGES / "green_spill.jpg"),
+    "film": (draw_film, IMAGES / "film.jpg"),
     "failures": (draw_failures, IMAGES.parent / "model" / "weights" / "failures.jpg"),
 }
 

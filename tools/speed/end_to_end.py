@@ -59,7 +59,7 @@ def make_pairs(folder, src, bgr, count):
         write_picture(folder / f"{name}.jpg", picture)
         (folder / name).mkdir()
         for i in range(count):
-            os.link(folder / f"{name}.jpg", folder / name / f"{i:05d}.jpg")
+            os.link(folder / f"{name}.jpg", folder / name / f"{i:05d}_{name}.jpg")  # no names of a clip's frames
     return ["--src", folder / "src", "--bgr", folder / "bgr"]
 
 

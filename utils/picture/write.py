@@ -34,6 +34,15 @@ SAVE_OPTIONS = {
     ".exr": {},
 }
 DEEP = (".png", ".tif", ".tiff")
+STILLS = {  # --output-format: suffix and type of what is written
+    "png": (".png", np.uint8),
+    "png16": (".png", np.uint16),
+    "tiff": (".tif", np.uint8),
+    "tiff16": (".tif", np.uint16),
+    "exr": (".exr", np.float32),
+    "webp": (".webp", np.uint8),
+    "jpg": (".jpg", np.uint8),
+}
 
 
 def write_picture(path, array, like=None):

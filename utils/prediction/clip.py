@@ -7,24 +7,27 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.picture import PictureError, read_rgb
+from dataset.colour import in_type
+from dataset.picture import PictureError
 from utils.background.checks import Misfit, doubts, match_size, scene_doubts
 from utils.background.estimate import empty_scene, quiet_scene, scene_behind, unsure_notes
 from utils.background.follow import ClipBackground
 from utils.background.match import AUTOMATIC, match_background
-from utils.picture.write import write_picture
+from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture, matte_all
 from utils.prediction.outputs import picture_of
+from utils.prediction.stills import picture_in, with_transparency
 from utils.prediction.target import open_target
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent
-from utils.video.reader import is_clip, open_clip
-from utils.video.writer import PICTURES, VIDEO, check_format, open_writer
+from utils.video.reader import is_clip, open_clip, read_frame
+from utils.video.writer import VIDEO, check_format, open_writer
 
 AUTO = "auto"
 GREEN = "#78ff9b"  # behind the composite where the format has no alpha, as in the original's videos
 SOUNDING = ("com", "fgr")
 LOOKS, APART = 3, 12  # frames that are looked at before the work, and frames between them
+SHORT = 0.1  # seconds that a whole result may be shorter than its clip
 
 
 class ClipSource:
@@ -35,14 +38,16 @@ class ClipSource:
         bgr: uint8 (H, W, 3), RGB, of the clip's size.
         correction: utils.background.match.Correction.
         done: function of a Frame: whether it is to be left out.
+        deep: whether its pictures are wanted with all their bits; None: not as dataset.picture.Photo at all.
 
     Attributes:
         background: utils.background.follow.ClipBackground.
         nobody: list of a Note that the subject is in no frame that was looked at, else empty.
     """
 
-    def __init__(self, clip, bgr, correction=AUTOMATIC, done=lambda frame: False):
-        self.clip, self.correction, self.done, self.told, self.nobody = clip, correction, done, set(), []
+    def __init__(self, clip, bgr, correction=AUTOMATIC, done=lambda frame: False, deep=None):
+        self.clip, self.correction, self.done, self.deep = clip, correction, done, deep
+        self.told, self.nobody = set(), []
         self.background = ClipBackground(bgr, correction.align, correction.exposure)
         self._looks = self._failed = 0
 
@@ -58,13 +63,14 @@ class ClipSource:
     def read(self, frame):
         """Read a frame: Capture. Raises PictureError."""
         try:
-            src = frame.rgb()
+            photo = None if self.deep is None else frame.photo(self.deep)
+            src = frame.rgb() if photo is None else photo.rgb
         except PictureError:
             self._failed += 1
             raise
         bgr = self.background(src)
-        first = self.background.frames == 1
-        return Capture(frame, self.clip.path, src, bgr, self.background.first.notes if first else [])
+        notes = self.background.first.notes if self.background.frames == 1 else []
+        return Capture(frame, self.clip.path, src, bgr, notes, photo=photo)
 
     def look(self, capture, matte):
         """Notes on what was done to the background, and on what is wrong with it: each kind once.
@@ -95,11 +101,16 @@ class ClipSink:
         output_format: of utils.video.writer.FORMATS.
         target: what `com` is put before, see utils.prediction.target; None: `com` keeps its alpha.
         tell: function of a Note.
+
+    Attributes:
+        deep: what a ClipSource has to give it.
     """
 
     def __init__(self, clip, paths, output_format, target=None, tell=silent):
         self.clip, self.paths, self.format, self.target, self.tell = clip, paths, output_format, target, tell
         self.foreground, self.pictures = bool({"fgr", "com"} & set(paths)), "debug" in paths
+        of_video = True if output_format == "mov" else None
+        self.deep = STILLS[output_format][1] != np.uint8 if output_format in STILLS else of_video
         self.written, self.writers = 0, {}
 
     def __enter__(self):
@@ -126,20 +137,23 @@ class ClipSink:
 
     def write(self, capture, matte):
         """Write a frame."""
+        if capture.photo is not None and capture.photo.alpha is not None:
+            matte = with_transparency(matte, capture.photo.alpha)
         for kind, writer in self.writers.items():
-            writer.write(self._picture(kind, matte, capture), capture.item)
+            writer.write(self._picture(kind, matte, capture), capture.item, capture.photo)
         self.written += 1
 
     def _picture(self, kind, matte, capture):
-        """What a writer gets of a matte; of a deep format floats of 0..1, where alpha is in it."""
-        deep = PICTURES.get(self.format, (None, False))[1]
-        if kind == "pha" and deep:
-            return matte.pha_float
+        """What a writer gets of a matte: as a photograph's; of a video alpha always in 8 bits."""
+        photo, seconds = capture.photo, capture.item.time
         if kind == "com" and self.target is None and self.format in VIDEO:
-            return np.dstack([matte.fgr, matte.pha])  # not black outside, which a lossy video would smear into edges
-        if kind == "com" and self.target is None and deep:
-            return np.dstack([np.float32(matte.com[..., :3]) / 255, matte.pha_float])
-        return picture_of(kind, matte, capture, self.target, capture.item.time)
+            fgr = self._picture("fgr", matte, capture)  # not black outside, which a video would smear into edges
+            return np.dstack([fgr, in_type(matte.pha, fgr.dtype)])
+        wide = photo is not None and not photo.profile and photo.pixels.dtype != np.uint8 and kind in ("fgr", "com")
+        if self.format in STILLS or wide:
+            as_still = self.format if self.format in STILLS else "png16"
+            return picture_in(as_still, kind, matte, capture, self.target, seconds)
+        return picture_of(kind, matte, capture, self.target, seconds)
 
 
 class ClipJob:
@@ -174,7 +188,7 @@ class ClipJob:
         self.paths = output_paths(output.folder, clip.path, output.types, self.format)
         refuse_to_overwrite([clip.path, bgr, output.target], self.paths.values())
         if output.skip_existing and self.format in VIDEO:
-            self.paths = {kind: path for kind, path in self.paths.items() if not path.exists()}
+            self.paths = {kind: path for kind, path in self.paths.items() if not self._whole(path)}
             if not self.paths:
                 self.tell(Note("nothing_missing"))
 
@@ -187,8 +201,9 @@ class ClipJob:
         """
         bgr = self._background()
         sink = ClipSink(self.clip, self.paths, self.format, self.target, self.tell)
-        resume = self.output.skip_existing and self.format in PICTURES
-        source = ClipSource(self.clip, bgr, self.correction, sink.has if resume else lambda frame: False)
+        resume = self.output.skip_existing and self.format in STILLS
+        done = sink.has if resume else lambda frame: False
+        source = ClipSource(self.clip, bgr, self.correction, done, sink.deep)
         failed, start = [], time.perf_counter()
         try:
             failed, times = matte_all(matting, source, sink, self.tell, tick)
@@ -199,6 +214,19 @@ class ClipJob:
         if failed:
             self.tell(Note("frames_failed", count=len(failed)))
         return 1 if failed else 0
+
+    def _whole(self, path):
+        """Whether an earlier run has written a video to its end; tells if it was stopped before."""
+        if not path.exists():
+            return False
+        try:
+            lengths = [float(clip.expected / clip.rate) for clip in (open_clip(path), self.clip) if clip.expected]
+        except PictureError:
+            return False
+        short = len(lengths) == 2 and lengths[0] < lengths[1] - SHORT
+        if short:
+            self.tell(Note("begun_anew", file=path, seconds=lengths[0], whole=lengths[1]))
+        return not short
 
     def _report(self, source, sink, seconds):
         size = {"width": self.clip.width, "height": self.clip.height}
@@ -220,19 +248,17 @@ class ClipJob:
             self.tell(Note("background_found" if unsure is None else "background_estimated", seconds=seconds))
         else:
             still = not (Path(self.bgr).is_dir() or is_clip(self.bgr))
-            bgr = read_rgb(self.bgr) if still else empty_scene(open_clip(self.bgr, None, silent, *self.bgr_time))
+            bgr = read_frame(self.bgr).rgb if still else empty_scene(open_clip(self.bgr, None, silent, *self.bgr_time))
             bgr, notes = match_size(np.empty((clip.height, clip.width, 3), np.uint8), bgr, clip.path, self.bgr)
             self._check(bgr)
         for note in notes:
             self.tell(note)
         if self.output.save_bgr:
             names = output_paths(self.output.folder, clip.path, ("bgr", "unsure"), "png")
-            paths = [path.with_name(f"{path.name}.png") for path in names.values()]
-            refuse_to_overwrite([clip.path, self.bgr, self.output.target], paths)
-            for path, picture in zip(paths, (bgr, unsure)):
+            for path, picture in zip(names.values(), (bgr, unsure)):
                 if picture is not None:
-                    write_picture(path, picture)
-                    self.tell(Note("written", path=path))
+                    write_picture(path.with_name(f"{path.name}.png"), picture)
+                    self.tell(Note("written", path=f"{path}.png"))
         return bgr
 
     def _check(self, bgr):

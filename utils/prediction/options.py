@@ -8,14 +8,15 @@ from dataset.picture import limit_megapixels
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.picture.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
+from utils.picture.write import STILLS
 from utils.prediction.flags import SETTINGS, add_network_flags, refine_from
 from utils.prediction.outputs import OUTPUT_TYPES, Output
 from utils.prediction.pairs import find_clips
-from utils.prediction.stills import STILLS, check_still
+from utils.prediction.stills import check_still
 from utils.system.errors import UsageError
 from utils.system.original import add_without_effect, names_of
-from utils.video.reader import is_clip
-from utils.video.writer import FORMATS
+from utils.video.reader import frames_in, is_clip, numbered
+from utils.video.writer import FORMATS, VIDEO
 
 DEBUG = "With the variable MATTING_DEBUG set, an error is printed with its traceback."
 
@@ -25,8 +26,9 @@ def parse(argv, description):
 
     Returns:
         argparse's Namespace; src and bgr have their defaults filled in, frame_rate is a Fraction; with `output`,
-        utils.prediction.outputs.Output; `correction`, utils.background.match.Correction; and `clips`, a list of videos
-        and folders of frames, empty where --src names pictures.
+        utils.prediction.outputs.Output; `correction`, utils.background.match.Correction; `clips`, a list of videos
+        and folders of frames, empty where --src names pictures; and `numbered`, whether the names of its pictures
+        alone say that a folder is a clip.
 
     Raises:
         UsageError. SystemExit: argparse's.
@@ -83,11 +85,14 @@ def parse(argv, description):
     refine_from(args)  # an error is to be raised before anything is read
     if args.target_bgr and "com" not in args.output_types:
         raise UsageError("--target-bgr is what com is put before: add com to --output-types")
-    args.clips = clips_of(args.src, args.bgr)
-    kind, others = ("videos", of_videos) if not args.clips else ("pictures", of_pictures)
-    for action in others:
-        if getattr(args, action.dest) != action.default:
-            raise UsageError(f"{action.option_strings[0]} is for {kind}, and --src names none")
+    given = [[x for x in actions if getattr(args, x.dest) != x.default] for actions in (of_pictures, of_videos)]
+    args.clips = clips_of(args.src, args.bgr, given[1] or args.output_format in VIDEO)
+    args.numbered = not args.clips and not given[0] and numbered_frames(args.src, args.bgr)
+    if args.numbered:
+        args.clips = [Path(args.src)]
+    kind, wrong = ("pictures", given[0]) if args.clips else ("videos", given[1])
+    if wrong:
+        raise UsageError(f"{wrong[0].option_strings[0]} is for {kind}, and --src names none")
     if args.video_resize and (min(args.video_resize) < 4 or any(path.is_dir() for path in args.clips)):
         raise UsageError("--video-resize gives the frames of a video file a size of W x H pixels, at least 4 x 4")
     args.frame_rate = frame_rate(args.frame_rate)
@@ -104,9 +109,7 @@ def parse(argv, description):
         args.save_bgr,
         args.crop,
     )
-    if args.clips and args.output_format not in (None, *FORMATS):
-        raise UsageError(f"--output-format {args.output_format} is for pictures; for clips: {', '.join(FORMATS)}")
-    if not args.clips:
+    if not args.clips or args.output_format in STILLS:
         check_still(args.output)
     if args.max_megapixels:
         limit_megapixels(args.max_megapixels)
@@ -117,10 +120,10 @@ def add_picture_flags(parser):
     """Add the flags that say what is written; returns argparse's actions for those that only pictures have."""
     parser.add_argument(
         "--output-format",
-        choices=tuple(dict.fromkeys((*FORMATS, *STILLS))),
+        choices=FORMATS,
         type=lambda text: {"video": "mp4", "image_sequences": "png"}.get(text, text),  # the original's names
-        help="of clips mp4 H.264, mov ProRes 4444 and webm VP9 with alpha, or png, png16, tiff (default mp4, png for a "
-        "folder); of pictures png, png16, tiff, tiff16, exr, webp, jpg (default png)",
+        help="of clips mp4 H.264, mov ProRes 4444 and webm VP9 with alpha; of pictures, and of each frame of a clip, "
+        "png, png16, tiff, tiff16, exr, webp, jpg (default mp4 for a video, else png)",
     )
     add = parser.add_argument_group("pictures").add_argument
     return [
@@ -133,7 +136,9 @@ def add_picture_flags(parser):
 def add_video_flags(parser):
     """Add the flags that only clips need; returns argparse's actions for them."""
     group = parser.add_argument_group(
-        "videos", "--src clip.mp4, a folder of clips, or one of frames with --bgr auto or a video"
+        "videos",
+        "--src clip.mp4, a folder of clips, or one of frames: with --bgr auto or a video, with one of these "
+        "flags or a video as --output-format, or numbered without gaps as shot.0001.exr is",
     )
     add = group.add_argument
     return [
@@ -181,8 +186,11 @@ def frame_rate(text):
     return rate
 
 
-def clips_of(src, bgr):
-    """What --src names: a video, a folder's videos, or a folder of frames; [] for pictures with a background each."""
+def clips_of(src, bgr, wanted=False):
+    """What --src names: a video, a folder's videos, or a folder of frames; [] for pictures with a background each.
+
+    With `wanted`, a folder of pictures is one of frames, whatever its background is.
+    """
     if src is None:
         return []
     if str(src).isdigit():
@@ -194,4 +202,9 @@ def clips_of(src, bgr):
         if frames:
             raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
         return []
-    return find_clips(src) or ([Path(src)] if frames else [])
+    return find_clips(src) or ([Path(src)] if frames or wanted else [])
+
+
+def numbered_frames(src, bgr):
+    """Whether the names in a folder with one background for all tell that its pictures are the frames of a clip."""
+    return src is not None and Path(src).is_dir() and not Path(bgr).is_dir() and numbered(frames_in(src))

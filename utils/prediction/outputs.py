@@ -20,7 +20,7 @@ class Output:
         folder: where they go.
         types: of OUTPUT_TYPES.
         format: of utils.video.writer.FORMATS for clips, None: mp4 for a video, png for a folder of frames; of
-            utils.prediction.stills.STILLS for photographs, None: png.
+            utils.picture.write.STILLS for photographs, None: png.
         target: what `com` is put before, see utils.prediction.target.open_target; None: it is a cut-out, RGBA.
         skip_existing: leave out what exists.
         save_bgr: also write a clip's background, and where an estimated one is unsure.

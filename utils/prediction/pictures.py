@@ -8,10 +8,10 @@ from pathlib import Path
 from dataset.picture import find_pictures, read_photo, read_rgb
 from utils.background.checks import doubts, match_size
 from utils.background.match import AUTOMATIC, match_background
-from utils.picture.write import write_picture
+from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture
 from utils.prediction.pairs import find_pairs, passed_over
-from utils.prediction.stills import STILLS, around_subject, picture_in, with_transparency
+from utils.prediction.stills import around_subject, picture_in, with_transparency
 from utils.system.errors import UsageError, user_message
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent
@@ -136,7 +136,7 @@ class PictureSink:
         targets: dict of Pair -> (dict of type -> path).
         target: what `com` is put before, see utils.prediction.target; None: `com` is a cut-out, RGBA.
         tell: function of a Note.
-        output_format: of utils.prediction.stills.STILLS.
+        output_format: of utils.picture.write.STILLS.
         crop: pixels kept around the subject; None keeps all.
     """
 

@@ -6,19 +6,10 @@ from dataset.colour import in_type
 from utils.engine.matte import Matte
 from utils.picture.blend import blend
 from utils.picture.levels import to_uint8
-from utils.picture.write import require
+from utils.picture.write import STILLS, require
 from utils.prediction.outputs import picture_of
 from utils.system.errors import UsageError
 
-STILLS = {  # --output-format: suffix and type of what is written
-    "png": (".png", np.uint8),
-    "png16": (".png", np.uint16),
-    "tiff": (".tif", np.uint8),
-    "tiff16": (".tif", np.uint16),
-    "exr": (".exr", np.float32),
-    "webp": (".webp", np.uint8),
-    "jpg": (".jpg", np.uint8),
-}
 SEEN = 3  # levels of alpha from which something counts as the subject when it is cropped
 
 
@@ -34,7 +25,7 @@ def check_still(output):
         require("OpenEXR" if output.format == "exr" else "tifffile")
 
 
-def picture_in(output_format, kind, matte, capture, target=None):
+def picture_in(output_format, kind, matte, capture, target=None, seconds=0):
     """The picture of an output type as `write_picture` takes it for a format.
 
     Colours of `fgr` and `com` are those of the photograph's file, its profile and bits; alpha has more than 8 bits
@@ -45,12 +36,12 @@ def picture_in(output_format, kind, matte, capture, target=None):
         kind: of utils.prediction.outputs.OUTPUT_TYPES.
         matte: utils.engine.matte.Matte.
         capture: utils.prediction.loop.Capture of a photograph.
-        target: what "com" is put before, opened; None: "com" is a cut-out.
+        target, seconds: what "com" is put before, opened, and which picture of it; None: "com" is a cut-out.
     """
     photo, dtype = capture.photo, STILLS[output_format][1]
     if kind in ("fgr", "com") and (dtype != np.uint8 or photo.pixels is not photo.rgb):
-        return _coloured(kind, matte, photo, dtype, target)
-    picture = picture_of(kind, matte, capture, target)
+        return _coloured(kind, matte, photo, dtype, target and target.frame(seconds, *matte.pha.shape))
+    picture = picture_of(kind, matte, capture, target, seconds)
     if dtype == np.uint8:
         return picture
     if picture.ndim == 3:
@@ -58,7 +49,7 @@ def picture_in(output_format, kind, matte, capture, target=None):
     return _share(matte.pha_float if kind == "pha" else np.float32(picture) / 255, dtype)
 
 
-def _coloured(kind, matte, photo, dtype, target):
+def _coloured(kind, matte, photo, dtype, behind):
     if dtype == np.float32 and photo.profile:  # linear light has sRGB's primaries
         paint, fgr = (lambda picture: in_type(picture, dtype)), in_type(matte.fgr, dtype)
     else:
@@ -68,8 +59,8 @@ def _coloured(kind, matte, photo, dtype, target):
         )
     if kind == "fgr":
         return fgr
-    if target is not None:
-        behind = paint(target.frame(0, *matte.pha.shape))
+    if behind is not None:
+        behind = paint(behind)
         if dtype == np.uint8:
             return blend(fgr, matte.pha, behind)
         alpha = matte.pha_float[..., None]

@@ -10,9 +10,7 @@ from model.matting import BACKBONES
 from model.refiner import MODES
 from utils.system.cpu import cores
 from utils.system.errors import UsageError
-from utils.system.files import refuse_to_overwrite
 from utils.training.people import PEOPLE
-from utils.training.state import BEST, LAST
 
 
 @dataclass(frozen=True)
@@ -238,8 +236,6 @@ def complete(args):
     for holds, message in checks:
         if not holds:
             raise UsageError(message)
-    folder = args.checkpoint_dir / args.model_name
-    refuse_to_overwrite([args.pretrain], [folder / LAST, folder / BEST], "another --model-name")
     args.rates = part_rates(args.learning_rate, args.model_type, args.recipe)
     return args
 

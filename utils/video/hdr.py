@@ -6,21 +6,24 @@ at 1,000 cd/m2), BT.2020 and SMPTE EG 432 (primaries), BT.709 seen through BT.18
 """
 
 import functools
+import tempfile
+from fractions import Fraction
+from pathlib import Path
 
-import cv2
 import numpy as np
 
 PQ, HLG = 16, 18  # FFmpeg's numbers of the transfer functions
 BT2020, P3 = 9, 12  # and of the primaries
 WHITE, PEAK = 203.0, 1000.0  # cd/m2: SDR's white, and the screen that HLG's system gamma is for
 KNEE = 0.9  # of SDR white: brighter light is rolled off
-STRIP = 32  # rows
-STEPS = 4096  # of the table of SDR levels
+WHITE_OF_GBRP16 = 65283  # that FFmpeg makes of YUV's white
+GAMMA = 2.4  # of BT.1886
+STEPS = 65  # of each colour in the table: light between them is nearly linear, which encoded colours are not
 TO_BT709 = {  # linear light, rows R, G, B
     BT2020: [[1.660491, -0.587641, -0.072850], [-0.124550, 1.132900, -0.008349], [-0.018151, -0.100579, 1.118730]],
     P3: [[1.224940, -0.224940, 0.0], [-0.042057, 1.042057, 0.0], [-0.019638, -0.078636, 1.098274]],
 }
-LUMINANCE = np.float32([[0.2627, 0.6780, 0.0593]])  # of BT.2020
+LUMINANCE = np.array([0.2627, 0.6780, 0.0593])  # of BT.2020
 
 
 def hlg_to_scene(signal):
@@ -36,45 +39,61 @@ def pq_to_light(signal):
     return (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)
 
 
-@functools.cache
-def _decoding(curve):
-    """Light of every 16-bit signal in units of WHITE; scene light of 0..1 for HLG."""
-    signal = np.linspace(0, 1, 1 << 16)
-    return np.float32(hlg_to_scene(signal) if curve == HLG else pq_to_light(signal) * (10_000 / WHITE))
-
-
-@functools.cache
-def _encoding():
-    """SDR levels of light, 0..1 in STEPS of equal square roots, as dark tones need finer steps."""
-    light = np.linspace(0, 1, STEPS) ** 2
-    return np.rint(light ** (1 / 2.4) * 255).astype(np.uint8)
-
-
-def to_sdr(rgb, curve, primaries):
-    """Tone-map a picture.
+def to_light(rgb, curve, primaries):
+    """Tone-map colours.
 
     Args:
-        rgb: uint16 (H, W, 3), the non-linear signal, full range.
+        rgb: float (..., 3), the non-linear signal, 0..1.
         curve: PQ or HLG. primaries: BT2020, P3, or any other number for BT.709's.
 
     Returns:
-        uint8 (H, W, 3), BT.709.
+        float (..., 3), light, 1.0 = SDR's white, of BT.709's primaries; negative where these cannot show a colour.
     """
-    strips = range(0, rgb.shape[0], STRIP)  # so that all steps of a strip stay in the processor's cache
-    return np.concatenate([_strip_to_sdr(rgb[top : top + STRIP], curve, primaries) for top in strips])
-
-
-def _strip_to_sdr(rgb, curve, primaries):
-    light = _decoding(curve)[rgb]
     if curve == HLG:  # the screen's gamma acts on luminance, and keeps the hue
-        luminance = cv2.transform(light, LUMINANCE)
-        light *= (cv2.pow(np.maximum(luminance, 1e-6), 0.2) * (PEAK / WHITE))[..., None]
+        light = hlg_to_scene(rgb)
+        light = light * (light @ LUMINANCE)[..., None] ** 0.2 * (PEAK / WHITE)
+    else:
+        light = pq_to_light(rgb) * (10_000 / WHITE)
     if primaries in TO_BT709:
-        light = cv2.transform(light, np.float32(TO_BT709[primaries]))
-    brightest = light.max(axis=2)
-    over = brightest > KNEE
-    if over.any():  # all three channels by one factor: a coloured lamp keeps its colour
-        rolled = KNEE + (1 - KNEE) * (1 - np.exp((KNEE - brightest[over]) / (1 - KNEE)))
-        light[over] *= (rolled / brightest[over])[:, None]
-    np.clip(light, 0, 1, out=light)
-    return _encoding()[np.rint(cv2.sqrt(light) * (STEPS - 1)).astype(np.uint16)]
+        light = light @ np.transpose(TO_BT709[primaries])
+    brightest = np.maximum(light.max(axis=-1, keepdims=True), KNEE)
+    rolled = KNEE + (1 - KNEE) * (1 - np.exp((KNEE - brightest) / (1 - KNEE)))
+    # All three channels by one factor: a coloured lamp keeps its colour.
+    return light * (rolled / brightest)
+
+
+@functools.cache
+def _table(curve, primaries):
+    """`to_light` as the text of a .cube file, as Adobe has defined it: red runs fastest."""
+    steps = np.linspace(0, 1, STEPS)
+    colours = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1)[..., ::-1]
+    light = to_light(colours * (65535 / WHITE_OF_GBRP16), curve, primaries)
+    return f"LUT_3D_SIZE {STEPS}\n" + "%.6f %.6f %.6f\n" * STEPS**3 % tuple(light.ravel().tolist())
+
+
+class ToneMap:
+    """Tone-maps decoded frames by a table of `to_light`, between whose colours FFmpeg's lut3d interpolates."""
+
+    def __init__(self, curve, primaries):
+        self.curve, self.primaries, self._graph, self._size = curve, primaries, None, None
+
+    def __call__(self, frame):
+        """The frame, av.VideoFrame of gbrp16le, in BT.709."""
+        if self._size != (frame.width, frame.height):
+            self._size = frame.width, frame.height
+            self._graph = self._build(*self._size)
+        self._graph.push(frame)
+        return self._graph.pull()
+
+    def _build(self, width, height):
+        from av.filter import Graph
+
+        graph = Graph()
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "table.cube"
+            file.write_text(_table(self.curve, self.primaries))
+            source = graph.add_buffer(width=width, height=height, format="gbrp16le", time_base=Fraction(1, 1000))
+            encoded = graph.add("lutrgb", **dict.fromkeys("rgb", f"gammaval({1 / GAMMA})"))
+            graph.link_nodes(source, graph.add("lut3d", file=str(file)), encoded, graph.add("buffersink"))
+            graph.configure()
+        return graph

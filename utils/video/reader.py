@@ -11,23 +11,28 @@ PyAV reads whatever FFmpeg reads.
 
 import itertools
 import math
+import re
 import struct
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import Callable, NamedTuple, Optional
 
 import numpy as np
 
 from dataset.errors import install
-from dataset.picture import PictureError, find_pictures, read_rgb
+from dataset.picture import Photo, PictureError, find_pictures, read_photo
 from utils.picture.resize import fit
 from utils.system.errors import UsageError
 from utils.system.notes import Note, once, silent
-from utils.video.hdr import HLG, PQ, to_sdr
+from utils.video.hdr import HLG, PQ, WHITE_OF_GBRP16, ToneMap
 
 CLIP_SUFFIXES = tuple(
     ".mp4 .mov .m4v .mkv .webm .avi .mts .m2ts .ts .mpg .mpeg .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf .vob .y4m .gif "
     ".h264 .264 .hevc .h265".split()
 )
+DPX = ".dpx"  # read here, frame by frame
+SEQUENCE = 12  # pictures, at least, whose names alone tell that they are a clip's frames
 INSTALL = install("video")
 FRAME_RATE = Fraction(30)  # of a folder of pictures, and where a file states none
 HD_HEIGHT = 720  # from here on, a file that does not name its colours means BT.709, as players take it
@@ -38,7 +43,7 @@ SMALL, GROWTH = 1 << 22, 4  # pixels that a frame may always have, and times its
 TOLERATED = 1.5  # frames that a file may end before the time that its header states
 
 
-class Frame:
+class Frame(NamedTuple):
     """One picture of a clip.
 
     Attributes:
@@ -46,12 +51,15 @@ class Frame:
         time: Fraction, seconds from the clip's beginning.
         name: of the picture's file without suffix, in a folder; else None.
         rgb: function that decodes the picture: uint8 (H, W, 3), RGB, upright.
+        photo: function of a bool that decodes it to a dataset.picture.Photo, with all the bits that the clip has if
+            the bool is True; None where there are no others than those of `rgb`.
     """
 
-    __slots__ = ("number", "time", "name", "rgb")
-
-    def __init__(self, number, time, name, rgb):
-        self.number, self.time, self.name, self.rgb = number, time, name, rgb
+    number: int
+    time: Fraction
+    name: Optional[str]
+    rgb: Callable
+    photo: Optional[Callable] = None
 
 
 def import_av():
@@ -105,7 +113,7 @@ class FolderClip:
     def __init__(self, path, frame_rate=None, start=None, end=None):
         self.path, self.rate, self.span = path, Fraction(frame_rate or FRAME_RATE), check_span(path, start, end)
         self.time_base, self.sample_aspect = 1 / self.rate, Fraction(1)
-        self.pictures = sorted(find_pictures(path), key=_natural)
+        self.pictures = frames_in(path)
         if not self.pictures:
             raise PictureError(f"{path} holds no pictures: give a folder of PNG or JPEG files")
         first, last = (None if at is None else math.ceil(at * self.rate) for at in self.span)
@@ -113,7 +121,7 @@ class FolderClip:
         if not self.pictures:
             raise _empty_span(path, self.span)
         self.expected = len(self.pictures)
-        self.height, self.width = read_rgb(self.pictures[0]).shape[:2]
+        self.height, self.width = read_frame(self.pictures[0]).pixels.shape[:2]
 
     def part(self, start, end):
         """The clip between two times of its own, seconds; see open_clip."""
@@ -122,14 +130,48 @@ class FolderClip:
     def __iter__(self):
         for number, picture in enumerate(self.pictures):
             name = picture.relative_to(self.path).with_suffix("").as_posix()
-            yield Frame(number, number * self.time_base, name, lambda picture=picture: self._read(picture))
+            read = partial(self._read, picture)
+            yield Frame(number, number * self.time_base, name, lambda read=read: read().rgb, read)
 
-    def _read(self, picture):
-        rgb = read_rgb(picture)
-        if rgb.shape[:2] != (self.height, self.width):
-            sizes = f"{rgb.shape[1]}x{rgb.shape[0]}, the first picture {self.width}x{self.height}"
+    def _read(self, picture, deep=True):
+        photo = read_frame(picture)
+        height, width = photo.pixels.shape[:2]
+        if (height, width) != (self.height, self.width):
+            sizes = f"{width}x{height}, the first picture {self.width}x{self.height}"
             raise PictureError(f"{picture} is {sizes}: the frames of a clip have one size")
-        return rgb
+        return photo
+
+
+def frames_in(folder):
+    """The pictures in a folder, those of DPX included, in the order of the numbers in their names: list of Path."""
+    found = [*find_pictures(folder), *(path for path in Path(folder).rglob("[!.]*") if path.suffix.lower() == DPX)]
+    return sorted(
+        found,
+        key=lambda path: [int(x) if x.isascii() and x.isdecimal() else x for x in re.split("([0-9]+)", str(path))],
+    )
+
+
+def numbered(paths):
+    """Whether files are numbered as the frames of a clip are, as shot.0001.exr, shot.0002.exr and so on.
+
+    That is: SEQUENCE or more of one name, whose numbers have equally many digits, three at least, and no gaps; or DPX.
+    Cameras number photographs by the rule DCF, as in IMG_0001.JPG: such names are none of a clip.
+    """
+    if paths and all(path.suffix.lower() == DPX for path in paths):
+        return True
+    found = [re.fullmatch(r"(.*?)([0-9]{3,})", path.stem) for path in paths]
+    if len(paths) < SEQUENCE or None in found or re.fullmatch("[A-Z0-9_]{4}[0-9]{4}", paths[0].stem):
+        return False
+    names = {(path.parent, path.suffix, match[1], len(match[2])) for path, match in zip(paths, found)}
+    values = [int(match[2]) for match in found]
+    return len(names) == 1 and values == list(range(values[0], values[0] + len(paths)))
+
+
+def read_frame(path):
+    """A picture that is a frame or a plate, as dataset.picture.Photo; of DPX, the numbers as they are."""
+    if Path(path).suffix.lower() == DPX:
+        return next(iter(FileClip(path))).photo(True)
+    return read_photo(path)
 
 
 class FileClip:
@@ -146,7 +188,7 @@ class FileClip:
             seconds = stream.duration * self.time_base if stream.duration else None
             if seconds is None and container.duration:
                 seconds = Fraction(container.duration, 1_000_000)
-            self._hdr = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
+            colours = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
             first = next(self._decode(container, stream), None)
         if first is None:
             raise PictureError(f"{path} holds no frame that can be decoded: copy or download it again")
@@ -160,8 +202,8 @@ class FileClip:
         self.height, self.width = (width, height) if self._turn[0] % 2 else (height, width)
         if self._turn[0] % 2:
             self.sample_aspect = 1 / self.sample_aspect
-        self.hdr = self._hdr[0] in (HLG, PQ)
-        if self.hdr:
+        self._tone_map = ToneMap(*colours) if colours[0] in (HLG, PQ) else None
+        if self._tone_map:
             self.tell(Note("hdr"))
         if self.interlaced:
             self.tell(Note("interlaced"))
@@ -189,7 +231,8 @@ class FileClip:
                     return
                 if time >= start:
                     count += 1
-                    yield Frame(count - 1, time - start, None, lambda decoded=decoded: self._rgb(decoded))
+                    read = partial(self._photo, decoded)
+                    yield Frame(count - 1, time - start, None, lambda read=read: read(False).rgb, read)
         end = 0 if last is None else last * self.time_base + 1 / self.rate
         if self.stated and end < self.stated - TOLERATED / float(self.rate):
             self.tell(Note("cut_off", frames=count, seconds=float(end), stated=float(self.stated)))
@@ -234,32 +277,35 @@ class FileClip:
         if damaged:
             self.tell(Note("damaged", places=damaged))
 
-    def _rgb(self, decoded):
+    def _photo(self, decoded, deep):
         matrix = int(decoded.colorspace)
         if matrix in UNTAGGED:
             matrix = BT709 if decoded.height >= HD_HEIGHT else BT601
         matrix = matrix if matrix in MATRICES else BT601
-        if self.hdr:
-            rgb = to_sdr(convert(decoded, "rgb48le", matrix).to_ndarray(), *self._hdr)
-        else:
-            rgb = convert(decoded, "rgb24", matrix).to_ndarray()
+        wide = deep and max(component.bits for component in decoded.format.components) > 8
+        if self._tone_map:
+            decoded = self._tone_map(convert(decoded, "gbrp16le", matrix))
+        if not wide or self._tone_map or decoded.format.is_rgb:
+            rgb = convert(decoded, "rgb48le" if wide else "rgb24", matrix).to_ndarray()
+        else:  # FFmpeg's way from halved colours to rgb48 is wrong, by a third of the range
+            rgb = convert(decoded, "gbrp16le", matrix).to_ndarray() * np.float32(65535 / WHITE_OF_GBRP16)
+            rgb = np.rint(rgb).clip(0, 65535).astype(np.uint16)
         quarters, mirrored = self._turn
         rgb = np.rot90(rgb, quarters)
         rgb = np.ascontiguousarray(rgb[:, ::-1] if mirrored else rgb)
         if rgb.shape[:2] != (self.height, self.width):  # some streams change their size on the way
             rgb = fit(rgb, (self.height, self.width))
-        return rgb
+        return Photo(rgb)
 
 
 def deinterlaced(frames, stream):
-    """Whole frames, at the source's rate, of interlaced ones: FFmpeg's bwdif, or yadif where it lacks that.
+    """Whole frames, at the source's rate, of interlaced ones, by FFmpeg's bwdif.
 
     Frames that are not interlaced pass unchanged; the order of the fields is each frame's own.
     """
     av = import_av()
-    name = next(name for name in ("bwdif", "yadif") if name in av.filter.filters_available)
     graph = av.filter.Graph()
-    graph.link_nodes(graph.add_buffer(template=stream), graph.add(name, "mode=0:deint=1"), graph.add("buffersink"))
+    graph.link_nodes(graph.add_buffer(template=stream), graph.add("bwdif", "mode=0:deint=1"), graph.add("buffersink"))
     graph.configure()
     for frame in itertools.chain(frames, [None]):  # None: the end, which gives back what the filter still holds
         graph.push(frame)
@@ -307,7 +353,7 @@ def convert(frame, pixel_format, matrix):
         matrix: FFmpeg's number of the colours' matrix, BT709 or BT601 or another.
     """
     other = BT601 if matrix == BT709 else BT709  # of the RGB side, where it means nothing: PyAV skips equal ones
-    source, target = (matrix, other) if pixel_format.startswith("rgb") else (other, matrix)
+    source, target = (matrix, other) if pixel_format.startswith(("rgb", "gbr")) else (other, matrix)
     options = {"format": pixel_format, "src_colorspace": source, "dst_colorspace": target, "interpolation": EXACT}
     try:
         return frame.reformat(threads=1, **options)
@@ -345,17 +391,3 @@ def nearest_rate(rate):
         if abs(float(candidate) - rate) < 0.005:
             return candidate
     return Fraction(rate).limit_denominator(1001)
-
-
-def _natural(path):
-    """Sorting key that reads numbers in names as numbers."""
-    parts, digits = [], ""
-    for character in str(path) + "\0":
-        if character.isdigit() and character.isascii():
-            digits += character
-            continue
-        if digits:
-            parts.append((0, int(digits), ""))
-            digits = ""
-        parts.append((1, 0, character))
-    return parts

@@ -6,12 +6,10 @@ A video takes its name only when it is complete; its time stamps are those given
 from contextlib import contextmanager
 from fractions import Fraction
 
-import cv2
 import numpy as np
 
-from utils.picture.levels import to_uint8
 from utils.picture.resize import padded
-from utils.picture.write import write_picture
+from utils.picture.write import STILLS, write_picture
 from utils.system.errors import UsageError
 from utils.system.files import atomic_path, write_text
 from utils.system.notes import Note
@@ -29,15 +27,14 @@ VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
         {"crf": "12", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "auto-alt-ref": "0"},
     ),
 }
-PICTURES = {"png": (".png", False), "png16": (".png", True), "tiff": (".tif", True)}
-FORMATS = (*VIDEO, *PICTURES)
+FORMATS = (*VIDEO, *STILLS)
 BT709, LIMITED = 1, 1  # FFmpeg's numbers
 TIMES, TIMES_HEAD = "timestamps.txt", "# timestamp format v2"
 
 
 def check_format(output_format):
     """Raise UsageError if what this machine has installed cannot write a format, one of FORMATS."""
-    if output_format in PICTURES:
+    if output_format in STILLS:
         return
     av = import_av()
     encoder = VIDEO[output_format][0]
@@ -62,15 +59,16 @@ def open_writer(path, output_format, clip, channels, sound=False):
         sound: whether the video gets the clip's sound, too.
 
     Yields:
-        writer with `write(picture, frame)`, picture uint8 (H, W), (H, W, 3) or (H, W, 4), not premultiplied, or (H, W)
-        floats of 0..1; and frame what the clip gave (its time and name count). `writer.notes`: list of Notes.
+        writer with `write(picture, frame, like=None)`: picture uint8 (H, W), (H, W, 3) or (H, W, 4), not premultiplied,
+        for mov also uint16, for a sequence what write_picture takes; frame what the clip gave (its time and name
+        count); like, for a sequence, as in write_picture. `writer.notes`: list of Notes.
 
     Raises:
         UsageError: the format cannot hold it or needs something installed. OSError: it cannot be written.
     """
     check_format(output_format)
-    if output_format in PICTURES:
-        writer = PictureWriter(path, *PICTURES[output_format])
+    if output_format in STILLS:
+        writer = PictureWriter(path, STILLS[output_format][0])
         yield writer
         writer.finish()
         return
@@ -94,8 +92,8 @@ class PictureWriter:
     of times accounts for are deleted at the end, so that the folder holds one clip; nothing else is.
     """
 
-    def __init__(self, folder, suffix, wide):
-        self.folder, self.suffix, self.wide = folder, suffix, wide
+    def __init__(self, folder, suffix):
+        self.folder, self.suffix = folder, suffix
         self.notes, self.times = [], {}
 
     def has(self, frame):
@@ -108,19 +106,9 @@ class PictureWriter:
     def path(self, frame):
         return self.folder / f"{frame.name or format(frame.number, '06d')}{self.suffix}"
 
-    def write(self, picture, frame):
-        path = self.path(frame)
+    def write(self, picture, frame, like=None):
         self._note(frame)
-        if not self.wide:
-            write_picture(path, to_8_bits(picture))
-            return
-        picture = to_16_bits(picture)
-        if picture.ndim == 2:
-            write_picture(path, picture)
-            return
-        order = cv2.COLOR_RGB2BGR if picture.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-        with atomic_path(path) as temporary:  # Pillow has no 16-bit colours
-            temporary.write_bytes(cv2.imencode(self.suffix, cv2.cvtColor(picture, order))[1])
+        write_picture(self.path(frame), picture, like)
 
     def finish(self):
         if not self.times:
@@ -176,8 +164,7 @@ class VideoWriter:
             self.close()
             raise
 
-    def write(self, picture, frame):
-        picture = to_8_bits(picture)
+    def write(self, picture, frame, like=None):
         if self.size is None:
             self.size = even_size(picture) if self.even else picture.shape[:2]
             self.stream.height, self.stream.width = self.size
@@ -213,15 +200,17 @@ def even_size(picture):
 
 
 def video_frame(picture, pixel_format):
-    """A picture, uint8 (H, W), (H, W, 3) or (H, W, 4), as a frame for an encoder: BT.709, limited range."""
+    """A picture, uint8 (H, W), (H, W, 3) or (H, W, 4), or colours of uint16, for an encoder: BT.709, limited range."""
     av = import_av()
     height, width = picture.shape[:2]
     wide = pixel_format.endswith("10le")
     if picture.ndim == 3:
-        source = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24" if picture.shape[2] == 3 else "rgba")
+        name = ("rgb24", "rgba") if picture.dtype == np.uint8 else ("rgb48le", "rgba64le")
+        source = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), name[picture.shape[2] - 3])
         frame = convert(source, pixel_format, BT709)
         if picture.shape[2] == 4 and wide:  # by ourselves, since FFmpeg's conversion is one level off in places
-            plane(frame, 3)[:] = (np.arange(256) * 1023 / 255 + 0.5).astype(np.uint16)[picture[..., 3]]
+            levels = picture[..., 3] >> (8 * (picture.itemsize - 1))
+            plane(frame, 3)[:] = (np.arange(256) * 1023 / 255 + 0.5).astype(np.uint16)[levels]
         return frame
     # Brightness alone: no colour conversion, whose rounding differs from version to version.
     frame = av.VideoFrame(width, height, pixel_format)
@@ -237,15 +226,3 @@ def plane(frame, index):
     part = frame.planes[index]
     dtype = np.dtype("<u2") if frame.format.name.endswith("le") else np.dtype(np.uint8)
     return np.frombuffer(part, dtype).reshape(part.height, -1)[:, : part.width]
-
-
-def to_8_bits(picture):
-    """uint8 of a picture that may be float, 0..1."""
-    return picture if picture.dtype == np.uint8 else to_uint8(picture)
-
-
-def to_16_bits(picture):
-    """uint16 of a picture that is uint8 or float, 0..1."""
-    if picture.dtype == np.uint8:
-        return picture.astype(np.uint16) * 257
-    return np.rint(np.clip(picture, 0, 1) * 65535).astype(np.uint16)
