@@ -22,7 +22,7 @@ from utils.prediction.pictures import output_paths, plan
 from utils.system.command_line import UsageError, command_line
 from utils.system.errors import user_message
 from utils.system.files import atomic_path, real_path, write_json, write_text
-from utils.weights.load import WeightsError, load_weights, read_state, save_weights
+from utils.weights.load import WeightsError, open_weights, read_state, save_weights
 
 LOSSLESS = (".png", ".tif", ".tiff", ".bmp", ".webp")
 stems = names.filter(lambda name: not name.startswith(".") and len(name.encode()) < 200)
@@ -151,7 +151,7 @@ def test_a_checkpoint_of_any_name_is_read_back(folder, name, seed):
     (root / name).write_bytes(b"damaged")
     before = paddle.nn.Linear(2, 3)
     with pytest.raises(WeightsError) as error:
-        load_weights(before, root / name)
+        open_weights(root / name).load(before)
     assert "\n" not in user_message(error.value)
 
 

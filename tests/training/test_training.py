@@ -224,7 +224,7 @@ def test_pretrained_weights_are_taken_where_they_fit(root, tmp_path):
     encoder = {name: value + 1 for name, value in state.items() if name.startswith("backbone.")}
     encoder["backbone.features.0.0.weight"] = np.zeros((32, 3, 3, 3), np.float32)  # for three channels: does not fit
     paddle.save(encoder, str(tmp_path / "encoder.pdparams"))
-    message = load_pretrained(model, str(tmp_path / "encoder.pdparams"), None)
+    message = load_pretrained(model, str(tmp_path / "encoder.pdparams"), tmp_path)
     assert f"{len(encoder) - 1} of {len(state)} tensors" in message
     for name, value in model.state_dict().items():
         added = name in encoder and name != "backbone.features.0.0.weight"

@@ -9,14 +9,12 @@ from paddle import nn
 
 from model import MattingBase, MattingRefine
 from utils.system.errors import UsageError
-from utils.training.loss import base_loss, refine_loss
+from utils.training.loss import original_loss
 from utils.training.state import BEST
-from utils.weights.load import load_matching
+from utils.weights.load import open_weights
+from utils.weights.names import model_shapes
 
-OUTPUTS = {
-    "base": ("pha", "fgr", "err", "hid"),
-    "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm"),
-}
+OUTPUTS = {"base": ("pha", "fgr", "err"), "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm")}
 
 
 class NonFiniteLoss(UsageError):
@@ -39,27 +37,23 @@ def build_network(args):
 
 
 def load_pretrained(model, pretrain, checkpoint_dir):
-    """Load weights where names and shapes agree.
+    """Load weights where names and shapes agree; returns a sentence on what was loaded.
 
-    Args:
-        model: MattingBase or MattingRefine.
-        pretrain: weight file, or name of an earlier training below `checkpoint_dir`; None for neither.
+    pretrain: weight file, or name of an earlier training below `checkpoint_dir`; None for neither.
 
-    Returns:
-        sentence on what was loaded.
-
-    Raises WeightsError as load_matching, UsageError if there is neither.
+    Raises WeightsError if nothing fits, the model is then unchanged; UsageError if there is neither.
     """
     if not pretrain:
         return "weights: random initialisation"
-    path = Path(pretrain)
+    path, earlier = Path(pretrain), checkpoint_dir / pretrain / BEST
     if not path.is_file():
-        earlier = checkpoint_dir / pretrain / BEST
         if not earlier.is_file():
             raise UsageError(f"--pretrain {pretrain}: there is neither a file {path} nor a training {earlier}")
         path = earlier
-    matched, total = load_matching(model, path)
-    return f"weights: {matched} of {total} tensors from {path}"
+    shapes = model_shapes(model)
+    matched = open_weights(path).matching(shapes)
+    model.set_state_dict({**model.state_dict(), **matched})
+    return f"weights: {len(matched)} of {len(shapes)} tensors from {path}"
 
 
 def build_optimizer(model, rates, clip_grad_norm=0.0, weight_decay=0.0):
@@ -115,21 +109,16 @@ def forward_loss(network, kind, pictures, use_laplacian=True):
     Returns:
         dict of named terms with `total`, dict of named outputs.
     """
-    src, bgr, true_pha, true_fgr = pictures
+    src, bgr, *truth = pictures
     out = dict(zip(OUTPUTS[kind], network(src, bgr)))
-    if kind == "base":
-        terms = base_loss(out["pha"], out["fgr"], out["err"], true_pha, true_fgr, use_laplacian)
-    else:
-        coarse = out["pha_sm"], out["fgr_sm"], out["err_sm"]
-        terms = refine_loss(out["pha"], out["fgr"], *coarse, true_pha, true_fgr, use_laplacian)
-    return terms, out
+    return original_loss(out, *truth, use_laplacian), out
 
 
 def update(terms, optimizer, scaler, step):
     """One step of the optimizer; returns the terms as floats. Raises NonFiniteLoss before anything is changed."""
     values = {name: float(term) for name, term in terms.items()}
-    if not all(np.isfinite(value) for value in values.values()):
-        broken = ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value))
+    broken = ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value))
+    if broken:
         raise NonFiniteLoss(
             f"step {step}: the loss is not finite ({broken}): lower --learning-rate, set --clip-grad-norm, or use "
             "--amp off; --resume goes on from the last checkpoint"

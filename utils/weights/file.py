@@ -18,17 +18,11 @@ DAMAGE = (  # what reading broken data may raise
     *(ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError, EOFError, RuntimeError),
     *(struct.error, pickle.UnpicklingError, zipfile.BadZipFile),
 )
-KINDS = (  # place and bytes -> what the file is
-    (0, b"\x89PNG", "a PNG picture"),
-    (0, b"\xff\xd8\xff", "a JPEG picture"),
-    (0, b"\x89HDF", "an HDF5 file"),
-    (0, b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (0, b"Rar!", "a RAR archive: unpack it first"),
-    (0, b"7z\xbc\xaf", "a 7z archive: unpack it first"),
-    (0, b"version https://git-lfs", "a Git LFS pointer, not the file itself: run git lfs pull"),
-    (0, b"%PDF", "a PDF document"),
-    (257, b"ustar", "a tar archive"),
-)
+KINDS = {  # how a file begins -> what it is
+    b"\x89HDF": "an HDF5 file",
+    b"\x1f\x8b": "a gzip archive: unpack it first",
+    b"version https://git-lfs": "a Git LFS pointer, not the file itself: run git lfs pull",
+}
 
 
 def read_tensors(path: str | os.PathLike) -> object:
@@ -50,8 +44,6 @@ def read_tensors(path: str | os.PathLike) -> object:
             return _read_pickles(data)
     except Refused as refusal:
         raise WeightsError(f"{path} {one_line(refusal)}") from None
-    except PermissionError:
-        raise WeightsError(f"{path} may not be read: change its permissions") from None
     except DAMAGE as error:
         reason = one_line(error)[:100]
         raise WeightsError(f"{path} is cut off or damaged ({reason}): copy or download it again") from None
@@ -65,26 +57,20 @@ def check_file(path: str | os.PathLike) -> None:
         raise WeightsError(f"{path} does not exist: check the name of the weights")
     if not path.is_file():
         raise WeightsError(f"{path} is not a file: give a .pth or .pdparams file")
+    if not os.access(path, os.R_OK):
+        raise WeightsError(f"{path} may not be read: change its permissions")
     size = path.stat().st_size
     if size == 0:
         raise WeightsError(f"{path} is empty (0 bytes): copy or download it again")
     if size > MAX_BYTES:
-        raise WeightsError(
-            f"{path} has {size >> 20} MiB, more than weights of this network can have: give another file"
-        )
+        raise WeightsError(f"{path} has {size >> 20} MiB, more than weights of this network: give another file")
 
 
 def _kind(data):
-    for place, letters, kind in KINDS:
-        if data.startswith(letters, place):
-            return kind
-    head = data[:2048]
-    if any(mark in head.lower() for mark in (b"<!doctype html", b"<html")):
+    head = data[:2048].lower()
+    if b"<!doctype html" in head or b"<html" in head:
         return "a web page (the download gave a page instead of the file)"
-    if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data):
-        return "a safetensors file"
-    text = b"\0" not in head and head[:-4].decode("utf-8", "replace").count("\ufffd") == 0
-    return "a text file" if text else "another kind of file"
+    return next((kind for start, kind in KINDS.items() if data.startswith(start)), "another kind of file")
 
 
 def _read_zip(data):
@@ -138,6 +124,6 @@ def _read_pickles(data):
     check(all(type(key) is str for key in keys) and storages.keys() == set(keys), "storages of other names")
     for key in keys:
         count = int.from_bytes(file.read(8), "big" if big_endian else "little", signed=True)
-        check(count == len(loader.storages[key].values), f"storage {key} has another size than its tensors")
+        check(count == len(loader.storages[key]), f"storage {key} has another size than its tensors")
         check(file.readinto(storages[key]) == len(storages[key]), "fewer bytes than its tensors need")
     return finish(result, 4 * len(data))

@@ -47,8 +47,7 @@ def read_state(path: str | os.PathLike) -> dict[str, np.ndarray]:
         WeightsError: the file is missing, damaged, of another kind or without tensors, or a shipped file whose
             SHA-256 is not the recorded one.
     """
-    path = Path(path)
-    _verify_shipped(path)
+    _verify_shipped(Path(path))
     value = read_tensors(path)
     for key in NESTED:
         if isinstance(value, dict) and isinstance(value.get(key), dict):
@@ -67,13 +66,9 @@ def weights_digest(path: str | os.PathLike) -> str:
     Raises:
         WeightsError: the file is missing, not to be read, or a shipped file whose SHA-256 is not the recorded one.
     """
-    path = Path(path)
     check_file(path)
-    try:
-        digest = sha256_file(path)
-    except PermissionError:
-        raise WeightsError(f"{path} may not be read: change its permissions") from None
-    _verify_shipped(path, digest)
+    digest = sha256_file(path)
+    _verify_shipped(Path(path), digest)
     return digest
 
 
@@ -93,7 +88,7 @@ class Weights:
         self.counters = len(state) - len(self.state)
 
     def network(self, backbone: str | None = None, model_type: str = "refine", **options: object) -> MattingBase:
-        """The network that `build` loads the tensors into, with random numbers; arguments as of `build`."""
+        """The network that the tensors are of, with random numbers; arguments and UsageError as of `build`."""
         backbone = backbone or self.backbone or "mobilenetv2"
         kernel = self.state.get("refiner.conv1.weight", np.empty(3)).shape[-1:]
         try:
@@ -111,22 +106,17 @@ class Weights:
             model_type: "refine", or "base" for the coarse network alone, of either kind of file.
             options: arguments of MattingRefine; the refiner's kernel size follows from the file.
 
-        Returns:
-            MattingRefine or MattingBase.
-
         Raises:
             WeightsError: as `load`.
             UsageError: an option is out of range.
         """
         model = self.network(backbone, model_type, **options)
-        weights = self if model_type == "refine" else self.without_refiner()
-        weights.load(model)
+        state = self.state
+        if model_type == "base":
+            state = {name: x for name, x in state.items() if not name.startswith("refiner.")}
+        Weights(self.path, state).load(model)
         model.eval()
         return model
-
-    def without_refiner(self) -> Weights:
-        """The coarse network's share: Weights of MattingBase."""
-        return Weights(self.path, {name: x for name, x in self.state.items() if not name.startswith("refiner.")})
 
     def load(self, model: paddle.nn.Layer) -> None:
         """Load all into a model, strictly: every tensor of the model, no other, all of the right shape.
@@ -141,10 +131,7 @@ class Weights:
         model.set_state_dict(self.state)
 
     def matching(self, shapes: Mapping[str, tuple]) -> dict[str, np.ndarray]:
-        """The tensors whose name and shape a model has.
-
-        Args:
-            shapes: dict of name -> tuple, the model's.
+        """The tensors whose name and shape a model has; shapes is its dict of name -> tuple.
 
         Raises:
             WeightsError: there is none, or they are of another backbone, or their numbers are wrong as in `load`.
@@ -159,57 +146,15 @@ class Weights:
 
 
 def open_weights(path: str | os.PathLike) -> Weights:
-    """Read a weight file and tell what it is of: `open_weights(path).build()` is the network, ready for use.
-
-    Returns:
-        Weights.
-
-    Raises:
-        WeightsError: as `read_state`.
-    """
+    """Read a weight file and tell what it is of: `open_weights(path).build()` is the network. Errors of `read_state`"""
     return Weights(path, read_state(path))
 
 
-def load_weights(model: paddle.nn.Layer, path: str | os.PathLike) -> None:
-    """Load a file into a model, strictly.
-
-    Args:
-        model: MattingBase or MattingRefine.
-        path: .pth or .pdparams file, see read_state.
-
-    Raises:
-        WeightsError: as `read_state` and `Weights.load`; the model is then unchanged.
-    """
-    open_weights(path).load(model)
-
-
-def load_matching(model: paddle.nn.Layer, path: str | os.PathLike) -> tuple[int, int]:
-    """Copy the tensors whose name and shape agree; the model keeps its own for the rest.
-
-    Args:
-        model: MattingBase or MattingRefine.
-        path: .pth or .pdparams file, see read_state; of DeepLabV3, too.
-
-    Returns:
-        (matched, total): number of the model's tensors that were copied, and that it has.
-
-    Raises:
-        WeightsError: as `read_state` and `Weights.matching`; the model is then unchanged.
-    """
-    shapes = model_shapes(model)
-    matched = open_weights(path).matching(shapes)
-    model.set_state_dict({**model.state_dict(), **matched})
-    return len(matched), len(shapes)
-
-
 def save_weights(model_or_state: paddle.nn.Layer | Mapping, path: str | os.PathLike, dtype: str = "float32") -> None:
-    """Save a state dict as a file that plain paddle.load reads; written whole or not at all.
+    """Save a model, or a dict of name -> array or tensor, as a .pdparams file that plain paddle.load reads.
 
-    Args:
-        model_or_state: a model, or a dict of name -> array or tensor.
-        path: .pdparams file to write.
-        dtype: "float32", or "float16" for half the size: then kernels are float16, while vectors (biases,
-            BatchNorm), which are small but span many orders of magnitude, stay float32.
+    dtype is "float32", or "float16" for half the size: then kernels are float16, while vectors (biases, BatchNorm),
+    which are small but span many orders of magnitude, stay float32. The file is written whole or not at all.
 
     Raises:
         ValueError: another dtype, or a number too large for float16; nothing is written.

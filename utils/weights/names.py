@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -32,16 +33,11 @@ def deeplab_to_official(state: State) -> dict[str, np.ndarray]:
 
     The rest keeps its name, and so matches nothing, as in the original's load_pretrained_deeplabv3_state_dict.
     """
-    prefixes = (
-        ("classifier.classifier.0.", "aspp."),
-        ("backbone.low_level_features.", "backbone.features."),
-        ("backbone.high_level_features.", "backbone.features."),
-    )
+    starts = {r"^classifier\.classifier\.0\.": "aspp.", r"^backbone\.(low|high)_level_features\.": "backbone.features."}
     renamed = {}
     for name, array in state.items():
-        for old, new in prefixes:
-            if name.startswith(old):
-                name = new + name[len(old) :]
+        for old, new in starts.items():
+            name = re.sub(old, new, name)
         renamed[name] = array
     return renamed
 
@@ -62,14 +58,11 @@ def compare_state(state: State, shapes: Shapes) -> str | None:
     other = other_backbone(state, shapes)
     if other:
         return other
-    if missing and not (unexpected or misshapen) and all(name.startswith("refiner.") for name in missing):
-        return "holds base weights without the refiner (MattingBase): give weights of MattingRefine"
-    if unexpected and not (missing or misshapen) and all(name.startswith("refiner.") for name in unexpected):
-        return "holds MattingRefine weights, but the model is MattingBase: give base weights"
-    if not (missing or unexpected) and all(name.startswith("refiner.") for name in misshapen):
-        name = misshapen[0]
-        theirs, ours = state[name].shape[-1], shapes[name][-1]
-        return f"holds a refiner of kernel size {theirs}, but the model has {ours}: set refine_kernel_size={theirs}"
+    if all(name.startswith("refiner.") for name in (*missing, *unexpected, *misshapen)):
+        if not (unexpected or misshapen):
+            return "holds base weights without the refiner (MattingBase): give weights of MattingRefine"
+        if not (missing or misshapen):
+            return "holds MattingRefine weights, but the model is MattingBase: give base weights"
     parts = []
     if missing:
         parts.append(f"lacks {len(missing)} tensors ({listed(missing)})")
@@ -114,10 +107,8 @@ def wrong_numbers(state: State) -> str | None:
 
 def differences(state: State, shapes: Shapes) -> tuple[list[str], list[str], list[str]]:
     """Lists of names: (missing in the state, unexpected there, of another shape there). Arguments of compare_state."""
-    missing = [name for name in shapes if name not in state]
-    unexpected = [name for name in state if name not in shapes]
     misshapen = [name for name in shapes if name in state and tuple(state[name].shape) != tuple(shapes[name])]
-    return missing, unexpected, misshapen
+    return [name for name in shapes if name not in state], [name for name in state if name not in shapes], misshapen
 
 
 def model_shapes(model: paddle.nn.Layer) -> dict[str, tuple]:

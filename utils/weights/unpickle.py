@@ -19,10 +19,9 @@ MAX_BYTES = 2 << 30  # the largest published checkpoint (resnet101 with an optim
 MAX_OBJECTS = 200_000  # instructions, and values of the result; the same checkpoint has about 50,000
 MAX_DEPTH = 20  # of dicts in dicts
 DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
-BRAIN = np.dtype([("bfloat16", "u2")])  # NumPy has no such type; widened at the end, when all bytes are there
 _TYPES = "Half f2 Float f4 Double f8 Char i1 Short i2 Int i4 Long i8 Byte u1 Bool b1".split()
 STORAGES = {f"{name}Storage": np.dtype(code) for name, code in zip(_TYPES[::2], _TYPES[1::2])}  # names are torch's
-STORAGES["BFloat16Storage"] = BRAIN
+STORAGES["BFloat16Storage"] = np.dtype([("bfloat16", "u2")])  # widened at the end, when all bytes are there
 
 
 class Refused(Exception):
@@ -61,15 +60,11 @@ class _Type:
         self.dtype = self.dtype.newbyteorder(">" if state[1] == ">" else "=")
 
 
-class _Storage:
-    """A block of numbers that tensors are views of. Never a tensor itself: reckoning its bytes needs unit strides."""
-
-    def __init__(self, kind, values):
-        self.kind, self.values = kind, values
-
-
 class _Array:
-    """A tensor, or a numpy.ndarray: made empty, and then given (version, shape, type, is_fortran, bytes)."""
+    """A tensor, or a numpy.ndarray: made empty, and then given (version, shape, type, is_fortran, bytes).
+
+    Never a storage, which is a plain array: another tensor's place in it is reckoned with unit strides.
+    """
 
     def __init__(self, values=None):
         self.values = values
@@ -79,19 +74,15 @@ class _Array:
         self.values = np.frombuffer(data, kind.dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _from_buffer(data, kind, shape, order):
-    return _Array(np.frombuffer(data, kind.dtype).reshape(shape, order="F" if order == "F" else "C"))
-
-
 def _rebuild_tensor(storage, offset, size, stride, *_):
-    check(type(storage) is _Storage and len(size) == len(stride) and len(size) <= 8, "a tensor without storage")
+    check(type(storage) is np.ndarray and len(size) == len(stride) and len(size) <= 8, "a tensor without storage")
     numbers = (offset, *size, *stride)
     check(all(type(n) is int and n >= 0 for n in numbers), "a tensor's size is no sensible number")
-    values, count = storage.values, math.prod(size)
+    count = math.prod(size)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))
-    check(count <= len(values) and (not count or last < len(values)), "a tensor reaches beyond its storage")
-    steps = [step * values.itemsize for step in stride]
-    return _Array(np.lib.stride_tricks.as_strided(values[offset:], size, steps, writeable=False))
+    check(count <= len(storage) and (not count or last < len(storage)), "a tensor reaches beyond its storage")
+    steps = [step * storage.itemsize for step in stride]
+    return _Array(np.lib.stride_tricks.as_strided(storage[offset:], size, steps, writeable=False))
 
 
 def _encode(text, encoding):
@@ -112,10 +103,9 @@ KNOWN = {  # all that a file may name, and what stands here for it
     ("numpy", "ndarray"): None,  # an argument of _reconstruct
     ("numpy", "dtype"): _Type,
 }
-for _core in ("numpy.core", "numpy._core"):
-    KNOWN[_core + ".multiarray", "_reconstruct"] = lambda *_: _Array()
-    KNOWN[_core + ".multiarray", "scalar"] = lambda kind, data=b"": np.frombuffer(data, kind.dtype, 1)[0].item()
-    KNOWN[_core + ".numeric", "_frombuffer"] = _from_buffer
+for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
+    KNOWN[_core, "_reconstruct"] = lambda *_: _Array()
+    KNOWN[_core, "scalar"] = lambda kind, data=b"": np.frombuffer(data, kind.dtype, 1)[0].item()
 
 
 class Unpickler(pickle._Unpickler):
@@ -140,7 +130,7 @@ class Unpickler(pickle._Unpickler):
         self.append = self.stack.append
         self.work = 4 * size  # a crafted file could have one long text converted a million times
         self.fetch, self.big_endian = fetch, big_endian
-        self.storages: dict[str, _Storage] = {}
+        self.storages: dict[str, np.ndarray] = {}
 
     def load(self):
         for _ in range(MAX_OBJECTS):  # one byte of a file can make an object of 64
@@ -168,17 +158,14 @@ class Unpickler(pickle._Unpickler):
         _, kind, key, _, count, *view = identity
         check(type(key) is type(kind) is str and kind in STORAGES and view in ([], [None]), "a storage of unknown form")
         check(type(count) is int and 0 <= count <= MAX_BYTES, "a storage's size is no sensible number")
+        dtype = STORAGES[kind].newbyteorder(">" if self.big_endian else "<")
         if key not in self.storages:
-            dtype = STORAGES[kind].newbyteorder(">" if self.big_endian else "<")
             data = self.fetch(key, count * dtype.itemsize)
             check(len(data) >= count * dtype.itemsize, "fewer bytes than its tensors need")
-            self.storages[key] = _Storage(kind, np.ndarray(count, dtype, data))
+            self.storages[key] = np.ndarray(count, dtype, data)
         storage = self.storages[key]
-        check(storage.kind == kind and len(storage.values) == count, "a storage of two types")
+        check(storage.dtype == dtype and len(storage) == count, "a storage of two types")
         return storage
-
-    def load_bytearray8(self):  # Python's makes room for the size that is stated before it reads
-        self.append(bytearray(self.read(int.from_bytes(self.read(8), "little"))))
 
     def load_reduce(self):
         arguments, function = self.stack.pop(), self.stack.pop()
@@ -199,7 +186,6 @@ INSTRUCTIONS = {
     **{bytes([code]): pickle._Unpickler.dispatch[code] for code in _PLAIN},
     pickle.FRAME: lambda self: self.read(8),  # a hint for reading ahead
     pickle.EMPTY_DICT: lambda self: self.append(_Names()),
-    pickle.BYTEARRAY8: Unpickler.load_bytearray8,
     pickle.REDUCE: Unpickler.load_reduce,
     pickle.BUILD: Unpickler.load_build,
 }
