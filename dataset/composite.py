@@ -6,6 +6,7 @@ samples of the batch seed alike.
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -32,51 +33,42 @@ ATTEMPTS = 20  # sound pictures to look for in place of a damaged one
 
 @dataclass(frozen=True)
 class Recipe:
-    """Sizes that differ between the stages: crops have sides lowest..canvas-1, rounded down to `multiple`."""
+    """Sizes that differ between recipes: crops have sides lowest..canvas-1, rounded down to `multiple`."""
 
     canvas: int
     lowest: int
     multiple: int
-    scale: tuple  # of the foreground relative to covering the canvas
+    scale: tuple = None  # of the foreground relative to covering the canvas
     background_scale: tuple = (1.0, 2.0)
 
 
 RECIPES = {
     "base": Recipe(canvas=512, lowest=256, multiple=1, scale=(0.4, 1.0)),
     "refine": Recipe(canvas=2048, lowest=1024, multiple=4, scale=(0.3, 1.0)),
+    "people": Recipe(canvas=545, lowest=352, multiple=4),  # places its people itself, see dataset.people
 }
 
 
-@dataclass(frozen=True)
-class BatchDraw:
-    """What all samples of a batch have in common."""
+def frame_size(rng, recipe):
+    """(height, width) of a batch of a Recipe."""
+    return tuple(int(n) // recipe.multiple * recipe.multiple for n in rng.integers(recipe.lowest, recipe.canvas, 2))
 
-    size: tuple  # height, width
-    shadow_strength: float
-    shadow_linear: np.ndarray
-    shadow_shift: np.ndarray
-    shadow_blur: int
-    noise_sigma: tuple  # of src, of bgr
-    jitter_order: int
-    move_linear: np.ndarray
-    move_shift: np.ndarray
 
-    @classmethod
-    def draw(cls, rng, recipe):
-        """Draw what a batch of a Recipe has in common from a generator."""
-        size = tuple(int(n) // recipe.multiple * recipe.multiple for n in rng.integers(recipe.lowest, recipe.canvas, 2))
-        width_height = np.array(size[::-1])
-        return cls(
-            size=size,
-            shadow_strength=SHADOW_STRENGTH * rng.random(),
-            shadow_linear=affine(*np.deg2rad(rng.uniform(-5, 5, 2)), rng.uniform(0.5, 1.5)),
-            shadow_shift=rng.uniform(-0.2, 0.2, 2) * width_height,
-            shadow_blur=int(rng.integers(20, 40)),
-            noise_sigma=tuple(NOISE_SIGMA * rng.random(2)),
-            jitter_order=int(rng.integers(2)),
-            move_linear=affine(np.deg2rad(rng.uniform(-1, 1)), 0.0, 1.0),
-            move_shift=rng.uniform(-0.01, 0.01, 2) * width_height,
-        )
+def draw_batch(rng, recipe):
+    """Draw what all samples of a batch of a Recipe have in common."""
+    size = frame_size(rng, recipe)
+    width_height = np.array(size[::-1])
+    return SimpleNamespace(
+        size=size,
+        shadow_strength=SHADOW_STRENGTH * rng.random(),
+        shadow_linear=affine(*np.deg2rad(rng.uniform(-5, 5, 2)), rng.uniform(0.5, 1.5)),
+        shadow_shift=rng.uniform(-0.2, 0.2, 2) * width_height,
+        shadow_blur=int(rng.integers(20, 40)),
+        noise_sigma=NOISE_SIGMA * rng.random(2),  # of src, of bgr
+        jitter_order=int(rng.integers(2)),
+        move_linear=affine(np.deg2rad(rng.uniform(-1, 1)), 0.0, 1.0),
+        move_shift=rng.uniform(-0.01, 0.01, 2) * width_height,
+    )
 
 
 class CompositeDataset(Dataset):
@@ -103,16 +95,18 @@ class CompositeDataset(Dataset):
         return len(self.foregrounds)
 
     def __getitem__(self, index):
-        epoch, step, i = index
-        batch = BatchDraw.draw(np.random.default_rng([self.seed, epoch, step]), self.recipe)
-        rng = np.random.default_rng([self.seed, epoch, step, i])
+        of_batch, rng = (np.random.default_rng([self.seed, *index[:length]]) for length in (2, 3))
         skipped = []
+        src, bgr, pha, fgr = self._compose(of_batch, rng, index[2], skipped)
+        return src, bgr, pha[..., None], fgr, skipped
+
+    def _compose(self, of_batch, rng, i, skipped):
+        batch = draw_batch(of_batch, self.recipe)
         fgr, pha = read_sound(self.foregrounds, i, rng, skipped)
         back = read_sound(self.backgrounds, rng.integers(len(self.backgrounds)), rng, skipped)
         fgr, pha = crop_foreground(rng, fgr, pha, batch.size, self.recipe)
-        back = crop_background(rng, back, batch.size, self.recipe)
-        src, bgr = composite(rng, fgr, pha, back, batch)
-        return src, bgr, pha[..., None], fgr, skipped
+        src, bgr = composite(rng, fgr, pha, crop_background(rng, back, batch.size, self.recipe), batch)
+        return src, bgr, pha, fgr
 
 
 def read_sound(dataset, index, rng, skipped):
@@ -152,7 +146,7 @@ def composite(rng, fgr, pha, back, batch):
     Args:
         fgr, back: uint8 (h, w, 3).
         pha: uint8 (h, w).
-        batch: BatchDraw.
+        batch: as of `draw_batch`.
 
     Returns:
         src, bgr: uint8 (h, w, 3).

@@ -47,16 +47,8 @@ SOURCES = {
         "the 85 RGBA pictures themselves, or fgr and pha with equal file names",
         splits=("valid",),
     ),
-    "private": Source(
-        ("private",),
-        "make it from your own pictures with tools/make_private_data.py",
-        PAIRS,
-    ),
-    "people": Source(
-        ("people",),
-        "put your own cut-outs there",
-        PAIRS,
-    ),
+    "private": Source(("private",), "make it from your own pictures with tools/make_private_data.py", PAIRS),
+    "people": Source(("people",), "put your own cut-outs there", PAIRS),
     "backgrounds": Source(
         ("backgrounds", "background"),
         f"collect photographs without people, several thousand if possible; a small valid set is on {AUTHORS_PAGE}",
@@ -80,15 +72,13 @@ def data_folder(data_root, name, split):
     source = SOURCES[name]
     if split not in source.splits:
         raise DataError(f"{name} has no {split} part, only {' and '.join(source.splits)}")
-    folder = subfolder(data_root, source.folders) if data_root.is_dir() else None
-    if folder and len(source.splits) > 1:
+    folder, part = subfolder(data_root, source.folders), split if len(source.splits) > 1 else ""
+    if folder and part:
         folder = subfolder(folder, SPLIT_FOLDERS[split])
     if folder is None:
-        wanted = data_root / source.folders[0] / (split if len(source.splits) > 1 else "")
-        layout = source.layout.format(split=split)
         raise MissingData(
-            f"data set {name} not found: {wanted} does not exist. To get it, {source.where}. "
-            f"Lay it out in {data_root / source.folders[0]} as {layout}"
+            f"data set {name} not found: {data_root / source.folders[0] / part} does not exist. To get it, "
+            f"{source.where}. Lay it out in {data_root / source.folders[0]} as {source.layout.format(split=split)}"
         )
     return folder
 

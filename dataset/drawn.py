@@ -8,6 +8,7 @@ the same generator gives the same picture. Where floats are worked on, colours a
 import cv2
 import numpy as np
 
+HAIR = (0.07, 0.06, 0.06), (0.25, 0.15, 0.09), (0.55, 0.38, 0.2), (0.5, 0.48, 0.46)
 OVERSAMPLING = 3  # shapes are drawn this many times larger; alpha is the covered share of each block
 
 
@@ -16,7 +17,6 @@ def noisy(picture, rng, sigma):
     return np.clip(np.rint(picture + sigma * rng.standard_normal(picture.shape)), 0, 255).astype(np.uint8)
 
 
-# ------------------------------------------------------------------------------------------------------------ figures
 def figure(rng, height, width):
     """A person-like figure: fgr (height, width, 3) and pha (height, width), uint8; fgr is continued outside of pha."""
     canvas = Canvas(rng, height * OVERSAMPLING, width * OVERSAMPLING)
@@ -83,9 +83,7 @@ def draw_figure(rng, canvas):
     skin = np.array([0.93, 0.74, 0.62]) * rng.uniform(0.38, 1.0) + rng.normal(0, 0.015, 3)
     skin_texture = plain(rng, shape, skin, 0.05)
     shirt, trousers = cloth(rng, shape), cloth(rng, shape)
-    hair_colour = np.array([[0.07, 0.06, 0.06], [0.25, 0.15, 0.09], [0.55, 0.38, 0.2], [0.5, 0.48, 0.46]])[
-        rng.integers(4)
-    ]
+    hair_colour = np.array(HAIR[rng.integers(4)])
     hair_colour = (hair_colour * rng.uniform(0.7, 1.3, 3)).clip(0.02, 1)
     hair_texture = plain(rng, shape, hair_colour, 0.25, grid=40)
     long_hair, volume = rng.random() < 0.5, rng.uniform(1.1, 1.45)
@@ -141,7 +139,6 @@ def strands(rng, canvas, colour, starts, count, length):
         canvas.strand(curve, int(rng.choice([1, 1, 1, 2, 3])), shade)
 
 
-# ----------------------------------------------------------------------------------------------------------- textures
 def field(rng, height, width, grid, low, high):
     """Smooth random field (height, width, 1) within about low..high, from a grid of `grid` random values a side."""
     coarse = rng.uniform(low, high, (grid + 1, grid + 1)).astype(np.float32)
@@ -162,10 +159,11 @@ def cloth(rng, shape):
     y, x = np.mgrid[:height, :width].astype(np.float32) + 30 * field(rng, height, width, 4, -0.5, 0.5)[..., 0]
     period = rng.uniform(6, 30)
     kind = rng.integers(5)
+    waves = np.sin(x * 2 * np.pi / period), np.sin(y * 2 * np.pi / period)
     if kind == 1:
-        pattern = np.sin(y * 2 * np.pi / period) > 0.3
+        pattern = waves[1] > 0.3
     elif kind == 2:
-        pattern = 0.5 * (np.sin(x * 2 * np.pi / period) > 0) + 0.5 * (np.sin(y * 2 * np.pi / period) > 0)
+        pattern = 0.5 * (waves[0] > 0) + 0.5 * (waves[1] > 0)
     elif kind == 3:
         pattern = field(rng, height, width, 60, 0, 1)[..., 0] > 0.6
     else:
@@ -181,7 +179,6 @@ def muted(rng, low=0.05, high=0.95):
     return (colour.mean() + (colour - colour.mean()) * rng.beta(1.2, 2)).astype(np.float32)
 
 
-# --------------------------------------------------------------------------------------------------------- geometry
 def rotate(vector, angle):
     """A vector (x, y), turned by radians from x towards y."""
     c, s = np.cos(angle), np.sin(angle)
@@ -214,7 +211,6 @@ def limb(joints, start, end):
     return smooth(np.concatenate([head, joints + normal, tail, (joints - normal)[::-1]]))
 
 
-# -------------------------------------------------------------------------------------------------------- backgrounds
 def background(rng, height, width):
     """A room, a landscape or lights at night, as a camera would see it: (height, width, 3) uint8."""
     scene = (room, landscape, lights)[rng.choice(3, p=[0.5, 0.3, 0.2])](rng, height, width)
@@ -278,10 +274,8 @@ def landscape(rng, height, width):
         if rng.random() < 0.4:
             tops = np.repeat(rng.uniform(-0.25, 0.05, width // 12 + 1), 12)[:width] * height
         else:
-            tops = sum(
-                np.sin(np.linspace(0, rng.uniform(2, 6) * 2**i, width) + rng.uniform(0, 6)) / 2**i for i in range(6)
-            )
-            tops = tops * height * 0.04
+            waves = (np.linspace(0, rng.uniform(2, 6) * 2**i, width) + rng.uniform(0, 6) for i in range(6))
+            tops = sum(np.sin(wave) / 2**i for i, wave in enumerate(waves)) * height * 0.04
         colour = rng.uniform([0.1, 0.15, 0.05], [0.4, 0.4, 0.3]) * (1.3 - 0.2 * layer)
         leaves = surface(rng, height, width, colour) * field(rng, height, width, max(height // 3, 2), 0.6, 1.4)
         scene = np.where((np.arange(height)[:, None] > base + tops)[..., None], leaves, scene)
@@ -293,9 +287,8 @@ def lights(rng, height, width):
     scene = surface(rng, height, width, rng.uniform(0.03, 0.25, 3)) * field(rng, height, width, 4, 0.4, 2)
     for _ in range(rng.integers(20, 90)):
         radius = int(rng.uniform(0.01, 0.06) * height) + 1
-        disc = cv2.blur(
-            cv2.circle(np.zeros((2 * radius + 3,) * 2, np.float32), (radius + 1,) * 2, radius, 1.0, -1), (3, 3)
-        )
+        disc = np.zeros((2 * radius + 3,) * 2, np.float32)
+        disc = cv2.blur(cv2.circle(disc, (radius + 1,) * 2, radius, 1.0, -1), (3, 3))
         x = int(np.clip(rng.uniform(0, width), 0, width - len(disc)))
         y = int(np.clip(rng.normal(0.5, 0.2) * height, 0, height - len(disc)))
         colour = rng.uniform([0.3, 0.2, 0.05], [0.9, 0.7, 0.6]) * rng.uniform(0.3, 0.9)

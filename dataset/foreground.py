@@ -34,17 +34,12 @@ class ForegroundDataset(Dataset):
             present, missing = ("fgr", "pha") if fgr else ("pha", "fgr")
             raise PictureError(f"{self.root} has {present}/ but no {missing}/: both are needed, with equal file names")
         self.videos = OrderedDict()
-        if fgr:
-            names = match(fgr, pha)
-            if names[0][0].suffix.lower() in VIDEO_SUFFIXES:
-                lengths = [min(len(VideoDataset(fgr)), len(VideoDataset(pha))) for fgr, pha in names]
-                self.items = [(*pair, i) for pair, length in zip(names, lengths) for i in range(length)]
-            else:
-                self.items = names
-        else:
-            self.items = [(path,) for path in find_pictures(self.root)]
-            if not self.items:
-                raise PictureError(f"{self.root} is empty: put pictures into {self.root}/fgr and {self.root}/pha")
+        self.items = match(fgr, pha) if fgr else [(path,) for path in find_pictures(self.root)]
+        if not self.items:
+            raise PictureError(f"{self.root} is empty: put pictures into {self.root}/fgr and {self.root}/pha")
+        if fgr and self.items[0][0].suffix.lower() in VIDEO_SUFFIXES:
+            lengths = [min(len(VideoDataset(path)) for path in pair) for pair in self.items]
+            self.items = [(*pair, i) for pair, length in zip(self.items, lengths) for i in range(length)]
 
     def __len__(self):
         return len(self.items)
@@ -83,7 +78,8 @@ class ForegroundDataset(Dataset):
 
 def subfolder(folder, names):
     """The sub-folder that has one of the (lower-case) names in any case, or None."""
-    found = {path.name.lower(): path for path in sorted(Path(folder).iterdir()) if path.is_dir()}
+    paths = sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []
+    found = {path.name.lower(): path for path in paths if path.is_dir()}
     return next((found[name] for name in names if name in found), None)
 
 

@@ -1,6 +1,6 @@
 """Pictures of a folder as a Paddle data set."""
 
-from paddle.io import Dataset
+from paddle.io import Dataset, Subset
 
 from .picture import PictureError, find_pictures, read_rgb
 
@@ -23,3 +23,8 @@ class ImagesDataset(Dataset):
 
     def __getitem__(self, index):
         return read_rgb(self.paths[index])
+
+
+def sampled(dataset, samples):
+    """A data set of at most `samples` items of another, evenly spaced from its first."""
+    return Subset(dataset, range(0, len(dataset), max(len(dataset) // max(samples, 1), 1))[:samples])

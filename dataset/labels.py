@@ -12,8 +12,8 @@ import numpy as np
 
 from .data_path import DataError
 from .errors import PictureError
+from .images import sampled
 from .picture import read_stored
-from .sample import SampleDataset
 
 LOOKED_AT = 8  # files spread over a data set
 SURE = 0.5  # of the files: what so many have is no accident
@@ -23,15 +23,9 @@ KINDS = {
     "ones": (True, "its alpha has the values 0 and 1 of 255: multiply it by 255"),
     "16 bit": (True, "its 16 bits hold values up to 255 of 65535: save it with 8 bits, or multiply it by 257"),
     "trimap": (True, "it is a trimap, not an alpha: give the alpha that was made from it"),
-    "inverted": (
-        False,
-        "its corners are opaque and its middle is not: if that is wrong, invert the alpha",
-    ),
+    "inverted": (False, "its corners are opaque and its middle is not: if that is wrong, invert the alpha"),
     "mask": (False, "it has no soft pixel, edges and hair will be hard: give a matte instead of a mask"),
-    "premultiplied": (
-        False,
-        "the foreground's colours fade with alpha, as if multiplied by it: divide them by alpha / 255",
-    ),
+    "premultiplied": (False, "the foreground's colours fade with alpha, as if multiplied by it: divide by alpha / 255"),
 }
 
 
@@ -66,13 +60,12 @@ def _fades(pha, fgr):
 
 def looked_at(dataset, count: int = LOOKED_AT) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
     """(file of the alpha, pha, fgr) of some items of a ForegroundDataset; those that cannot be read are left out."""
-    few = SampleDataset(dataset, count)
-    for index in range(len(few)):
+    for index in sampled(dataset, count).indices:
         try:
-            fgr, pha = few[index]
+            fgr, pha = dataset[index]
         except PictureError:
             continue
-        yield dataset.alpha_file(index * (len(dataset) // len(few))), pha, fgr
+        yield dataset.alpha_file(index), pha, fgr
 
 
 def check_labels(items: Iterable[tuple[Path, np.ndarray, Optional[np.ndarray]]]) -> list[str]:
@@ -82,21 +75,15 @@ def check_labels(items: Iterable[tuple[Path, np.ndarray, Optional[np.ndarray]]])
     Returns warnings, a sentence each, with the first file, what was found and what to do.
     Raises DataError with such a sentence, if at least half of the files cannot be alphas.
     """
-    found: dict[str, list[Path]] = {}
-    items = list(items)
-    for path, pha, fgr in items:
-        kind = kind_of(pha, fgr, path)
-        if kind:
-            found.setdefault(kind, []).append(path)
+    items = [(path, kind_of(pha, fgr, path)) for path, pha, fgr in items]
     warnings = []
-    for kind, paths in found.items():
-        fatal, words = KINDS[kind]
-        others = f" (likewise {len(paths) - 1} more of {len(items)} files looked at)" if len(paths) > 1 else ""
-        sentence = f"{paths[0]}: {words}{others}"
-        sure = len(paths) >= SURE * len(items)
-        if fatal and sure:
-            raise DataError(sentence)
-        if sure:
+    for kind, (fatal, words) in KINDS.items():
+        paths = [path for path, found in items if found == kind]
+        if paths and len(paths) >= SURE * len(items):
+            others = f" (likewise {len(paths) - 1} more of {len(items)} files looked at)" if len(paths) > 1 else ""
+            sentence = f"{paths[0]}: {words}{others}"
+            if fatal:
+                raise DataError(sentence)
             warnings.append(sentence)
     return warnings
 

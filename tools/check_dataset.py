@@ -16,9 +16,9 @@ prepare()
 import numpy as np
 
 from dataset.data_path import SOURCES, DataError, MissingData, canonical_name, open_backgrounds, open_foregrounds
+from dataset.images import sampled
 from dataset.labels import KINDS, check_labels, kind_of, looked_at
 from dataset.picture import PictureError
-from dataset.sample import SampleDataset
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
 from utils.picture.write import write_picture
@@ -104,7 +104,7 @@ def check(part, pictures):
 
 def draw_sheet(pictures):
     """Some pictures: foreground, alpha, and the foreground before green, under what is odd; or backgrounds alone."""
-    tiles, few = [], SampleDataset(pictures, SHOWN)
+    tiles, few = [], sampled(pictures, SHOWN)
     for i in range(len(few)):
         try:
             item = few[i]

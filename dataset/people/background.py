@@ -67,14 +67,8 @@ def pattern(rng, size):
     canvas = np.zeros((height, width, 4), np.uint8)
     colour = np.clip(rng.integers(0, 256) + rng.normal(0, 18, 3), 0, 255)
     kind, zoom = rng.choice(PATTERNS), FACTOR * math.exp(rng.uniform(-0.7, 0.5))
-    {
-        "lattice": _bars,
-        "slats": _bars,
-        "bricks": _bricks,
-        "branches": _branches,
-        "leaves": _leaves,
-        "writing": _writing,
-    }[kind](rng, canvas, zoom, lambda low=1, high=1: _shade(rng, colour, low, high), kind)
+    draw = {"bricks": _bricks, "branches": _branches, "leaves": _leaves, "writing": _writing}.get(kind, _bars)
+    draw(rng, canvas, zoom, lambda low=1, high=1: _shade(rng, colour, low, high), kind)
     return cv2.resize(canvas, size[::-1], interpolation=cv2.INTER_AREA)
 
 

@@ -1,9 +1,8 @@
 """Samples of the recipe: who stands where before what, photographed twice."""
 
 import numpy as np
-from paddle.io import Dataset
 
-from ..composite import read_sound
+from ..composite import CompositeDataset, frame_size, read_sound
 from .background import make_background
 from .place import Person, place
 from .shots import MARGIN, displaced, exposed, shaded, shoot
@@ -13,31 +12,15 @@ SECOND_CHANCE, EMPTY_CHANCE, DIM_CHANCE = 0.12, 0.03, 0.12
 TRIES, PEOPLE = 4, 6  # places tried for a person, and people, before one is taken as she comes
 
 
-class PeopleDataset(Dataset):
-    """Composites of people with backgrounds, both drawn anew each time.
+class PeopleDataset(CompositeDataset):
+    """Composites of people with backgrounds, both drawn anew each time; arguments and items as of CompositeDataset.
 
-    Args:
-        foregrounds: data set of (fgr, pha), uint8 (H, W, 3) RGB and (H, W).
-        backgrounds: data set of bgr, uint8 (H, W, 3) RGB.
-        sides: (lowest, highest): sides of the frames, lowest..highest-1 pixels, rounded down to multiples of 4.
-        seed: int >= 0.
-
-    Index and items are those of `dataset.composite.CompositeDataset`: (epoch, step, i) -> (src, bgr, pha, fgr,
-    skipped). The same index and seed give the same sample; those of one step have one size.
+    The recipe's sides are multiples of 4, so that the coarse pictures, a quarter to a half of that, have sides of every
+    remainder of the network's stride of 16.
     """
 
-    def __init__(self, foregrounds, backgrounds, sides, seed=0):
-        super().__init__()
-        self.foregrounds, self.backgrounds, self.sides, self.seed = foregrounds, backgrounds, sides, seed
-
-    def __len__(self):
-        return len(self.foregrounds)
-
-    def __getitem__(self, index):
-        epoch, step, i = index
-        size = frame_size(np.random.default_rng([self.seed, epoch, step]), self.sides)
-        rng = np.random.default_rng([self.seed, epoch, step, i])
-        skipped = []
+    def _compose(self, of_batch, rng, i, skipped):
+        size = frame_size(of_batch, self.recipe)
         picture = read_sound(self.backgrounds, rng.integers(len(self.backgrounds)), rng, skipped)
         scene = make_background(rng, picture, (size[0] + 2 * MARGIN, size[1] + 2 * MARGIN))
         back = np.ascontiguousarray(scene[MARGIN : MARGIN + size[0], MARGIN : MARGIN + size[1]])
@@ -55,7 +38,7 @@ class PeopleDataset(Dataset):
         bgr = exposed(rng, displaced(rng, scene, size), dim)
         src, bgr, pha = shoot(rng, src, bgr, pha)
         fgr, pha = (np.rint(np.clip(x, 0, 1) * np.float32(255)).astype(np.uint8) for x in (fgr, pha))
-        return src, bgr, pha[..., None], fgr, skipped
+        return src, bgr, pha, fgr
 
     def _subject(self, rng, i, back, skipped):
         for attempt in range(PEOPLE):
@@ -66,14 +49,6 @@ class PeopleDataset(Dataset):
                     return make_subject(rng, person, matrix, back)
             i = rng.integers(len(self.foregrounds))
         raise AssertionError("a place that need not be sharp is always found")
-
-
-def frame_size(rng, sides):
-    """(height, width) of a step's frames: sides lowest..highest-1, multiples of 4.
-
-    The coarse pictures, a quarter to a half of that, so have sides of every remainder of the network's stride of 16.
-    """
-    return tuple(int(n) // 4 * 4 for n in rng.integers(*sides, 2))
 
 
 def over(fgr, pha, fgr_behind, pha_behind):

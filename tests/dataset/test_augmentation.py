@@ -1,6 +1,7 @@
 """Random crops, colours and composites: equal to the original's chain of transforms, and reproducible."""
 
 import math
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,13 +11,13 @@ from PIL import Image, ImageEnhance, ImageFilter
 from dataset import augmentation
 from dataset.composite import (
     RECIPES,
-    BatchDraw,
     CompositeDataset,
     Recipe,
     collate,
     composite,
     crop_background,
     crop_foreground,
+    draw_batch,
     shadow,
 )
 from dataset.foreground import ForegroundDataset
@@ -166,9 +167,9 @@ def test_noise_is_normal_with_the_wanted_deviation():
 
 # --------------------------------------------------------------------------------------------------------- composites
 def test_sizes_follow_the_recipes():
-    sizes = np.array([BatchDraw.draw(np.random.default_rng(i), RECIPES["refine"]).size for i in range(300)])
+    sizes = np.array([draw_batch(np.random.default_rng(i), RECIPES["refine"]).size for i in range(300)])
     assert sizes.min() >= 1024 and sizes.max() < 2048 and (sizes % 4 == 0).all()
-    sizes = np.array([BatchDraw.draw(np.random.default_rng(i), RECIPES["base"]).size for i in range(300)])
+    sizes = np.array([draw_batch(np.random.default_rng(i), RECIPES["base"]).size for i in range(300)])
     assert 256 <= sizes.min() < 270 and 500 < sizes.max() < 512 and (sizes % 2 == 1).any()
 
 
@@ -177,7 +178,7 @@ def test_src_is_the_composite_where_nothing_disturbs_it(monkeypatch):
         monkeypatch.setattr(f"dataset.composite.{name}", 0)
     rng = np.random.default_rng(0)
     (fgr, pha), back = disc(rng, 64, 64), scene(rng, 64, 64)
-    src, bgr = composite(rng, fgr, pha, back, BatchDraw.draw(rng, SMALL))
+    src, bgr = composite(rng, fgr, pha, back, draw_batch(rng, SMALL))
     alpha = pha[..., None] / 255
     assert np.abs(src - (fgr * alpha + back * (1 - alpha))).max() <= 0.51
     assert np.array_equal(bgr, back)
@@ -192,7 +193,7 @@ def test_each_disturbance_changes_what_it_should(monkeypatch, only, same_src, sa
         monkeypatch.setattr(f"dataset.composite.{name}_CHANCE", int(name == only))
     rng = np.random.default_rng(1)
     (fgr, pha), back = disc(rng, 64, 64), scene(rng, 64, 64)
-    batch = BatchDraw.draw(rng, Recipe(canvas=65, lowest=64, multiple=4, scale=(0.4, 1.0)))
+    batch = draw_batch(rng, Recipe(canvas=65, lowest=64, multiple=4, scale=(0.4, 1.0)))
     src, bgr = composite(rng, fgr, pha, back, batch)
     weight = pha.astype(np.float32)
     assert np.array_equal(src, cv2.blendLinear(fgr, back, weight, 255 - weight)) is same_src
@@ -234,7 +235,7 @@ def test_a_moved_background_goes_where_the_shift_points(monkeypatch):
         monkeypatch.setattr(f"dataset.composite.{name}_CHANCE", int(name == "MOVE"))
     rng = np.random.default_rng(0)
     (fgr, pha), back = disc(rng, 64, 64), scene(rng, 64, 64)
-    batch = BatchDraw((64, 64), 0.2, np.eye(2), np.zeros(2), 20, (0, 0), 0, np.eye(2), np.array([6.0, -3.0]))
+    batch = SimpleNamespace(size=(64, 64), move_linear=np.eye(2), move_shift=np.array([6.0, -3.0]))
     _, bgr = composite(rng, fgr, pha, back, batch)
     assert np.array_equal(bgr[:-3, 6:], back[3:, :-6])  # 6 to the right, 3 up
 
@@ -242,7 +243,7 @@ def test_a_moved_background_goes_where_the_shift_points(monkeypatch):
 def test_shadow_is_the_blurred_alpha_of_the_drawn_strength():
     pha = np.zeros((128, 128), np.uint8)
     pha[32:96, 32:96] = 255
-    batch = BatchDraw((128, 128), 0.2, np.eye(2), np.zeros(2), 20, (0, 0), 0, np.eye(2), np.zeros(2))
+    batch = SimpleNamespace(shadow_strength=0.2, shadow_linear=np.eye(2), shadow_shift=np.zeros(2), shadow_blur=20)
     dark = shadow(pha, batch)
     assert dark[64, 64] == pytest.approx(0.2 * 255, abs=1)
     assert dark[64, 32] == pytest.approx(0.1 * 255, abs=4)  # the middle of the blurred edge

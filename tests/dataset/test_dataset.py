@@ -8,9 +8,8 @@ import pytest
 
 from dataset.data_path import SOURCES, DataError, canonical_name, data_folder, open_backgrounds, open_foregrounds
 from dataset.foreground import ForegroundDataset
-from dataset.images import ImagesDataset
+from dataset.images import ImagesDataset, sampled
 from dataset.picture import PictureError
-from dataset.sample import SampleDataset
 from dataset.video import VideoDataset
 from tests.drawn_data import disc, make_data, scene
 from utils.picture.write import write_picture
@@ -46,9 +45,9 @@ def test_empty_folder_is_named(tmp_path):
 
 
 def test_samples_are_spread_evenly():
-    sample = SampleDataset(range(10), 4)
+    sample = sampled(range(10), 4)
     assert [sample[i] for i in range(len(sample))] == [0, 2, 4, 6]
-    assert len(SampleDataset(range(3), 50)) == 3
+    assert len(sampled(range(3), 50)) == 3
     with pytest.raises(IndexError):
         sample[4]
 

@@ -4,17 +4,17 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.composite import collate
+from dataset.composite import RECIPES, Recipe, collate, frame_size
 from dataset.people import PeopleDataset
 from dataset.people.background import PATTERNS, make_background, pattern
-from dataset.people.dataset import frame_size, over
+from dataset.people.dataset import over
 from dataset.people.hair import add_strands
 from dataset.people.place import Person, find_head, place
 from dataset.people.shots import MARGIN, displaced, exposed, noisy, shaded, shoot
 from dataset.people.subject import camouflage, make_subject
 from dataset.picture import PictureError
 
-SIDES = (96, 161)
+SMALL = Recipe(canvas=161, lowest=96, multiple=4)
 
 
 def bust(height=240, width=200, cut=("bottom",)):
@@ -44,7 +44,7 @@ class Pictures(list):
 
 def dataset(people=None, seed=0):
     return PeopleDataset(
-        Pictures(people or [bust(), bust(cut=("bottom", "left", "right"))]), Pictures([room()]), SIDES, seed
+        Pictures(people or [bust(), bust(cut=("bottom", "left", "right"))]), Pictures([room()]), SMALL, seed
     )
 
 
@@ -67,7 +67,7 @@ def test_samples_of_a_step_share_a_size_and_can_be_stacked():
 
 
 def test_sides_are_multiples_of_4_that_leave_every_remainder_of_16_at_the_coarse_scales():
-    sides = {n for step in range(200) for n in frame_size(np.random.default_rng(step), (352, 545))}
+    sides = {n for step in range(200) for n in frame_size(np.random.default_rng(step), RECIPES["people"])}
     assert min(sides) >= 352 and max(sides) < 545 and all(n % 4 == 0 for n in sides)
     assert {n // 4 % 16 for n in sides} == set(range(16))
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from dataset import composite
 from dataset.augmentation import about, affine, draw_affine, draw_filters, stays_inside, warp, warp_foreground
-from dataset.composite import RECIPES, BatchDraw, CompositeDataset, Recipe, collate, crop_background, crop_foreground
+from dataset.composite import RECIPES, CompositeDataset, Recipe, collate, crop_background, crop_foreground, draw_batch
 from tests.properties import given, pictures, seeds, settings, sides, st
 from utils.evaluation import composites as benchmark
 
@@ -87,11 +87,11 @@ def test_a_background_fills_its_crop(height, width, out_height, out_width, seed)
         assert (source >= 0).all() and (source[0] <= width).all() and (source[1] <= height).all()
 
 
-@given(sides, sides, st.sampled_from(sorted(RECIPES)), seeds)
+@given(sides, sides, st.sampled_from(["base", "refine"]), seeds)
 def test_crops_of_the_published_recipes_have_the_drawn_size(height, width, name, seed):
     recipe = Recipe(64, 32, RECIPES[name].multiple, RECIPES[name].scale)
     rng = np.random.default_rng(seed)
-    size = BatchDraw.draw(rng, recipe).size
+    size = draw_batch(rng, recipe).size
     fgr, pha = crop_foreground(rng, pictures(rng, height, width, 3), pictures(rng, height, width), size, recipe)
     assert fgr.shape == (*size, 3) and pha.shape == size
     assert crop_background(rng, pictures(rng, height, width, 3), size, recipe).shape == (*size, 3)
@@ -101,7 +101,7 @@ def test_crops_of_the_published_recipes_have_the_drawn_size(height, width, name,
 def test_what_a_batch_shares_lies_in_the_published_ranges(seed):
     rng = np.random.default_rng(seed)
     for recipe in RECIPES.values():
-        draw = BatchDraw.draw(rng, recipe)
+        draw = draw_batch(rng, recipe)
         width_height = np.array(draw.size[::-1])
         assert 0 <= draw.shadow_strength < 0.3 and 20 <= draw.shadow_blur < 40
         assert all(0 <= sigma < 0.03 for sigma in draw.noise_sigma) and draw.jitter_order in (0, 1)
@@ -116,7 +116,7 @@ def test_what_a_batch_shares_lies_in_the_published_ranges(seed):
 
 def test_the_published_ranges_are_used_up():
     """The largest and smallest of many draws come near both ends, so that no range is narrower than published."""
-    draws = [BatchDraw.draw(np.random.default_rng(i), RECIPES["base"]) for i in range(2000)]
+    draws = [draw_batch(np.random.default_rng(i), RECIPES["base"]) for i in range(2000)]
     shift = np.array([draw.shadow_shift / draw.size[::-1] for draw in draws])
     move = np.array([draw.move_shift / draw.size[::-1] for draw in draws])
     angles = np.rad2deg([np.arctan2(d.shadow_linear[1, 0], d.shadow_linear[0, 0]) for d in draws])
@@ -138,8 +138,8 @@ def test_the_published_ranges_are_used_up():
 @given(st.integers(1, 80), st.integers(1, 80), seeds)
 def test_a_disturbed_composite_keeps_its_shape(height, width, seed):
     rng = np.random.default_rng(seed)
-    batch = BatchDraw.draw(rng, Recipe(max(height, width) + 1, max(height, width), 1, (0.4, 1.0)))
-    batch = BatchDraw(**{**vars(batch), "size": (height, width)})
+    batch = draw_batch(rng, Recipe(max(height, width) + 1, max(height, width), 1, (0.4, 1.0)))
+    batch.size = height, width
     fgr, back, pha = pictures(rng, height, width, 3), pictures(rng, height, width, 3), pictures(rng, height, width)
     kept = {name: getattr(composite, name) for name in vars(composite) if name.endswith("_CHANCE")}
     for chance in (0, 1):

@@ -12,10 +12,10 @@ import numpy as np
 from paddle.io import DataLoader, DistributedBatchSampler
 
 from dataset.augmentation import draw_affine, warp, warp_foreground
-from dataset.composite import RECIPES, CompositeDataset, collate
+from dataset.composite import RECIPES, CompositeDataset, Recipe, collate
 from dataset.data_path import open_backgrounds, open_foregrounds
+from dataset.images import sampled
 from dataset.people import PeopleDataset
-from dataset.sample import SampleDataset
 from utils.evaluation.samples import Sample
 from utils.picture.blend import blend
 from utils.system.cpu import keep_freed_memory
@@ -47,35 +47,23 @@ class Batches(DistributedBatchSampler):
 
 
 def training_batches(args, rank=0, world=1):
-    """Open the training data.
+    """Open the training data; args is one of `utils.training.options.parse_jobs`, rank and world as of Batches.
 
-    Args:
-        args: what `utils.training.options.parse_jobs` returns one of.
-        rank, world: this process's number, and how many there are.
-
-    Returns:
-        loader: DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`.
-        batches: Batches, by which it is told where to begin.
-
-    Raises DataError if data is missing and UsageError if there is too little for one batch.
+    Returns a DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`, and its Batches, by which it
+    is told where to begin. Raises DataError if data is missing and UsageError if there is too little for one batch.
     """
     foregrounds = open_foregrounds(args.data_root, args.dataset_name, "train")
     backgrounds = open_backgrounds(args.data_root, "train")
-    if args.batch_size % world or args.batch_size // world < 2:
-        raise UsageError(
-            f"--batch-size {args.batch_size} must give each of the {world} processes the same number, >= 2"
-        )
-    if len(foregrounds) < args.batch_size:
-        raise UsageError(
-            f"{args.dataset_name} has {len(foregrounds)} foregrounds, too few for a batch of {args.batch_size}"
-        )
+    size = args.batch_size
+    if size % world or size // world < 2:
+        raise UsageError(f"--batch-size {size} must give each of the {world} processes the same number, >= 2")
+    if len(foregrounds) < size:
+        raise UsageError(f"{args.dataset_name} has {len(foregrounds)} foregrounds, too few for a batch of {size}")
     lowest, highest = args.crop_size
-    if args.recipe == "people":
-        dataset = PeopleDataset(foregrounds, backgrounds, (lowest, highest), args.seed)
-    else:
-        recipe = replace(RECIPES[args.model_type], lowest=lowest, canvas=highest)
-        dataset = CompositeDataset(foregrounds, backgrounds, recipe, args.seed)
-    batches = Batches(dataset, args.batch_size // world, args.seed, rank, world)
+    people = args.recipe == "people"
+    recipe = replace(RECIPES["people" if people else args.model_type], lowest=lowest, canvas=highest)
+    dataset = (PeopleDataset if people else CompositeDataset)(foregrounds, backgrounds, recipe, args.seed)
+    batches = Batches(dataset, size // world, args.seed, rank, world)
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
@@ -83,7 +71,7 @@ def training_batches(args, rank=0, world=1):
         num_workers=args.num_workers,
         persistent_workers=args.num_workers > 0,
         worker_init_fn=prepare_worker,
-        use_shared_memory=shared_memory_suffices(highest, args.batch_size, args.num_workers, world),
+        use_shared_memory=shared_memory_suffices(highest, size, args.num_workers, world),
         return_list=True,
     )
     return loader, batches
@@ -118,9 +106,8 @@ def shared_memory_suffices(side, batch_size, num_workers, world):
         free = shutil.disk_usage("/dev/shm").free
     except OSError:
         return False
-    sample = 10 * side**2  # src, bgr, fgr and pha in bytes
     waiting = batch_size * max(num_workers, 1) * 3  # two batches prepared by each reader, one in use
-    return sample * waiting * max(world, 1) < free
+    return 10 * side**2 * waiting * max(world, 1) < free  # src, bgr, fgr and pha in bytes
 
 
 def validation_samples(data_root, dataset_name, count, size, recipe="original"):
@@ -128,16 +115,13 @@ def validation_samples(data_root, dataset_name, count, size, recipe="original"):
     foregrounds = open_foregrounds(data_root, dataset_name, "valid")
     backgrounds = open_backgrounds(data_root, "valid")
     kind = FixedPeople if recipe == "people" else FixedComposites
-    return kind(SampleDataset(foregrounds, count), backgrounds, size)
+    return kind(sampled(foregrounds, count), backgrounds, size)
 
 
 class FixedComposites:
     """Samples for `utils.evaluation.score.evaluate`: the original's validation composites, drawn from the index alone.
 
-    Args:
-        foregrounds: data set of (fgr, pha).
-        backgrounds: data set of bgr.
-        size: side of the square in pixels.
+    foregrounds and backgrounds are data sets of (fgr, pha) and of bgr; size is the side of the square in pixels.
     """
 
     def __init__(self, foregrounds, backgrounds, size):
@@ -164,6 +148,6 @@ class FixedPeople(FixedComposites):
     """The same, composed by the recipe `people`: the weights are judged by what is asked of them."""
 
     def __getitem__(self, index):
-        people = PeopleDataset(self.foregrounds, self.backgrounds, (self.size, self.size + 1))
+        people = PeopleDataset(self.foregrounds, self.backgrounds, Recipe(self.size + 1, self.size, 4))
         src, bgr, pha, fgr, _ = people[0, index, index]
         return Sample(self.name(index), pha[..., 0], src, bgr, fgr)

@@ -37,6 +37,7 @@ PAPER_RATES = {
 BATCH_SIZES = {"base": 8, "refine": 2}
 # What the original's scripts do, which are known by a flag that nothing else has: weights to start from.
 SCRIPTS = {"model_pretrain_initialization": ("base", 8), "model_last_checkpoint": ("refine", 4)}
+INTERVALS = {"log-train-loss": 10, "log-train-images": 1000, "log-valid": 2000, "checkpoint": 2000}
 # What must be the same when a training goes on, or its losses would not be those of an uninterrupted one.
 FIXED = (
     *("model_type", "model_backbone", "model_refine_kernel_size", "dataset_name", "batch_size", "seed", "crop_size"),
@@ -49,72 +50,32 @@ def parser():
     parse = argparse.ArgumentParser(prog="train.py", formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parse.add_argument_group("what is trained, on what").add_argument
     add("--stage", type=int, choices=STAGES, help="take data set, epochs, rate, start and name from the stage table")
-    add(
-        "--recipe",
-        choices=("original", "people"),
-        default="original",
-        help="composites, loss and schedule: the original's, or the shipped weights' (default original)",
-    )
+    text = "composites, loss and schedule: the original's, or the shipped weights' (default original)"
+    add("--recipe", choices=("original", "people"), default="original", help=text)
     add("--dataset-name", help=f"one of {', '.join(name for name in SOURCES if name != 'backgrounds')}")
     add("--valid-dataset-name", help="data set for validation (default: the training data set)")
     add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
     add("--model-type", choices=("base", "refine"), help="network to train (default refine)")
-    add(
-        "--base-epochs",
-        type=int,
-        default=0,
-        metavar="N",
-        help="first train the base network alone for N epochs (the paper: 8; default 0: refine from scratch)",
-    )
-    add(
-        "--pretrain",
-        metavar="FILE",
-        help="weights to start from (.pdparams, .pth, DeepLabV3, an encoder), or an earlier training",
-    )
-    add(
-        "--model-pretrain-initialization",
-        metavar="FILE",
-        help="as in the original's train_base: --pretrain FILE --model-type base --learning-rate paper --no-laplacian",
-    )
-    add(
-        "--model-last-checkpoint",
-        metavar="FILE",
-        help="as in the original's train_refine: --pretrain FILE "
-        "--batch-size 4 --learning-rate paper --no-laplacian; wins over the former's FILE",
-    )
+    text = "first train the base network alone for N epochs (the paper: 8; default 0: refine from scratch)"
+    add("--base-epochs", type=int, default=0, metavar="N", help=text)
+    text = "weights to start from (.pdparams, .pth, DeepLabV3, an encoder), or an earlier training"
+    add("--pretrain", metavar="FILE", help=text)
+    text = "as in the original's train_base: --pretrain FILE --model-type base --learning-rate paper --no-laplacian"
+    add("--model-pretrain-initialization", metavar="FILE", help=text)
+    text = "as in the original's train_refine: --pretrain FILE --batch-size 4 --learning-rate paper --no-laplacian"
+    add("--model-last-checkpoint", metavar="FILE", help=text + "; wins over the former's FILE")
     add("--resume", action="store_true", help="go on from checkpoint/NAME/last if it is there")
 
     add = parse.add_argument_group("network").add_argument
     add("--model-backbone", choices=BACKBONES, default="resnet50", help="encoder (default resnet50)")
-    add(
-        "--model-backbone-scale",
-        "--backbone-scale",
-        type=float,
-        default=0.25,
-        help="coarse scale, 0..0.5 (default 0.25)",
-    )
-    add(
-        "--model-refine-mode",
-        "--refine-mode",
-        choices=MODES,
-        default="sampling",
-        help="which cells are refined (default sampling)",
-    )
-    add(
-        "--model-refine-sample-pixels",
-        "--refine-sample-pixels",
-        type=int,
-        default=80_000,
-        help="pixels refined in each picture (default 80000)",
-    )
-    add(
-        "--model-refine-threshold",
-        "--model-refine-thresholding",
-        "--refine-threshold",
-        type=float,
-        default=0.7,
-        help="predicted error above which a cell is refined (default 0.7)",
-    )
+    names = "--model-backbone-scale", "--backbone-scale"
+    add(*names, type=float, default=0.25, help="coarse scale, 0..0.5 (default 0.25)")
+    names = "--model-refine-mode", "--refine-mode"
+    add(*names, choices=MODES, default="sampling", help="which cells are refined (default sampling)")
+    names = "--model-refine-sample-pixels", "--refine-sample-pixels"
+    add(*names, type=int, default=80_000, help="pixels refined in each picture (default 80000)")
+    names = "--model-refine-threshold", "--model-refine-thresholding", "--refine-threshold"
+    add(*names, type=float, default=0.7, help="predicted error above which a cell is refined (default 0.7)")
     add("--model-refine-kernel-size", type=int, choices=(1, 3), default=3, help="the refiner's (default 3)")
 
     add = parse.add_argument_group("schedule").add_argument
@@ -122,50 +83,27 @@ def parser():
     add("--epoch-start", type=int, default=0, help="number of the first epoch (default 0)")
     add("--max-steps", type=int, default=0, help="stop after so many steps (default 0: no limit)")
     add("--batch-size", type=int, help="pictures in a step, over all processes (default 2, base 8)")
-    add(
-        "--learning-rate",
-        help="a number for all parts or 'paper' for the original's per part (default 1e-4, people 3e-4)",
-    )
-    add(
-        "--laplacian",
-        action=argparse.BooleanOptionalAction,
-        help="Laplacian term in the loss (default on)",
-    )
+    text = "a number for all parts or 'paper' for the original's per part (default 1e-4, people 3e-4)"
+    add("--learning-rate", help=text)
+    add("--laplacian", action=argparse.BooleanOptionalAction, help="Laplacian term in the loss (default on)")
     add("--clip-grad-norm", type=float, help="largest norm of the gradient, 0: not clipped (default 0, people 5)")
-    add(
-        "--amp",
-        nargs="?",
-        choices=("auto", "off", "float16", "bfloat16"),
-        const="float16",
-        default="auto",
-        help="mixed precision; auto is float16 on a GPU and off on a CPU (default auto)",
-    )
-    add(
-        "--crop-size",
-        type=int,
-        nargs=2,
-        metavar=("LOW", "HIGH"),
-        help="sides of the crops, LOW..HIGH-1 pixels (default 1024 2048, base 256 512, people 352 545)",
-    )
+    kinds, text = ("auto", "off", "float16", "bfloat16"), "mixed precision; auto is float16 on a GPU and off on a CPU"
+    add("--amp", nargs="?", choices=kinds, const="float16", default="auto", help=f"{text} (default auto)")
+    text = "sides of the crops, LOW..HIGH-1 pixels (default 1024 2048, base 256 512, people 352 545)"
+    add("--crop-size", type=int, nargs=2, metavar=("LOW", "HIGH"), help=text)
     add("--seed", type=int, default=0, help="every random number follows from it (default 0)")
 
     add = parse.add_argument_group("machine").add_argument
     add("--device", help="cpu, gpu, gpu:1 ... (default: a GPU if there is one)")
-    add(
-        "--num-workers",
-        type=int,
-        default=max(1, min(16, cores() - 1)),
-        help="reader processes of each process (default: cores - 1, at most 16)",
-    )
+    workers, text = max(1, min(16, cores() - 1)), "reader processes of each process (default: cores - 1, at most 16)"
+    add("--num-workers", type=int, default=workers, help=text)
 
     add = parse.add_argument_group("what is written").add_argument
     add("--model-name", help="folder below checkpoint/ and log/ (default: the stage's name)")
     add("--checkpoint-dir", type=Path, default=Path("checkpoint"), help="(default ./checkpoint)")
     add("--log-dir", type=Path, default=Path("log"), help="(default ./log)")
-    add("--log-train-loss-interval", type=int, default=10, metavar="STEPS", help="(default 10)")
-    add("--log-train-images-interval", type=int, default=1000, metavar="STEPS", help="(default 1000)")
-    add("--log-valid-interval", type=int, default=2000, metavar="STEPS", help="(default 2000)")
-    add("--checkpoint-interval", type=int, default=2000, metavar="STEPS", help="(default 2000)")
+    for name, steps in INTERVALS.items():
+        add(f"--{name}-interval", type=int, default=steps, metavar="STEPS", help=f"(default {steps})")
     add("--valid-samples", type=int, default=50, help="pictures of a validation (default 50)")
     add("--valid-size", type=int, help="their side in pixels (default: HIGH of --crop-size)")
     return parse
@@ -209,12 +147,13 @@ def parse_jobs(argv=None):
 
 def complete(args):
     """Fill in the defaults that depend on the network's type and check the numbers."""
-    recipe, people = RECIPES[args.model_type], args.recipe == "people"
+    people = args.recipe == "people"
+    recipe = RECIPES["people" if people else args.model_type]
     if args.clip_grad_norm is None:
         args.clip_grad_norm = PEOPLE.clip_grad_norm if people else 0.0
     args.weight_decay = PEOPLE.weight_decay if people else 0.0
     args.batch_size = BATCH_SIZES[args.model_type] if args.batch_size is None else args.batch_size
-    args.crop_size = args.crop_size or (list(PEOPLE.crop_size) if people else [recipe.lowest, recipe.canvas])
+    args.crop_size = args.crop_size or [recipe.lowest, recipe.canvas]
     args.valid_size = (args.valid_size or args.crop_size[1]) // 4 * 4
     low, high = args.crop_size
     checks = [
@@ -230,9 +169,9 @@ def complete(args):
         (not people or args.model_refine_kernel_size == 3, "--recipe people needs --model-refine-kernel-size 3"),
         (not people or args.pretrain, "--recipe people goes on from trained weights: name them with --pretrain"),
     ]
-    for name in ("log_train_loss", "log_train_images", "log_valid", "checkpoint"):
-        flag = f"--{name.replace('_', '-')}-interval"
-        checks.append((getattr(args, f"{name}_interval") >= 1, f"{flag} must be at least 1 step"))
+    for name in INTERVALS:
+        holds = getattr(args, f"{name.replace('-', '_')}_interval") >= 1
+        checks.append((holds, f"--{name}-interval must be at least 1 step"))
     for holds, message in checks:
         if not holds:
             raise UsageError(message)

@@ -32,7 +32,6 @@ class Schedule:
     weight_decay: float = 1e-4
     clip_grad_norm: float = 5.0
     average: float = 0.998  # of the weights: what a step leaves of those before it
-    crop_size: tuple = (352, 545)
 
 
 PEOPLE = Schedule()
@@ -75,12 +74,9 @@ class Unclamped(nn.Layer):
             mask = nearest(ref, src.shape[2:])
         coarse = bilinear(paddle.concat([alpha, res_sm], axis=1), src.shape[2:])
         refined = refine_blocks(self.model.refiner, src, bgr, paddle.concat([hid, alpha, res_sm], axis=1))
-        both = coarse + (refined - coarse) * mask
-        pha, res = paddle.split(both, [1, 3], axis=1)
-        return {
-            **{"pha": pha, "fgr": res + src, "pha_sm": pha_sm, "fgr_sm": res_sm + src_sm},
-            **{"err_sm": err_sm, "ref_sm": ref},
-        }
+        pha, res = paddle.split(coarse + (refined - coarse) * mask, [1, 3], axis=1)
+        coarse = {"pha_sm": pha_sm, "fgr_sm": res_sm + src_sm, "err_sm": err_sm}
+        return {"pha": pha, "fgr": res + src, **coarse, "ref_sm": ref}
 
     def _chosen(self, err, src, share):
         refiner = self.model.refiner
@@ -115,9 +111,9 @@ class Average:
     def in_place(self):
         """Give the network the averaged parameters until the block ends."""
         trained = {name: value.detach().clone() for name, value in self.parameters.items()}
-        for name, value in self.parameters.items():
-            value.set_value(self.values[name])
         try:
+            for name, value in self.parameters.items():
+                value.set_value(self.values[name])
             yield
         finally:
             for name, value in self.parameters.items():
@@ -137,9 +133,8 @@ def people_step(network, args, progress, pictures):
     """Run `Unclamped` for one step and compute its loss; dict of named terms with `total`, dict of named outputs."""
     src, bgr, true_pha, true_fgr = pictures
     out = network(src, bgr, *draw_refinement(args.seed, progress.epoch, progress.batch))
-    raw = (out[name] for name in ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm"))
     shown = {name: value.detach().clip(0, 1) for name, value in out.items()}
-    return people_loss(*raw, true_pha, true_fgr, args.laplacian), shown
+    return people_loss(out, true_pha, true_fgr, args.laplacian), shown
 
 
 def rate_at(step, steps):
