@@ -109,7 +109,7 @@ def train(args, held, rank=0, world=1):
         log.line(f"warning: {doubt}")
     run = Run(args, training, log, samples, steps, rank, world)
     if progress.step == 0:
-        run.validate({})  # what is not trained yet
+        run.validate()  # what is not trained yet
     hidden = None if rank == 0 else True  # None: shown on a terminal only, a log file holds lines
     bar = tqdm(total=steps, initial=progress.step, desc=args.model_name, dynamic_ncols=True, disable=hidden)
     model.eval() if people else model.train()

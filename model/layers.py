@@ -44,7 +44,7 @@ class BiasedConv2D(nn.Conv2D):
 
     @paddle.jit.not_to_static
     def forward(self, x):
-        """(b, in_channels, h, w) -> (b, out_channels, h', w'), as Paddle's layer."""
+        """(b, in_channels, h, w) -> (b, out_channels, h', w')."""
         if not trains_on_cpu(x):
             return super().forward(x)
         y = F.conv2d(x, self.weight, None, self._stride, self._updated_padding, self._dilation, self._groups)

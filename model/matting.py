@@ -132,8 +132,7 @@ class MattingRefine(MattingBase):
         """Matte a batch.
 
         Args:
-            src: (b, 3, h, w) float32, RGB, 0..1: the picture with the subject; h and w divisible by 4.
-            bgr: (b, 3, h, w) float32, RGB, 0..1: the same scene without it.
+            src, bgr: as of MattingBase, with h and w divisible by 4.
 
         Returns:
             pha: (b, 1, h, w) alpha, 0..1.

@@ -29,11 +29,9 @@ class Refiner(nn.Layer):
         kernel_size: 3, or 1 (no margins: faster, less accurate).
         prevent_oversampling: do not refine cells whose predicted error is exactly 0 (sampling), so that an easy image
             refines fewer than `sample_pixels`. Switch it off to measure a constant amount of work.
-        patch_crop_method: `"unfold"`, `"roi_align"` or `"gather"`. Accepted as the original's argument; all three
-            name one implementation, RoIAlign sampled at the pixel centres, which reads the patches straight from the
-            coarse maps and the pictures.
-        patch_replace_method: `"scatter_nd"` or `"scatter_element"`. Accepted likewise; both name one scatter of the
-            refined rows of four pixels.
+        patch_crop_method, patch_replace_method: `"unfold"`, `"roi_align"` or `"gather"`; `"scatter_nd"` or
+            `"scatter_element"`. Accepted as the original's arguments; all name one implementation: RoIAlign sampled at
+            the pixel centres, and a scatter of the refined rows of four pixels.
 
     `mode`, `sample_pixels`, `threshold` and `prevent_oversampling` may be changed at any time.
 
@@ -192,17 +190,12 @@ class Refiner(nn.Layer):
 
 
 def _crop(x, cells, per_image, step, margin, ratio):
-    """Read a window around each cell, at the pixel centres of a picture `1 / ratio` times as large as `x`.
+    """Windows of `x` (b, c, h, w) around cells, at the pixel centres of a picture `1 / ratio` times as large.
 
-    Args:
-        x: (b, c, h, w) picture or coarse map.
-        cells: (n, 3) image, row, column; grouped by image, `per_image` (b,) of each.
-        step: size of a cell in the window's resolution; cell i begins at i * step.
-        margin: pixels around the cell.
-        ratio: pixels of `x` per pixel of the window, one number or (vertical, horizontal).
+    cells: (n, 3) image, row, column; grouped by image, `per_image` (b,) of each. step: size of a cell in the window,
+    where cell i begins at i * step; margin: pixels around it. ratio: one number or (vertical, horizontal).
 
-    Returns:
-        (n, c, step + 2 * margin, step + 2 * margin), bilinear where ratio is not 1. What lies outside `x` is undefined.
+    Returns (n, c, step + 2 * margin, step + 2 * margin), bilinear; what lies outside `x` is undefined.
     """
     ratio_y, ratio_x = ratio if isinstance(ratio, tuple) else (ratio, ratio)
     size = step + 2 * margin
@@ -216,12 +209,9 @@ def _crop(x, cells, per_image, step, margin, ratio):
 
 def _inside(cells, step, margin, size):
     """(n, 1, s, s) bool: true where a cell's window lies inside a picture of `size`, false where zeros stand."""
-    offsets = paddle.arange(-margin, step + margin, dtype="int64")
-    masks = []
-    for axis in (0, 1):
-        at = cells[:, axis + 1 : axis + 2] * step + offsets
-        masks.append(paddle.logical_and(at >= 0, at < size[axis]))
-    return paddle.logical_and(masks[0].unsqueeze([1, 3]), masks[1].unsqueeze([1, 2]))
+    at = cells[:, 1:, None] * step + paddle.arange(-margin, step + margin, dtype="int64")  # (n, 2, s)
+    rows, columns = (paddle.logical_and(at[:, i] >= 0, at[:, i] < size[i]) for i in (0, 1))
+    return paddle.logical_and(rows.unsqueeze([1, 3]), columns.unsqueeze([1, 2]))
 
 
 def _check(name, value, allowed):

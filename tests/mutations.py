@@ -136,7 +136,7 @@ MUTATIONS = [
         ],
         "utils/training/loss.py": [
             ("(true_pha != 0)", "(true_pha != 1)"),
-            ("[-1, 0, 1]) / 8, outer", "[-1, 0, 1]) / 4, outer"),
+            ("[-1, 0, 1]) / 8, np", "[-1, 0, 1]) / 4, np"),
             (".sum(1) + 1e-6)", ".sum(1) + 1e-5)"),
             ("levels=5", "levels=4"),
             ("min(height, width) < 4", "min(height, width) < 5"),

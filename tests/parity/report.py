@@ -27,7 +27,7 @@ from utils.evaluation import metric
 from utils.evaluation.trimap import make_trimap
 from utils.predictor import Matting
 from utils.system.files import sha256_file
-from utils.training.loss import base_loss, refine_loss
+from utils.training.loss import original_loss
 from utils.training.options import PAPER_RATES
 from utils.weights.load import DEFAULT_WEIGHTS
 
@@ -88,11 +88,11 @@ def metrics():
 def loss():
     """Every term of both losses, and the gradients of their sums."""
     truth = picture("in/true_pha"), picture("in/true_fgr")
-    base = [picture(f"in/pred_{name}", gradient=True) for name in ("pha", "fgr", "err")]
+    base = {name: picture(f"in/pred_{name}", gradient=True) for name in ("pha", "fgr", "err")}
     refine = refine_inputs(gradient=True)
     terms = {
-        "base": (base_loss(*base, *truth, use_laplacian=False), {name: name for name in BASE}),
-        "refine": (refine_loss(*refine, *truth, use_laplacian=False), REFINE),
+        "base": (original_loss(base, *truth, use_laplacian=False), {name: name for name in BASE}),
+        "refine": (original_loss(refine, *truth, use_laplacian=False), REFINE),
     }
     value = gradient = 0.0
     for kind, (found, names) in terms.items():
@@ -100,12 +100,9 @@ def loss():
             value = max(value, abs(float(found[name]) - float(GOLDEN[f"{kind}/term/{recorded}"])))
         value = max(value, abs(float(found["total"]) - float(GOLDEN[f"{kind}/total"])))
         found["total"].backward()
-    inputs = {
-        "base": (("pha", "fgr", "err"), base),
-        "refine": (("pha_lg", "fgr_lg", "pha_sm", "fgr_sm", "err_sm"), refine),
-    }
+    inputs = {"base": (base, base), "refine": (("pha_lg", "fgr_lg", "pha_sm", "fgr_sm", "err_sm"), refine)}
     for kind, (names, tensors) in inputs.items():
-        for name, tensor in zip(names, tensors):
+        for name, tensor in zip(names, tensors.values()):
             gradient = max(gradient, np.abs(tensor.grad.numpy() - GOLDEN[f"{kind}/grad/pred_{name}"]).max())
     return "the original's formulas in float64, base and refine", f"terms {value:.0e}, gradients {gradient:.0e}"
 

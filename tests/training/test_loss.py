@@ -10,7 +10,7 @@ import numpy as np
 import paddle
 import pytest
 
-from utils.training.loss import base_loss, laplacian_l1, refine_loss, sobel
+from utils.training.loss import laplacian_l1, original_loss, sobel
 
 GOLDEN = np.load(Path(__file__).resolve().parents[1] / "data" / "losses.npz")
 BASE = ["pha_l1", "pha_sobel_l1", "fgr_l1", "err_mse"]
@@ -40,31 +40,30 @@ def assert_gradient(tensor, name):
 
 
 def refine_inputs(gradient=False):
-    names = ["pred_pha", "pred_fgr", "pred_pha_sm", "pred_fgr_sm", "pred_err_sm"]
-    return [picture(f"in/{name}", gradient) for name in names]
+    return {name: picture(f"in/pred_{name}", gradient) for name in ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm")}
 
 
 def test_base_terms_and_gradients_equal_the_original():
-    pha, fgr, err = (picture(f"in/pred_{name}", gradient=True) for name in ("pha", "fgr", "err"))
-    terms = base_loss(pha, fgr, err, picture("in/true_pha"), picture("in/true_fgr"), use_laplacian=False)
+    out = {name: picture(f"in/pred_{name}", gradient=True) for name in ("pha", "fgr", "err")}
+    terms = original_loss(out, picture("in/true_pha"), picture("in/true_fgr"), use_laplacian=False)
     assert list(terms) == [*BASE, "total"]
     for name in BASE:
         assert float(terms[name]) == pytest.approx(float(GOLDEN[f"base/term/{name}"]), abs=1e-6)
     assert float(terms["total"]) == pytest.approx(float(GOLDEN["base/total"]), abs=1e-6)
     terms["total"].backward()
-    for name, tensor in (("pha", pha), ("fgr", fgr), ("err", err)):
+    for name, tensor in out.items():
         assert_gradient(tensor, f"base/grad/pred_{name}")
 
 
 def test_refine_terms_and_gradients_equal_the_original():
     inputs = refine_inputs(gradient=True)
-    terms = refine_loss(*inputs, picture("in/true_pha"), picture("in/true_fgr"), use_laplacian=False)
+    terms = original_loss(inputs, picture("in/true_pha"), picture("in/true_fgr"), use_laplacian=False)
     assert list(terms) == [*REFINE, "total"]
     for name, recorded in REFINE.items():
         assert float(terms[name]) == pytest.approx(float(GOLDEN[f"refine/term/{recorded}"]), abs=1e-6)
     assert float(terms["total"]) == pytest.approx(float(GOLDEN["refine/total"]), abs=1e-6)
     terms["total"].backward()
-    for name, tensor in zip(["pha_lg", "fgr_lg", "pha_sm", "fgr_sm", "err_sm"], inputs):
+    for name, tensor in zip(["pha_lg", "fgr_lg", "pha_sm", "fgr_sm", "err_sm"], inputs.values()):
         assert_gradient(tensor, f"refine/grad/pred_{name}")
 
 
@@ -79,7 +78,7 @@ def test_laplacian_value_and_gradient_equal_the_pyramid_of_each_picture(case, fo
 
 def test_laplacian_is_part_of_the_total_unless_switched_off():
     inputs, truth = refine_inputs(), (picture("in/true_pha"), picture("in/true_fgr"))
-    plain, full = refine_loss(*inputs, *truth, use_laplacian=False), refine_loss(*inputs, *truth)
+    plain, full = original_loss(inputs, *truth, use_laplacian=False), original_loss(inputs, *truth)
     added = full["pha_laplacian"] + full["pha_sm_laplacian"]
     assert float(full["pha_laplacian"]) == pytest.approx(float(GOLDEN["laplacian_64/value"]), abs=1e-6)
     assert float(full["total"] - plain["total"]) == pytest.approx(float(added), abs=1e-6)
@@ -96,11 +95,11 @@ def test_sobel_of_a_flat_picture_is_the_root_of_epsilon():
 
 
 def test_loss_is_float32_inside_autocast():
-    half = [picture(f"in/pred_{name}").astype("bfloat16") for name in ("pha", "fgr", "err")]
+    half = {name: picture(f"in/pred_{name}").astype("bfloat16") for name in ("pha", "fgr", "err")}
     truth = picture("in/true_pha"), picture("in/true_fgr")
     with paddle.amp.auto_cast(level="O1", dtype="bfloat16"):
-        terms = base_loss(*half, *truth)
-    plain = base_loss(*(x.astype("float32") for x in half), *truth)
+        terms = original_loss(half, *truth)
+    plain = original_loss({name: x.astype("float32") for name, x in half.items()}, *truth)
     for name, term in terms.items():
         assert term.dtype == paddle.float32
         assert float(term) == float(plain[name])

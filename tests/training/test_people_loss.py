@@ -13,7 +13,7 @@ import pytest
 from utils.training.loss import averaged_down, flat_margin, people_loss
 
 GOLDEN = np.load(Path(__file__).resolve().parents[1] / "data" / "people_loss.npz")
-PREDICTED = ("raw_pha", "fgr", "raw_pha_sm", "fgr_sm", "raw_err_sm")
+PREDICTED = {"pha": "raw_pha", "fgr": "fgr", "pha_sm": "raw_pha_sm", "fgr_sm": "fgr_sm", "err_sm": "raw_err_sm"}
 PARTS = {
     "fine": [f"pha_{name}" for name in ("l1", "sobel_l1", "square", "raw", "flat")],
     "coarse": [f"pha_sm_{name}" for name in ("l1", "sobel_l1", "square", "raw", "flat")],
@@ -29,22 +29,22 @@ def picture(name):
 
 
 def test_terms_and_gradients_equal_the_recorded_ones():
-    predicted = {name: picture(name) for name in PREDICTED}
-    terms = people_loss(*predicted.values(), picture("true_pha"), picture("true_fgr"), use_laplacian=False)
+    predicted = {name: picture(recorded) for name, recorded in PREDICTED.items()}
+    terms = people_loss(predicted, picture("true_pha"), picture("true_fgr"), use_laplacian=False)
     for part, names in PARTS.items():
         assert sum(float(terms[name]) for name in names) == pytest.approx(float(GOLDEN[f"part/{part}"]), abs=1e-5)
     assert float(terms["total"]) == pytest.approx(float(GOLDEN["total"]), abs=1e-5)
     assert set(terms) == {*sum(PARTS.values(), []), "total"}
     terms["total"].backward()
     for name, tensor in predicted.items():
-        expected = GOLDEN[f"grad/{name}"]
+        expected = GOLDEN[f"grad/{PREDICTED[name]}"]
         assert np.abs(expected).max() > 1e-4
         np.testing.assert_allclose(tensor.grad.numpy(), expected, rtol=0, atol=2e-8)
 
 
 def test_the_laplacian_terms_are_added():
-    inputs = [picture(name) for name in (*PREDICTED, "true_pha", "true_fgr")]
-    terms = people_loss(*inputs)
+    predicted = {name: picture(recorded) for name, recorded in PREDICTED.items()}
+    terms = people_loss(predicted, picture("true_pha"), picture("true_fgr"))
     assert float(terms["total"]) == pytest.approx(
         float(GOLDEN["total"]) + float(terms["pha_laplacian"]) + float(terms["pha_sm_laplacian"]), abs=1e-5
     )

@@ -2,12 +2,13 @@
 
 import json
 import time
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
 import numpy as np
-from paddle import nn
 
+from model.resize import nearest
 from utils.picture.levels import to_uint8
 from utils.system.files import write_json
 
@@ -40,7 +41,9 @@ class RunLog:
     def arguments(self, values):
         """Keep a dict of names and values."""
         if self.active:
-            write_json(self.folder / "arguments.json", {name: _plain(value) for name, value in values.items()})
+            write_json(
+                self.folder / "arguments.json", {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
+            )
 
     def line(self, message, more=""):
         """Print a line of text and keep it; `more` is what only the file gets."""
@@ -77,17 +80,10 @@ class RunLog:
             raise OSError(error.errno, error.strerror, str(path)) from None
 
 
-def _plain(value):
-    return str(value) if isinstance(value, Path) else value
-
-
 class Meter:
     """Means over the steps since the last report: loss terms, seconds to read and to compute, samples."""
 
     def __init__(self):
-        self.clear()
-
-    def clear(self):
         self.terms, self.steps, self.samples, self.reading, self.started = {}, 0, 0, 0.0, time.perf_counter()
 
     def add(self, terms, samples, reading):
@@ -103,7 +99,7 @@ class Meter:
         seconds = time.perf_counter() - self.started
         means = self.means()
         terms = " ".join(f"{name} {value:.5f}" for name, value in means.items() if name != "total")
-        left = duration((steps - step) * seconds / self.steps)
+        left = timedelta(seconds=int((steps - step) * seconds / self.steps))
         return (
             f"epoch {epoch} step {step}/{steps} loss {means['total']:.4f} SAD {sad:.3f} "
             f"{self.samples / seconds:.2f} samples/s {left} left",
@@ -111,25 +107,12 @@ class Meter:
         )
 
 
-def duration(seconds):
-    """h:mm:ss"""
-    minutes, seconds = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
-
-
 def picture_rows(pictures, outputs, count=4):
     """Up to `count` rows src, bgr, true alpha, alpha, error, refined cells: one uint8 (H, W, 3) picture to look at."""
-    src, bgr, true_pha, _ = pictures
-    size = src.shape[2:]
-    err = outputs.get("err_sm", outputs.get("err"))
-    columns = [src, bgr, true_pha, outputs["pha"], err]
-    if "ref_sm" in outputs:
-        columns.append(outputs["ref_sm"])
-    tiles = []
+    columns = [*pictures[:3], outputs["pha"], outputs.get("err_sm", outputs.get("err")), outputs.get("ref_sm")]
+    size, tiles = pictures[0].shape[2:], []
     for column in columns:
-        column = column[:count].astype("float32")
-        if list(column.shape[2:]) != list(size):
-            column = nn.functional.interpolate(column, size=size, mode="nearest")
-        tiles.append(np.broadcast_to(column.numpy(), (column.shape[0], 3, *size)))
-    rows = np.concatenate(tiles, axis=3)
-    return to_uint8(np.concatenate(list(rows), axis=1))
+        if column is not None:
+            column = nearest(column[:count].astype("float32"), size)
+            tiles.append(np.broadcast_to(column.numpy(), (column.shape[0], 3, *size)))
+    return to_uint8(np.concatenate(list(np.concatenate(tiles, axis=3)), axis=1))

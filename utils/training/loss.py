@@ -18,78 +18,50 @@ import paddle.nn.functional as F
 from model.resize import bilinear
 
 
-def base_loss(pred_pha, pred_fgr, pred_err, true_pha, true_fgr, use_laplacian=True):
-    """Loss of MattingBase.
+def original_loss(out, true_pha, true_fgr, use_laplacian=True):
+    """Loss of MattingBase, or of MattingRefine on the refined pictures and on the coarse ones (`_sm`).
 
     Args:
-        pred_pha, pred_err, true_pha: (b, 1, H, W).
-        pred_fgr, true_fgr: (b, 3, H, W).
-        use_laplacian: add the Laplacian pyramid term on alpha.
+        out: dict of pha, err (b, 1, H, W) and fgr (b, 3, H, W); or of pha, fgr, and pha_sm, err_sm (b, 1, h, w) and
+            fgr_sm (b, 3, h, w).
+        true_pha (b, 1, H, W), true_fgr (b, 3, H, W).
+        use_laplacian: add the Laplacian pyramid term on each alpha.
 
     Returns:
-        dict of scalar tensors: pha_l1, pha_sobel_l1, fgr_l1, err_mse, pha_laplacian (if used), total.
+        dict of scalar tensors: pha_l1, pha_sobel_l1, fgr_l1, the same of the coarse pictures (pha_sm_l1 ...) if there
+        are any, err_mse, pha_laplacian and pha_sm_laplacian (if used), total.
     """
     with paddle.amp.auto_cast(enable=False):
-        pred_pha, pred_fgr, pred_err = map(at_least_float32, (pred_pha, pred_fgr, pred_err))
-        terms = {
-            "pha_l1": F.l1_loss(pred_pha, true_pha),
-            "pha_sobel_l1": F.l1_loss(sobel(pred_pha), sobel(true_pha)),
-            "fgr_l1": foreground_l1(pred_fgr, true_fgr, true_pha),
-            # the error map learns to predict alpha's error; alpha does not learn to be predictable
-            "err_mse": F.mse_loss(pred_err, (pred_pha.detach() - true_pha).abs()),
-        }
+        out = {name: at_least_float32(value) for name, value in out.items()}
+        true = {"pha": true_pha, "fgr": true_fgr}
+        sizes = [at for at in ("", "_sm") if f"pha{at}" in out]
+        if "_sm" in sizes:
+            true.update({f"{name}_sm": bilinear(true[name], out["pha_sm"].shape[2:]) for name in ("pha", "fgr")})
+        terms = {f"pha{at}_l1": F.l1_loss(out[f"pha{at}"], true[f"pha{at}"]) for at in sizes}
+        for at in sizes:
+            terms[f"pha{at}_sobel_l1"] = F.l1_loss(sobel(out[f"pha{at}"]), sobel(true[f"pha{at}"]))
+        for at in sizes:
+            terms[f"fgr{at}_l1"] = foreground_l1(out[f"fgr{at}"], true[f"fgr{at}"], true[f"pha{at}"])
+        if "_sm" in sizes:
+            err, pha = (bilinear(out[name], true_pha.shape[2:]) for name in ("err_sm", "pha_sm"))
+        else:  # the error map learns to predict alpha's error; alpha does not learn to be predictable
+            err, pha = out["err"], out["pha"].detach()  # the original's refine stage does not detach it
+        terms["err_mse"] = F.mse_loss(err, (pha - true_pha).abs())
         if use_laplacian:
-            terms["pha_laplacian"] = laplacian_l1(pred_pha, true_pha)
-        return with_total(terms)
+            terms.update({f"pha{at}_laplacian": laplacian_l1(out[f"pha{at}"], true[f"pha{at}"]) for at in sizes})
+        return {**terms, "total": sum(terms.values())}
 
 
-def refine_loss(pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm, true_pha, true_fgr, use_laplacian=True):
-    """Loss of MattingRefine, on the refined pictures and on the coarse ones (`_sm`).
-
-    Args:
-        pred_pha, true_pha: (b, 1, H, W).
-        pred_fgr, true_fgr: (b, 3, H, W).
-        pred_pha_sm, pred_err_sm: (b, 1, h, w).
-        pred_fgr_sm: (b, 3, h, w).
-        use_laplacian: add the Laplacian pyramid terms on both alphas.
-
-    Returns:
-        dict of scalar tensors: pha_l1, pha_sm_l1, pha_sobel_l1, pha_sm_sobel_l1, fgr_l1, fgr_sm_l1, err_mse,
-        pha_laplacian and pha_sm_laplacian (if used), total.
-    """
-    with paddle.amp.auto_cast(enable=False):
-        pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm = map(
-            at_least_float32, (pred_pha, pred_fgr, pred_pha_sm, pred_fgr_sm, pred_err_sm)
-        )
-        true_pha_sm = bilinear(true_pha, pred_pha_sm.shape[2:])
-        true_fgr_sm = bilinear(true_fgr, pred_pha_sm.shape[2:])
-        full = true_pha.shape[2:]
-        terms = {
-            "pha_l1": F.l1_loss(pred_pha, true_pha),
-            "pha_sm_l1": F.l1_loss(pred_pha_sm, true_pha_sm),
-            "pha_sobel_l1": F.l1_loss(sobel(pred_pha), sobel(true_pha)),
-            "pha_sm_sobel_l1": F.l1_loss(sobel(pred_pha_sm), sobel(true_pha_sm)),
-            "fgr_l1": foreground_l1(pred_fgr, true_fgr, true_pha),
-            "fgr_sm_l1": foreground_l1(pred_fgr_sm, true_fgr_sm, true_pha_sm),
-            # unlike in base_loss the target is not detached: the original's refine stage has it so
-            "err_mse": F.mse_loss(bilinear(pred_err_sm, full), (bilinear(pred_pha_sm, full) - true_pha).abs()),
-        }
-        if use_laplacian:
-            terms["pha_laplacian"] = laplacian_l1(pred_pha, true_pha)
-            terms["pha_sm_laplacian"] = laplacian_l1(pred_pha_sm, true_pha_sm)
-        return with_total(terms)
-
-
-def people_loss(raw_pha, fgr, raw_pha_sm, fgr_sm, raw_err_sm, true_pha, true_fgr, use_laplacian=True):
+def people_loss(out, true_pha, true_fgr, use_laplacian=True):
     """Loss of the recipe `people`, on values of MattingRefine before they are clamped (see `people.Unclamped`).
 
-    Beside the terms of `refine_loss`: five times the squared error of alpha; its error before clamping, where clamping
+    Beside the terms of `original_loss`: five times the squared error of alpha; its error before clamping, where that
     hides it; and, farther than 8 pixels (4 in the coarse picture) from any edge, the wish that it lies 0.02 beyond 0 or
     1, so that empty and solid parts come out exactly 0 and 1. The foreground weighs more. The true coarse alpha is
     averaged, not sampled, and the error map learns the error that the coarse alpha has at its own size.
 
-    Args, all before clamping:
-        raw_pha (b, 1, H, W), fgr (b, 3, H, W); raw_pha_sm, raw_err_sm (b, 1, h, w), fgr_sm (b, 3, h, w).
+    Args:
+        out: dict of pha (b, 1, H, W), fgr (b, 3, H, W), pha_sm, err_sm (b, 1, h, w) and fgr_sm (b, 3, h, w).
         true_pha (b, 1, H, W), true_fgr (b, 3, H, W): 0..1.
         use_laplacian: add the Laplacian pyramid terms on both alphas.
 
@@ -97,12 +69,12 @@ def people_loss(raw_pha, fgr, raw_pha_sm, fgr_sm, raw_err_sm, true_pha, true_fgr
         dict of scalar tensors, one a term, and total.
     """
     with paddle.amp.auto_cast(enable=False):
-        raw_pha, fgr, raw_pha_sm, fgr_sm, raw_err_sm = map(
-            at_least_float32, (raw_pha, fgr, raw_pha_sm, fgr_sm, raw_err_sm)
-        )
-        true_pha_sm, true_fgr_sm = (averaged_down(true, raw_pha_sm.shape[2:]) for true in (true_pha, true_fgr))
+        out = {name: at_least_float32(value) for name, value in out.items()}
+        small = [averaged_down(true, out["pha_sm"].shape[2:]) for true in (true_pha, true_fgr)]
+        scales = ("", true_pha, true_fgr), ("_sm", *small)
         terms = {}
-        for at, raw, true, reach in (("", raw_pha, true_pha, 8), ("_sm", raw_pha_sm, true_pha_sm, 4)):
+        for (at, true, _), reach in zip(scales, (8, 4)):
+            raw = out[f"pha{at}"]
             pha = raw.clip(0, 1)
             terms[f"pha{at}_l1"] = F.l1_loss(pha, true)
             terms[f"pha{at}_sobel_l1"] = F.l1_loss(sobel(pha), sobel(true))
@@ -112,12 +84,12 @@ def people_loss(raw_pha, fgr, raw_pha_sm, fgr_sm, raw_err_sm, true_pha, true_fgr
             hidden = beyond_clamping(raw, true)
             terms[f"pha{at}_raw"] = F.smooth_l1_loss(hidden, paddle.zeros_like(hidden), delta=0.5)
             terms[f"pha{at}_flat"] = 0.1 * flat_margin(raw, true, reach)
-        for at, colour, true, pha in (("", fgr, true_fgr, true_pha), ("_sm", fgr_sm, true_fgr_sm, true_pha_sm)):
-            difference = (colour.clip(0, 1) - true) * (pha > 0.01).astype(true.dtype)
+        for at, pha, true in scales:
+            difference = (out[f"fgr{at}"].clip(0, 1) - true) * (pha > 0.01).astype(true.dtype)
             terms[f"fgr{at}"] = 2.5 * difference.abs().mean() + 8 * (difference * difference).mean()
-        wanted = (raw_pha_sm.detach().clip(0, 1) - true_pha_sm).abs()
-        terms["err_mse"] = beyond_clamping(raw_err_sm, wanted).square().mean()
-        return with_total(terms)
+        wanted = (out["pha_sm"].detach().clip(0, 1) - small[0]).abs()
+        terms["err_mse"] = beyond_clamping(out["err_sm"], wanted).square().mean()
+        return {**terms, "total": sum(terms.values())}
 
 
 def beyond_clamping(raw, true):
@@ -157,12 +129,6 @@ def triangles(source, size):
 def at_least_float32(x):
     """x itself, or as float32 if it comes in half precision."""
     return x.astype("float32") if x.dtype in (paddle.float16, paddle.bfloat16) else x
-
-
-def with_total(terms):
-    """The same dict with the sum of its terms as `total`."""
-    terms["total"] = sum(terms.values())
-    return terms
 
 
 def foreground_l1(pred_fgr, true_fgr, true_pha):
@@ -221,11 +187,6 @@ def kernel(weights, like):
     return paddle.to_tensor(np.stack(weights)[:, None], dtype=like.dtype)
 
 
-def outer(a, b):
-    """Product of a column and a row, float64: a separable kernel."""
-    return np.multiply.outer(np.asarray(a, "float64"), np.asarray(b, "float64"))
-
-
-SOBEL = [outer([1, 2, 1], [-1, 0, 1]) / 8, outer([-1, 0, 1], [1, 2, 1]) / 8]
-BLUR = [outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256]
-EVEN_ODD = [outer(rows, columns) / 64 for rows in ([1, 6, 1], [0, 4, 4]) for columns in ([1, 6, 1], [0, 4, 4])]
+SOBEL = [np.outer([1, 2, 1], [-1, 0, 1]) / 8, np.outer([-1, 0, 1], [1, 2, 1]) / 8]
+BLUR = [np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256]
+EVEN_ODD = [np.outer(rows, columns) / 64 for rows in ([1, 6, 1], [0, 4, 4]) for columns in ([1, 6, 1], [0, 4, 4])]

@@ -18,13 +18,8 @@ SKIPPED_SHARE = 100  # one damaged file in so many foregrounds is tolerated, and
 class Run:
     """One training's log, validations and checkpoints; in all processes alike, written by the first.
 
-    Args:
-        args: what `utils.training.options.parse_jobs` returns one of.
-        training: utils.training.state.Training.
-        log: utils.training.log.RunLog.
-        samples: what is validated, see `utils.training.data.validation_samples`.
-        steps: number of the last step.
-        rank, world: this process's number, and how many there are.
+    args, training, log and samples are those of `parse_jobs`, `Training`, `RunLog` and `validation_samples`; steps is
+    the number of the last step; rank, world: this process's number, and how many there are.
     """
 
     def __init__(self, args, training, log, samples, steps, rank, world):
@@ -48,15 +43,15 @@ class Run:
             self.log.line(*self.meter.line(self.sad, epoch, step, self.steps, highest))
             self.log.scalars("train", self.meter.means(), step)
             self.log.scalars("learning_rate", rates, step)
-            self.meter.clear()
+            self.meter = Meter()
         if step % args.log_train_images_interval == 0:
             self.log.picture("train/src_bgr_true_pha_err_ref", picture_rows(pictures, outputs), step)
         if step % args.log_valid_interval == 0:
-            self.validate(self.since_valid.means())
+            self.validate()
         if step % args.checkpoint_interval == 0:
             self.save(LAST)
 
-    def validate(self, train_terms):
+    def validate(self):
         """Score the fixed samples, log the result and keep the weights if they are the best yet."""
         began = time.perf_counter()
         share = range(self.rank, len(self.samples), self.world)
@@ -70,20 +65,14 @@ class Run:
         means = {name: value for name, value in report.means.items() if value is not None}
         progress = self.progress
         row = {"name": self.args.model_name, "step": progress.step, "epoch": progress.epoch, **means}
-        self.log.json(
-            {
-                **row,
-                "validated_on": self.args.valid_dataset_name,
-                "failures": len(report.failures),
-                "train_loss": train_terms.get("total"),
-                "minutes": round((time.perf_counter() - self.began) / 60, 2),
-            }
-        )
+        row.update(validated_on=self.args.valid_dataset_name, failures=len(report.failures))
+        minutes = round((time.perf_counter() - self.began) / 60, 2)
+        self.log.json({**row, "train_loss": self.since_valid.means().get("total"), "minutes": minutes})
         shown = " ".join(f"{name} {value:.5f}" for name, value in means.items())
         self.log.line(f"valid step {progress.step} {shown} ({time.perf_counter() - began:.1f} s)")
         self.log.scalars("valid", means, progress.step)
         self.validated, self.sad = progress.step, means["sad_all"]
-        self.since_valid.clear()
+        self.since_valid = Meter()
         if means["sad_all"] < progress.best_sad:
             progress.best_sad = means["sad_all"]
             self.save(BEST)
@@ -97,11 +86,10 @@ class Run:
     def finish(self):
         """Validate and save what has not been yet, and close the log."""
         if self.validated != self.progress.step:
-            self.validate(self.since_valid.means() if self.since_valid.steps else {})
+            self.validate()
         self.save(LAST)
-        self.log.line(
-            f"{self.args.model_name} is complete: {self.progress.step} steps, best SAD {self.progress.best_sad:.4f}"
-        )
+        done = f"{self.progress.step} steps, best SAD {self.progress.best_sad:.4f}"
+        self.log.line(f"{self.args.model_name} is complete: {done}")
         self.log.close()
 
 

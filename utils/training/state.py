@@ -6,6 +6,7 @@ numbers need no place in them: each follows from seed, epoch and step (see `util
 
 import json
 import os
+import re
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -31,29 +32,28 @@ LAST, BEST = "last.pdparams", "best.pdparams"
 def alone_in(folder):
     """Make a training's folder, if it is missing, and hold it for this process until the block ends.
 
-    Two trainings in one folder would replace each other's checkpoints in turn. Nothing is written for it, and nothing
-    is left of it when the process is killed. No effect where the system has no such locks (Windows).
+    Two trainings in one folder would replace each other's checkpoints in turn. Nothing is left of the lock when the
+    process is killed. No effect where the system, or a network drive, has no such locks.
 
     Raises UsageError if another process holds it, OSError if it cannot be made.
     """
-    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY) if fcntl else None
     try:
-        try:
+        if fcntl:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(
-                f"another training is writing to {folder}: wait until it has ended, or pass another --model-name"
-            ) from None
-        except OSError:  # some network drives know no locks
-            pass
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UsageError(
+            f"another training is writing to {folder}: wait until it has ended, or pass another --model-name"
+        ) from None
+    except OSError:
+        pass
+    try:
         yield
     finally:
-        os.close(descriptor)
+        if fcntl:
+            os.close(descriptor)
 
 
 @dataclass
@@ -87,12 +87,9 @@ class Training:
 
 
 def save_training(path, training, arguments):
-    """Write a checkpoint, whole or not at all: after an error, a full disk for one, the former file is still there.
+    """Write a Training as a .pdparams file, whole or not at all: after an error the former file is still there.
 
-    Args:
-        path: .pdparams file.
-        training: Training.
-        arguments: dict of what the checkpoint is bound to, see utils.training.options.fixed_arguments.
+    arguments: dict of what the checkpoint is bound to, see utils.training.options.fixed_arguments.
     """
     scaler = {name: np.asarray(value).tolist() for name, value in training.scaler.state_dict().items()}
     averaged = arrays(training.average.values) if training.average else {}
@@ -127,9 +124,8 @@ def load_training(path, training, arguments):
     try:
         exported, moments = arrays_of(content["model"]), arrays_of(content["optimizer"])
         trained = {**exported, **arrays_of(content.get("trained", {}))}
-        former, scaler = json.loads(text(content["arguments"])), json.loads(text(content["scaler"]))
-        former = {"recipe": "original", **former}
-        progress = Progress(**json.loads(text(content["progress"])))
+        former, scaler, progress = (json.loads(content[name]) for name in ("arguments", "scaler", "progress"))
+        former, progress = {"recipe": "original", **former}, Progress(**progress)
         differing = [name for name, value in arguments.items() if former[name] != value]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain") from None
@@ -148,8 +144,7 @@ def load_training(path, training, arguments):
         training.average.set(exported)
     set_optimizer(training.model, training.optimizer, moments)
     if scaler:
-        current = training.scaler.state_dict()
-        training.scaler.load_state_dict({**current, **{k: _like(current.get(k), v) for k, v in scaler.items()}})
+        training.scaler.load_state_dict(scaler)
     training.progress = progress
 
 
@@ -158,29 +153,15 @@ def arrays(state):
     return {name: np.asarray(value.numpy() if hasattr(value, "numpy") else value) for name, value in state.items()}
 
 
-def text(value):
-    """A text that paddle.load may have turned into an array."""
-    return str(np.asarray(value).item()) if not isinstance(value, str) else value
-
-
-def _like(current, value):
-    return np.asarray(value, current.dtype) if isinstance(current, np.ndarray) else value
-
-
 def optimizer_by_name(model, optimizer):
     """The optimizer's state under the model's names: Paddle's own, conv2d_7.w_0, depend on what was built before."""
-    renamed = {}
-    names = sorted(((p.name, name) for name, p in model.named_parameters()), key=lambda pair: -len(pair[0]))
-    for key, value in optimizer.state_dict().items():
-        for own, name in names:
-            if key.startswith(own + "_"):
-                renamed[f"{name}/{key[len(own) + 1 :]}"] = value
-                break
-    return renamed
+    own, state = {p.name: name for name, p in model.named_parameters()}, optimizer.state_dict()
+    slots = {key: re.fullmatch(r"(.*?\.[bw]_\d+)_(.*)", key) for key in state}
+    return {f"{own[found[1]]}/{found[2]}": state[key] for key, found in slots.items() if found and found[1] in own}
 
 
 def set_optimizer(model, optimizer, state):
-    """The reverse of `optimizer_by_name`."""
+    """The reverse of `optimizer_by_name`; WeightsError for a name that the model does not have."""
     own = {name: p.name for name, p in model.named_parameters()}
     renamed = {}
     for key, value in state.items():
