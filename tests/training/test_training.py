@@ -22,7 +22,7 @@ from utils.system.command_line import UsageError
 from utils.training import state as training_state
 from utils.training.data import Batches, training_batches, validation_samples
 from utils.training.log import RunLog
-from utils.training.options import STAGES, fixed_arguments, parse_jobs
+from utils.training.options import fixed_arguments, parse_jobs
 from utils.training.run import evaluation_mode
 from utils.training.step import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
 from utils.weights.file import read_tensors
@@ -410,14 +410,14 @@ def test_wrong_arguments_are_one_line_and_nothing_is_written(root, tmp_path, cap
 
 # -------------------------------------------------------------------------------------------------------------- stages
 def test_stages_are_the_published_ones_and_follow_each_other(tmp_path):
-    table = {n: (s.dataset_name, s.epochs, s.learning_rate) for n, s in STAGES.items()}
-    assert table == {
+    jobs = {n: parse_jobs(["--stage", str(n)])[0] for n in (1, 2, 3)}
+    assert {n: (job.dataset_name, job.epoch_end, float(job.learning_rate)) for n, job in jobs.items()} == {
         1: ("videomatte240k", 1, 1e-4),
         2: ("distinctions646", 300, 5e-5),
         3: ("private", 300, 3e-5),
     }
-    (args,) = parse_jobs(["--stage", "2"])
-    assert (args.model_name, args.pretrain, args.epoch_end, args.batch_size) == ("stage2", "stage1", 300, 2)
+    assert [(job.model_name, job.pretrain) for job in jobs.values()][:2] == [("stage1", None), ("stage2", "stage1")]
+    assert all(job.batch_size == 2 and job.laplacian and job.model_type == "refine" for job in jobs.values())
     (args,) = parse_jobs(["--stage", "2", "--epoch_end", "3", "--pretrain", "x.pth", "--learning-rate", "1e-3"])
     assert (args.pretrain, args.epoch_end, float(args.learning_rate)) == ("x.pth", 3, 1e-3)
 

@@ -1,7 +1,6 @@
 """Command line of train.py, the published stages, and the checks that can be made before anything starts."""
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 from dataset.composite import RECIPES
@@ -12,22 +11,12 @@ from utils.system.cpu import cores
 from utils.system.errors import UsageError
 from utils.training.people import PEOPLE
 
-
-@dataclass(frozen=True)
-class Stage:
-    """One of the published stages: what it trains on, how long, at which rate, and what it starts from."""
-
-    dataset_name: str
-    epochs: int
-    learning_rate: float
-    before: str  # the stage whose best weights it starts from
-
-
-# The schedule of the first Paddle reproduction: refine training from scratch, one learning rate, Adam, batches of two.
+# What the published stages set where nothing is given: the schedule of the first Paddle reproduction, refine training
+# from scratch, one learning rate, Adam, batches of two. A stage starts from the best weights of the one before.
 STAGES = {
-    1: Stage("videomatte240k", 1, 1e-4, None),
-    2: Stage("distinctions646", 300, 5e-5, "stage1"),
-    3: Stage("private", 300, 3e-5, "stage2"),
+    1: {"dataset_name": "videomatte240k", "epoch_end": 1, "learning_rate": "0.0001"},
+    2: {"dataset_name": "distinctions646", "epoch_end": 300, "learning_rate": "5e-05", "pretrain": "stage1"},
+    3: {"dataset_name": "private", "epoch_end": 300, "learning_rate": "3e-05", "pretrain": "stage2"},
 }
 # Learning rates of each part in the original's training scripts, `--learning-rate paper`.
 PAPER_RATES = {
@@ -35,8 +24,11 @@ PAPER_RATES = {
     "refine": {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4},
 }
 BATCH_SIZES = {"base": 8, "refine": 2}
-# What the original's scripts do, which are known by a flag that nothing else has: weights to start from.
-SCRIPTS = {"model_pretrain_initialization": ("base", 8), "model_last_checkpoint": ("refine", 4)}
+# The same of the original's scripts, which are known by a flag that nothing else has: weights to start from.
+SCRIPTS = {
+    "model_pretrain_initialization": {"model_type": "base", "batch_size": 8},
+    "model_last_checkpoint": {"model_type": "refine", "batch_size": 4},
+}
 INTERVALS = {"log-train-loss": 10, "log-train-images": 1000, "log-valid": 2000, "checkpoint": 2000}
 # What must be the same when a training goes on, or its losses would not be those of an uninterrupted one.
 FIXED = (
@@ -115,27 +107,19 @@ def parse_jobs(argv=None):
     Returns a list of argparse.Namespace. Raises UsageError.
     """
     args = parser().parse_args(argv)
-    for flag, (model_type, batch_size) in SCRIPTS.items():
+    for flag, defaults in SCRIPTS.items():
         if getattr(args, flag):
             args.pretrain = getattr(args, flag)
-            args.model_type = args.model_type or model_type
-            args.batch_size = args.batch_size or batch_size
-            args.learning_rate = args.learning_rate or "paper"
-            args.laplacian = bool(args.laplacian)
-    args.model_type, args.laplacian = args.model_type or "refine", args.laplacian is not False
-    stage = STAGES.get(args.stage)
-    if stage:
-        args.dataset_name = args.dataset_name or stage.dataset_name
-        args.epoch_end = stage.epochs if args.epoch_end is None else args.epoch_end
-        args.learning_rate = args.learning_rate or str(stage.learning_rate)
-        args.pretrain = args.pretrain or stage.before
-        args.model_name = args.model_name or f"stage{args.stage}"
+            _fill(args, learning_rate="paper", laplacian=False, **defaults)
+    if args.stage:
+        _fill(args, model_name=f"stage{args.stage}", **STAGES[args.stage])
     for name in ("dataset_name", "epoch_end", "model_name"):
         if getattr(args, name) is None:
             raise UsageError(f"--{name.replace('_', '-')} is missing: give it, or a --stage, which has one")
     args.dataset_name = canonical_name(args.dataset_name)
     args.valid_dataset_name = canonical_name(args.valid_dataset_name or args.dataset_name)
-    args.learning_rate = args.learning_rate or (PEOPLE.learning_rate if args.recipe == "people" else "1e-4")
+    rate = PEOPLE.learning_rate if args.recipe == "people" else "1e-4"
+    _fill(args, model_type="refine", laplacian=True, learning_rate=rate)
     if not args.base_epochs or args.model_type == "base":
         return [complete(args)]
     base = argparse.Namespace(**vars(args))
@@ -145,15 +129,20 @@ def parse_jobs(argv=None):
     return [complete(base), complete(args)]
 
 
+def _fill(args, **defaults):
+    """Set what was not given."""
+    for name, value in defaults.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+
+
 def complete(args):
     """Fill in the defaults that depend on the network's type and check the numbers."""
     people = args.recipe == "people"
     recipe = RECIPES["people" if people else args.model_type]
-    if args.clip_grad_norm is None:
-        args.clip_grad_norm = PEOPLE.clip_grad_norm if people else 0.0
     args.weight_decay = PEOPLE.weight_decay if people else 0.0
-    args.batch_size = BATCH_SIZES[args.model_type] if args.batch_size is None else args.batch_size
-    args.crop_size = args.crop_size or [recipe.lowest, recipe.canvas]
+    _fill(args, clip_grad_norm=PEOPLE.clip_grad_norm if people else 0.0)
+    _fill(args, batch_size=BATCH_SIZES[args.model_type], crop_size=[recipe.lowest, recipe.canvas])
     args.valid_size = (args.valid_size or args.crop_size[1]) // 4 * 4
     low, high = args.crop_size
     checks = [
