@@ -92,12 +92,12 @@ def save_training(path, training, arguments):
     arguments: dict of what the checkpoint is bound to, see utils.training.options.fixed_arguments.
     """
     scaler = {name: np.asarray(value).tolist() for name, value in training.scaler.state_dict().items()}
-    averaged = arrays(training.average.values) if training.average else {}
-    model = arrays(training.model.state_dict())
+    averaged = arrays_of(training.average.values) if training.average else {}
+    model = arrays_of(training.model.state_dict())
     content = {
         "model": {**model, **averaged},  # what is read as weights
         "trained": {name: model[name] for name in averaged},
-        "optimizer": arrays(optimizer_by_name(training.model, training.optimizer)),
+        "optimizer": arrays_of(optimizer_by_name(training.model, training.optimizer)),
         "scaler": json.dumps(scaler),
         "progress": json.dumps(asdict(training.progress)),
         "arguments": json.dumps(arguments),
@@ -146,11 +146,6 @@ def load_training(path, training, arguments):
     if scaler:
         training.scaler.load_state_dict(scaler)
     training.progress = progress
-
-
-def arrays(state):
-    """A state dict's tensors as NumPy arrays."""
-    return {name: np.asarray(value.numpy() if hasattr(value, "numpy") else value) for name, value in state.items()}
 
 
 def optimizer_by_name(model, optimizer):

@@ -161,24 +161,21 @@ def save_weights(model_or_state: paddle.nn.Layer | Mapping, path: str | os.PathL
     """
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype is float32 or float16, not {dtype}")
-    state = model_or_state.state_dict() if hasattr(model_or_state, "state_dict") else model_or_state
-    arrays = {}
-    for name, value in state.items():
-        array = np.ascontiguousarray(value.numpy() if hasattr(value, "numpy") else value).reshape(value.shape)
-        if array.dtype.kind == "f":
-            half = dtype == "float16" and array.ndim > 1
-            if half and np.abs(array).max(initial=0) > FLOAT16_MAX:
+    state = arrays_of(model_or_state.state_dict() if hasattr(model_or_state, "state_dict") else model_or_state)
+    for name, array in state.items():
+        if dtype == "float16" and array.dtype == np.float32 and array.ndim > 1:
+            if np.abs(array).max(initial=0) > FLOAT16_MAX:
                 raise ValueError(f"{name} has numbers beyond {FLOAT16_MAX:.0f}, too large for float16: use float32")
-            array = array.astype(np.float16 if half else np.float32)
-        arrays[name] = array
+            state[name] = array.astype(np.float16)
     with atomic_path(path) as temporary:
-        paddle.save(arrays, str(temporary))
+        paddle.save(state, str(temporary))
 
 
 def arrays_of(value: Mapping) -> dict[str, np.ndarray]:
-    """The arrays among a dict's values, in this machine's byte order, floating-point numbers as float32."""
+    """The arrays and tensors among a dict's values, in this machine's byte order, floating-point numbers as float32."""
     state = {}
     for name, item in value.items():
+        item = item.numpy() if hasattr(item, "numpy") else item
         if isinstance(item, np.ndarray):
             dtype = np.float32 if item.dtype.kind == "f" else item.dtype.newbyteorder("=")
             with np.errstate(over="ignore"):  # what float32 cannot hold is found as infinite
