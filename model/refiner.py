@@ -209,9 +209,12 @@ def _crop(x, cells, per_image, step, margin, ratio):
 
 def _inside(cells, step, margin, size):
     """(n, 1, s, s) bool: true where a cell's window lies inside a picture of `size`, false where zeros stand."""
-    at = cells[:, 1:, None] * step + paddle.arange(-margin, step + margin, dtype="int64")  # (n, 2, s)
-    rows, columns = (paddle.logical_and(at[:, i] >= 0, at[:, i] < size[i]) for i in (0, 1))
-    return paddle.logical_and(rows.unsqueeze([1, 3]), columns.unsqueeze([1, 2]))
+    offsets = paddle.arange(-margin, step + margin, dtype="int64")
+    masks = []
+    for axis in (0, 1):
+        at = cells[:, axis + 1 : axis + 2] * step + offsets
+        masks.append(paddle.logical_and(at >= 0, at < size[axis]))
+    return paddle.logical_and(masks[0].unsqueeze([1, 3]), masks[1].unsqueeze([1, 2]))
 
 
 def _check(name, value, allowed):
