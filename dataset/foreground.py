@@ -1,6 +1,5 @@
 """Foregrounds with their alpha: pairs of pictures, RGBA pictures, or pairs of videos."""
 
-from collections import OrderedDict
 from pathlib import Path
 
 from paddle.io import Dataset
@@ -33,7 +32,7 @@ class ForegroundDataset(Dataset):
         if bool(fgr) != bool(pha):
             present, missing = ("fgr", "pha") if fgr else ("pha", "fgr")
             raise PictureError(f"{self.root} has {present}/ but no {missing}/: both are needed, with equal file names")
-        self.videos = OrderedDict()
+        self.videos = {}
         self.items = match(fgr, pha) if fgr else [(path,) for path in find_pictures(self.root)]
         if not self.items:
             raise PictureError(f"{self.root} is empty: put pictures into {self.root}/fgr and {self.root}/pha")
@@ -67,13 +66,11 @@ class ForegroundDataset(Dataset):
         return Path(self.items[index][:2][-1])
 
     def _open_videos(self, fgr, pha):
-        if fgr not in self.videos:
-            if len(self.videos) >= OPEN_VIDEOS:
-                for video in self.videos.popitem(last=False)[1]:
-                    video.close()
-            self.videos[fgr] = VideoDataset(fgr, "RGB"), VideoDataset(pha, "L")
-        self.videos.move_to_end(fgr)
-        return self.videos[fgr]
+        videos = self.videos.pop(fgr, None) or (VideoDataset(fgr, "RGB"), VideoDataset(pha, "L"))
+        self.videos[fgr] = videos  # the last of them
+        if len(self.videos) > OPEN_VIDEOS:
+            del self.videos[next(iter(self.videos))]
+        return videos
 
 
 def subfolder(folder, names):

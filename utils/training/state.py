@@ -7,7 +7,7 @@ numbers need no place in them: each follows from seed, epoch and step (see `util
 import json
 import os
 import re
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -33,27 +33,23 @@ def alone_in(folder):
     """Make a training's folder, if it is missing, and hold it for this process until the block ends.
 
     Two trainings in one folder would replace each other's checkpoints in turn. Nothing is left of the lock when the
-    process is killed. No effect where the system, or a network drive, has no such locks.
+    process is killed. No effect where the system has no such locks (Windows).
 
     Raises UsageError if another process holds it, OSError if it cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY) if fcntl else None
-    try:
+    with ExitStack() as held:
         if fcntl:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UsageError(
-            f"another training is writing to {folder}: wait until it has ended, or pass another --model-name"
-        ) from None
-    except OSError:
-        pass
-    try:
+            descriptor = os.open(folder, os.O_RDONLY)
+            held.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                remedy = "wait until it has ended, or pass another --model-name"
+                raise UsageError(f"another training is writing to {folder}: {remedy}") from None
+            except OSError:  # some network drives know no locks
+                pass
         yield
-    finally:
-        if fcntl:
-            os.close(descriptor)
 
 
 @dataclass
