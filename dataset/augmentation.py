@@ -16,20 +16,14 @@ GREY = np.array([0.299, 0.587, 0.114])
 
 
 def draw_affine(rng, size, out_size, canvas, scale, flip=0.0):
-    """Draw the matrix that takes a picture to its random crop.
+    """Draw the matrix that takes a picture to its random crop: (2, 3) float64, position (x, y, 1) there -> in the crop.
 
     The original scales the picture so that it covers a canvas x canvas square, times a factor from `scale`; shifts,
     rotates and shears it about the middle; cuts out the square; shrinks it to max(out_size) and cuts out the middle.
     All of these are affine, so one matrix does them at once, without the pictures between.
 
-    Args:
-        size, out_size: (height, width) of the picture and of the crop.
-        canvas: side of the square, in pixels.
-        scale: (lowest, highest) factor.
-        flip: chance of mirroring left and right.
-
-    Returns:
-        (2, 3) float64, source position (x, y, 1) -> crop position.
+    size, out_size: (height, width) of the picture and of the crop; canvas: side of the square in pixels; scale:
+    (lowest, highest) factor; flip: chance of mirroring left and right.
     """
     height, width = size
     cover = max(canvas / width, canvas / height)

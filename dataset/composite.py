@@ -139,17 +139,10 @@ def crop_background(rng, back, size, recipe):
 
 
 def composite(rng, fgr, pha, back, batch):
-    """Put a foreground before a background and let the two pictures differ as two photographs do.
+    """src and bgr, uint8 (h, w, 3): a foreground before a background, which differ as two photographs do.
 
-    src may get the subject's shadow and noise; bgr noise of its own, other colours and a slight motion.
-
-    Args:
-        fgr, back: uint8 (h, w, 3).
-        pha: uint8 (h, w).
-        batch: as of `draw_batch`.
-
-    Returns:
-        src, bgr: uint8 (h, w, 3).
+    src may get the subject's shadow and noise; bgr noise of its own, other colours and a slight motion. fgr and back
+    are uint8 (h, w, 3), pha (h, w); batch is of `draw_batch`.
     """
     src = bgr = back
     if rng.random() < SHADOW_CHANCE:

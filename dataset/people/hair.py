@@ -17,12 +17,8 @@ def add_strands(rng, fgr, pha, head):
     this head, roots along its outline where no side of the frame cuts it, and directions that neighbouring roots share.
     Every strand bends, curls, falls and tapers; one thinner than a drawn pixel is paler instead.
 
-    Args:
-        fgr: uint8 (h, w, 3); pha: uint8 (h, w): the person in the frame.
-        head: (x of its middle, y of its top, width) in the frame.
-
-    Returns:
-        fgr, pha with the strands; the same arrays where the head is bald or not to be seen.
+    fgr (h, w, 3) and pha (h, w), uint8, are the person in the frame; head is (x of its middle, y of its top, width).
+    Returns both with the strands; the same arrays where the head is bald or not to be seen.
     """
     _, _, width = head
     colours = hair_colours(rng, fgr, pha, head)

@@ -69,9 +69,7 @@ def place(rng, person, size, picky=True):
     any size. Where the source's frame cuts her off, that side comes to lie on the frame's side or beyond it: no
     straight edge through a body is ever seen.
 
-    Args:
-        size: (height, width) of the frame.
-        picky: return None where she would be too blurred, or too little of her would be seen.
+    size is (height, width) of the frame; picky: None where she would be too blurred, or too little of her be seen.
     """
     height, width = size
     source_height, source_width = person.pha.shape

@@ -75,13 +75,9 @@ def exposed(rng, picture, dim=1.0):
 
 
 def shoot(rng, src, bgr, pha):
-    """Lens, sensor and compression, mostly alike in both shots.
+    """Lens, sensor and compression, mostly alike in both shots: float32 (h, w, 3), whose memory is used, -> uint8.
 
-    Args:
-        src, bgr: float32 (h, w, 3), their memory is used; pha: float32 (h, w).
-
-    Returns:
-        src, bgr: uint8; pha, softer where a small video has lost detail.
+    pha, float32 (h, w), comes back softer where a small video has lost detail.
     """
     height, width = pha.shape
     blur = _twice(rng, 0.3, lambda: rng.uniform(0.3, 1.1) * (rng.random() < BLUR_CHANCE))

@@ -11,14 +11,9 @@ HAIR_CHANCE, GREY_CHANCE, CAMOUFLAGE_CHANCE, MOTION_CHANCE, UNSHARP_CHANCE = 0.5
 
 
 def make_subject(rng, person, matrix, back):
-    """A person in the frame.
+    """A place.Person in the frame, where matrix (2, 3) puts her, before back, uint8 (h, w, 3).
 
-    Args:
-        person: place.Person; matrix: (2, 3), where she stands.
-        back: uint8 (h, w, 3), what is behind her.
-
-    Returns:
-        fgr (h, w, 3), pha (h, w): float32 in 0..1.
+    Returns fgr (h, w, 3) and pha (h, w): float32 in 0..1.
     """
     size = back.shape[:2]
     fgr, pha = warp_foreground(person.fgr, person.pha, matrix, size)

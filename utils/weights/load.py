@@ -37,8 +37,8 @@ FLOAT16_MAX = 65504.0
 def read_state(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Read the state dict in a weight file, without PyTorch and without running anything from the file.
 
-    Accepts torch.save's zip and legacy .pth and paddle.save's .pdparams; a plain state dict or one below
-    `state_dict`, `model_state`, `model_state_dict` or `model`; names with or without DataParallel's `module.`.
+    Accepts torch.save's zip and legacy .pth and paddle.save's .pdparams; a plain state dict or one below a name of
+    NESTED; names with or without DataParallel's `module.`.
 
     Returns:
         dict of name -> np.ndarray, names as in the file, floating-point numbers as float32.
