@@ -1,14 +1,10 @@
 """Score the network, or any program's alphas, with the field's metrics.
 
 python eval.py                                            PhotoMatte85 in data/, or else a small demonstration set
-python eval.py --data-path DATA/set                       a set made by tools/make_composites.py
+python eval.py --data-path DATA/set                       a set made by tools/make_composites.py, or clips
 python eval.py --data-path DATA/people/valid --backgrounds DATA/backgrounds/valid         composites made on the way
 python eval.py --data-path DATA/set --pred output/theirs  alphas on disk, from any program
-python eval.py --data-path DATA/set --align auto --match-exposure auto --remove-islets      corrected as by predict.py
-python eval.py --data-path CLIPS                          clips: folders with frames in src, pha, bgr
 python eval.py --data-path DATA/set --sweep refine-sample-pixels=20000,80000 backbone-scale=0.25,0.5   accuracy, time
-python eval.py --protocol reference                       the arithmetic of the earlier Paddle reproduction
-python -m paddle.distributed.launch --nproc_per_node 2 --log_dir output/log eval.py --data-path DATA/set
 """
 
 from utils.system.cpu import prepare

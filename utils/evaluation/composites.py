@@ -11,7 +11,7 @@ Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 import hashlib
 import math
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 from PIL import Image
@@ -62,8 +62,7 @@ class Composites:
             capture     paper-like, but src and bgr are two photographs: CAPTURE says what they differ by.
         seed: every random number follows from it and the foreground's name.
         height: pictures of paper-like and capture are scaled to it, None keeps the foreground's own size (cut at the
-            right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference,
-            None meaning 2048.
+            right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference.
     """
 
     def __init__(
@@ -178,7 +177,7 @@ def capture(
     fgr, pha = _fit_frame(fgr, pha, height)
     height, width = pha.shape
     wide, parameters = _cover(background, width + 4, height + 4, rng)  # room for the shift
-    drawn = {}
+    drawn: dict[str, Any] = {}
     for name, bounds in CAPTURE.items():
         drawn[name] = (
             [_uniform(rng, *bounds) for _ in range(SEVERAL[name])] if name in SEVERAL else _uniform(rng, *bounds)

@@ -74,8 +74,7 @@ def conn(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None
 
     phi tells how well a pixel hangs together with the largest 4-connected region where both alphas are opaque: with l
     the last of the levels 0, 0.1, ..., 1 at which the pixel belongs to that region without a break and d = alpha - l,
-    phi = 1 - d where d >= 0.15, else 1. Of regions of equal size the first in column order is taken. Where no pixel
-    of both reaches a level the region is empty (the original script stops with an error there).
+    phi = 1 - d where d >= 0.15, else 1. Of regions of equal size the first in column order is taken.
 
     Source: compute_connectivity_error of the original evaluation, step 0.1; Rhemann et al. 2009.
     """

@@ -148,8 +148,8 @@ class PredictionFolder:
 
     def extra(self, samples: Samples) -> list[str]:
         """Files that belong to no sample, sorted."""
-        names = {samples.name(index) for index in range(len(samples))}
-        return sorted(str(path) for name, path in self.pha.items() if name not in names)
+        others = self.pha.keys() - {samples.name(index) for index in range(len(samples))}
+        return sorted(str(self.pha[name]) for name in others)
 
     @staticmethod
     def _read(read, path, sample):

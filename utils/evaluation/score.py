@@ -71,20 +71,15 @@ def evaluate(
         predict: see Predict. It is called in this thread, one sample after the other.
         samples: has len(), samples[i] -> utils.evaluation.samples.Sample, and samples.name(i).
         metrics: names of METRICS, the functions of utils.evaluation.metric. dtssd is that of a frame and the one
-            before, of the whole picture; samples of a clip have to follow one another for it.
+            before; samples of a clip have to follow one another for it.
         regions: "unknown" (the sample's trimap, or else the paper's rule) and/or "all" (whole picture).
-        protocol: "paper": predictions are rounded to 8 bits, as if they had been written to PNG, and scored by the
-            original scripts' formulas. "reference": the arithmetic of the earlier Paddle reproduction, `sad` and `mse`
-            over its own unknown band, predictions unrounded.
-        indices: which samples to score, by default all; a progress bar round a range shows how far it is. Several
-            processes take a share each, see `gather`.
+        protocol: "paper": predictions are rounded to 8 bits, as if they had been written to PNG. "reference": the
+            arithmetic of the earlier Paddle reproduction, `sad` and `mse` over its own unknown band, unrounded.
+        indices: which samples to score, by default all; a progress bar round a range shows how far it is.
         num_workers: threads that read pictures ahead and score them beside the prediction.
 
-    Returns:
-        Report. A picture that cannot be read, predicted or scored is named in its failures, and the rest goes on.
-
-    Raises:
-        ValueError: unknown metric, region or protocol.
+    Returns a Report: a picture that cannot be read, predicted or scored is named in its failures, and the rest goes
+    on. Raises ValueError for an unknown metric, region or protocol.
     """
     report = Report(column_names(metrics, regions, protocol))
 
