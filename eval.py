@@ -28,7 +28,7 @@ from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import without_islets
 from utils.system.command_line import command_line, printer
-from utils.system.files import write_json, write_text
+from utils.system.files import refuse_to_overwrite, write_json, write_text
 from utils.system.ranks import rank_and_count
 
 
@@ -38,6 +38,8 @@ def parse(argv):
     add_network_flags(parser)
     args = parser.parse_args(argv)
     check_flags(args)
+    outputs = [args.output, args.per_image, args.plot, args.worst_file if args.save_worst else None]
+    refuse_to_overwrite([args.model_path], outputs, "another name", [args.data_path, args.backgrounds, args.pred])
     return args
 
 

@@ -4,11 +4,11 @@ Pillow reads most; OpenCV what has 16 bits a channel; pillow-heif, pillow-jxl-pl
 requirements/pictures.txt, are imported when a file needs them.
 """
 
-import importlib
 import io
 import os
 import warnings
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import NamedTuple, Optional
 
 import cv2
@@ -21,6 +21,7 @@ from .errors import PictureError, install, one_line
 # Told by a file's first bytes. Pillow knows many more, and for some of them it starts other programs.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
+EXR = b"\x76\x2f\x31\x01"
 INSTALL = install("pictures")
 ORIENTATION, SHOT, PLACE, RESOLUTIONS, UNIT = 0x0112, 0x8769, 0x8825, (0x011A, 0x011B), 0x0128  # EXIF
 # Maker, model, software, date, artist, copyright; and of the shot exposure, aperture, sensitivity, dates, lens.
@@ -76,7 +77,7 @@ def read_stored(path, location=False):
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
     with _refusals(path), _File(path) as file:
         head = file.peek(16)[:16]
-        if head[:4] == b"\x76\x2f\x31\x01":
+        if head[:4] == EXR:
             return Stored(_read_exr(path))
         if path.suffix.lower() in RAW_SUFFIXES:
             return _read_raw(path, file, location)
@@ -84,9 +85,17 @@ def read_stored(path, location=False):
 
 
 def picture_size(path):
-    """Height and width that the header of a file states which Pillow opens, as stored. Raises PictureError."""
-    with _refusals(path), _File(path) as file, Image.open(file, formats=_formats(file.peek(16)[:16], path)) as image:
-        return image.height, image.width
+    """Height and width that the header of a file states, as stored. Raises PictureError."""
+    with _refusals(path), _File(path) as file:
+        head = file.peek(16)[:16]
+        if head[:4] == EXR:
+            (left, top), (right, bottom) = _exr_header(path)["displayWindow"]
+            return int(bottom - top + 1), int(right - left + 1)
+        if path.suffix.lower() in RAW_SUFFIXES:
+            with _package("rawpy", "camera RAW", path).imread(str(path)) as raw:
+                return raw.sizes.height, raw.sizes.width
+        with Image.open(file, formats=_formats(head, path)) as image:
+            return image.height, image.width
 
 
 def _read_with_pillow(file, path, head, location):
@@ -134,7 +143,7 @@ def _formats(head, path):
 
 def _package(name, kind, path):
     try:
-        return importlib.import_module(name)
+        return import_module(name)
     except ImportError:
         raise PictureError(f"{path} is a picture of the kind {kind}, which needs {name}: {INSTALL}") from None
 
@@ -173,14 +182,17 @@ def _plain(image, path):
         raise PictureError(f"{path} has an unusual colour mode ({one_line(error)[:120]}): save it as RGB") from None
 
 
+def _exr_header(path):
+    return _package("OpenEXR", "OpenEXR", path).File(str(path), header_only=True).header()
+
+
 def _read_exr(path):
     """Linear light, float32 (H, W), (H, W, 3) or (H, W, 4), its colours divided by alpha; the display window's."""
-    exr = _package("OpenEXR", "OpenEXR", path)
-    header = exr.File(str(path), header_only=True).header()
+    header = _exr_header(path)
     (left, top), (right, bottom) = ((int(x) for x in corner) for corner in header["displayWindow"])
     _check_size(right - left + 1, bottom - top + 1)
     _check_size(*(int(x) + 1 for x in np.subtract(*header["dataWindow"][::-1])))
-    found = exr.File(str(path), separate_channels=True).channels()
+    found = import_module("OpenEXR").File(str(path), separate_channels=True).channels()
     names = next((names for names in ("RGBA", "RGB", "Y") if set(names) <= set(found)), None)
     if names is None:
         raise PictureError(f"{path} has the channels {', '.join(sorted(found))}: give a picture with R, G and B")

@@ -15,6 +15,7 @@ Writes OUTPUT/pha/NAME.png and OUTPUT/fgr/NAME.png.
 
 import argparse
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -27,6 +28,7 @@ from utils.evaluation.samples import StoredSet
 from utils.picture.levels import to_levels
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
+from utils.system.files import refuse_to_overwrite
 
 THRESHOLDS = (4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64)  # levels of 255
 BLUR = 1.0  # standard deviation in pixels: takes the sensor's noise out of the difference
@@ -41,17 +43,18 @@ def main(argv=None):
     parser.add_argument("--method", choices=METHODS, required=True, help="see above")
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     args = parser.parse_args(argv)
-    if args.method == "closed-form":
-        import_pymatting()  # what is missing is said before a threshold is searched for
-    samples, matte = StoredSet(args.data), METHODS[args.method]
+    if args.method == "closed-form" and find_spec("pymatting") is None:
+        raise UsageError(f"--method closed-form needs pymatting: {install('tools')}")
+    samples = StoredSet(args.data)
+    outputs = [args.output / kind / f"{name}.png" for kind in ("pha", "fgr") for name in samples.names]
+    refuse_to_overwrite([], outputs, "another --output", [args.data])
     threshold = None if args.method == "everything" else best_threshold(samples)
     for index in tqdm(range(len(samples)), unit="image", disable=None):
         sample = samples[index]
-        pha, fgr = matte(sample.src, sample.bgr, threshold)
+        pha, fgr = METHODS[args.method](sample.src, sample.bgr, threshold)
         write_picture(args.output / "pha" / f"{sample.name}.png", pha)
         write_picture(args.output / "fgr" / f"{sample.name}.png", fgr)
     print(f"{len(samples)} alphas in {args.output / 'pha'}")
-    return 0
 
 
 def difference(src, bgr):
@@ -62,13 +65,7 @@ def difference(src, bgr):
 
 def soften(change, threshold):
     """Alpha uint8 (H, W): 0 up to half the threshold, 1 from one and a half, a ramp between; specks taken out."""
-    alpha = np.clip(change / threshold - 0.5, 0, 1)
-    return cv2.medianBlur(np.rint(alpha * 255).astype(np.uint8), SPECK)
-
-
-def difference_matte(src, bgr, threshold):
-    """The classical difference matte: uint8 (H, W, 3) twice -> alpha uint8 (H, W)."""
-    return soften(difference(src, bgr), threshold)
+    return cv2.medianBlur(to_levels(change / threshold - 0.5), SPECK)
 
 
 def best_threshold(samples):
@@ -85,7 +82,7 @@ def best_threshold(samples):
 
 def difference_trimap(src, bgr, threshold):
     """Trimap from the difference: its largest region, holes filled, with a band of unknown pixels about the edge."""
-    mask = (difference_matte(src, bgr, threshold) > 127).astype(np.uint8)
+    mask = (soften(difference(src, bgr), threshold) > 127).astype(np.uint8)
     reach = max(2, round(BAND * mask.shape[0]))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc)
@@ -99,24 +96,17 @@ def difference_trimap(src, bgr, threshold):
 
 def closed_form(src, bgr, threshold):
     """Alpha uint8 (H, W) and foreground uint8 (H, W, 3) by pymatting."""
-    pymatting = import_pymatting()
+    import pymatting
+
     trimap, picture = difference_trimap(src, bgr, threshold) / 255, src / 255
     # Without a certain foreground and background there is nothing to solve from.
     alpha = pymatting.estimate_alpha_cf(picture, trimap) if {0, 1} <= set(np.unique(trimap).tolist()) else trimap
     return to_levels(alpha), to_levels(pymatting.estimate_foreground_ml(picture, alpha))
 
 
-def import_pymatting():
-    try:
-        import pymatting
-    except ImportError:
-        raise UsageError(f"--method closed-form needs pymatting: {install('tools')}") from None
-    return pymatting
-
-
 METHODS = {  # (src, bgr, threshold) -> pha, fgr
     "everything": lambda src, bgr, threshold: (np.full(src.shape[:2], 255, np.uint8), src),
-    "difference": lambda src, bgr, threshold: (difference_matte(src, bgr, threshold), src),
+    "difference": lambda src, bgr, threshold: (soften(difference(src, bgr), threshold), src),
     "closed-form": closed_form,
 }
 

@@ -4,7 +4,6 @@ python -m tools.benchmark model [--original-python PYTHON] [--sizes hd 4k] [--ba
 python -m tools.benchmark end-to-end [--pairs 100 200] [--frames 300]
 python -m tools.benchmark growth
 python -m tools.benchmark data --data-root DATA [--original-python PYTHON]
-python -m tools.benchmark train-step [--original-python PYTHON]
 """
 
 from utils.system.cpu import prepare
@@ -17,10 +16,10 @@ from pathlib import Path
 
 from model.matting import BACKBONES
 from tools.speed.contest import SIZES
+from tools.speed.data import measure_data
 from tools.speed.end_to_end import measure_end_to_end
 from tools.speed.growth import measure_growth
 from tools.speed.model import ORIGINALS, measure_model
-from tools.speed.training import measure_data, measure_train_step
 from utils.engine.backends import FASTEST_FIRST, PRECISIONS
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import command_line
@@ -36,7 +35,7 @@ def main(argv=None):
         added.set_defaults(run=measure)
         if rounds:
             added.add_argument("--rounds", type=int, default=rounds, help=f"of all, taking turns (default {rounds})")
-        if name in ("model", "data", "train-step"):
+        if name in ("model", "data"):
             added.add_argument("--original-python", metavar="PYTHON", help="measure the PyTorch original, too")
         return added.add_argument
 
@@ -61,7 +60,6 @@ def main(argv=None):
     add = command("data", measure_data, 7, "training samples per second that one core reads")
     add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
     add("--model-type", choices=("base", "refine"), default="base", help="crops of 256-511 or 1024-2047 (default base)")
-    command("train-step", measure_train_step, 5, "seconds of a training step of the base network")
     args = parser.parse_args(argv)
     args.run(args)
 

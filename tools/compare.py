@@ -18,7 +18,7 @@ from utils.evaluation.samples import PredictionFolder, StoredSet
 from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
-from utils.system.files import write_text
+from utils.system.files import refuse_to_overwrite, write_text
 
 
 @command_line
@@ -54,7 +54,10 @@ def parse(argv):
     parser.add_argument("--output", type=Path, help="write the table to this file too")
     parser.add_argument("--figure", type=Path, help="write the side-by-side picture here (.jpg or .png)")
     parser.add_argument("--names", nargs="+", help="samples in the figure (default: the first method's worst four)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    folders = [args.data, *(folder for _, folder in args.pred)]
+    refuse_to_overwrite([], [args.output, args.figure], "another name", folders)
+    return args
 
 
 def named_folder(text):

@@ -34,6 +34,7 @@ from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
 from utils.system.command_line import UsageError, command_line
+from utils.system.files import refuse_to_overwrite
 from utils.system.original import add_without_effect, names_of
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights, weights_digest
 
@@ -73,14 +74,19 @@ def main(argv=None):
         if args.validate and not all([validate(args, model, engine, path) for engine in engines]):
             print(f"error: the exported model is not the network: {args.output} is not written", file=sys.stderr)
             return 1
-        suffixes = (".onnx",) if args.format == "onnx" else (".json", ".pdmodel", ".pdiparams")
-        target = args.output.removesuffix(".onnx")
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        for suffix in suffixes:
-            if Path(f"{path}{suffix}").exists():
-                shutil.move(f"{path}{suffix}", f"{target}{suffix}")
-                print(f"{target}{suffix}")
+        for target in written(args):
+            made = path.with_suffix(target.suffix)
+            if made.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(made, target)
+                print(target)
     return 0
+
+
+def written(args):
+    """Paths of what may be written."""
+    suffixes = (".onnx",) if args.format == "onnx" else (".json", ".pdmodel", ".pdiparams")
+    return [Path(str(args.output).removesuffix(".onnx") + suffix) for suffix in suffixes]
 
 
 def parse(argv):
@@ -106,6 +112,7 @@ def parse(argv):
     add_without_effect(parser, *methods, "--onnx-constant-folding", "--onnx-verbose", "--validate")
     args = parser.parse_args(argv)
     args.format = args.format or ("onnx" if args.output.endswith(".onnx") else "paddle")
+    refuse_to_overwrite([args.model_path], written(args), "another --output")
     if args.size and min(args.size) < 4:
         raise UsageError(f"--size {args.size[0]} {args.size[1]}: height and width must be at least 4")
     if args.storage == "float16" and args.format != "onnx":

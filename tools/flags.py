@@ -9,6 +9,7 @@ import importlib
 import re
 import sys
 from pathlib import Path
+from unittest import mock
 
 from utils.system.command_line import command_line
 from utils.system.files import write_text
@@ -28,33 +29,25 @@ class Captured(BaseException):
     """Carries a program's parser away just before it would parse."""
 
 
-def programs():
-    """Names of the modules that take flags, the doors first."""
-    tools = sorted(path for path in (ROOT / "tools").rglob("*.py") if "ArgumentParser(" in path.read_text("utf-8"))
-    return [*DOORS, *(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in tools)]
+def capture(parser, args=None, namespace=None):
+    """In the place of ArgumentParser.parse_known_args."""
+    raise Captured(parser)
 
 
 def parsers():
     """{program and its command, such as "tools.benchmark growth": its ArgumentParser}, without running anything."""
-    ask, parse, found = ["--captured"], argparse.ArgumentParser.parse_known_args, {}
-
-    def capture(self, args=None, namespace=None):
-        if args == ask:
-            raise Captured(self)
-        return parse(self, args, namespace)
-
-    argparse.ArgumentParser.parse_known_args = capture
-    try:
-        for program in programs():
-            try:
-                importlib.import_module(program).main(ask)
-            except Captured as captured:
-                (parser,) = captured.args
-            commands = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
-            for command, its in commands[0].items() if commands else [("", parser)]:
-                found[f"{program} {command}".strip()] = its
-    finally:
-        argparse.ArgumentParser.parse_known_args = parse
+    tools = sorted(path for path in (ROOT / "tools").rglob("*.py") if "ArgumentParser(" in path.read_text("utf-8"))
+    found = {}
+    for program in [*DOORS, *(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in tools)]:
+        main = importlib.import_module(program).main
+        try:
+            with mock.patch.object(argparse.ArgumentParser, "parse_known_args", capture):
+                main([])
+        except Captured as captured:
+            (parser,) = captured.args
+        commands = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+        for command, its in commands[0].items() if commands else [("", parser)]:
+            found[f"{program} {command}".strip()] = its
     return found
 
 

@@ -1,16 +1,14 @@
 """Build a benchmark set once, so that every program is scored on the same pictures:
 
     python -m tools.make_composites --foregrounds DATA/PhotoMatte85 --backgrounds DATA/backgrounds --output DATA/set
-    python -m tools.make_composites --check DATA/set
     python -m tools.make_composites --demonstration --output output/demonstration
     python -m tools.make_composites --clips 6 --backgrounds DATA/backgrounds/valid --output output/clips
 
 Writes src/ bgr/ pha/ fgr/ trimap/ as PNG, and manifest.json with every parameter and each picture's sha256 of pixels,
-which are the same on every machine. --check reads a set again and names every picture that is not as made.
+which are the same on every machine.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -20,7 +18,7 @@ prepare()
 
 from tqdm import tqdm
 
-from dataset.picture import PictureError, find_pictures, read_alpha, read_rgb
+from dataset.picture import PictureError, find_pictures, read_rgb
 from utils.evaluation.composites import PROTOCOLS, Composites, check_height, pixels_sha256
 from utils.evaluation.demonstration import DemonstrationSet, swaying_clip
 from utils.evaluation.samples import PARTS
@@ -33,10 +31,8 @@ from utils.system.files import write_json
 @command_line
 def main(argv=None):
     args = parse(argv)
-    if args.check:
-        return check(args.check)
-    if not args.output or not (args.demonstration or ((args.foregrounds or args.clips) and args.backgrounds)):
-        raise UsageError("give --foregrounds, --backgrounds and --output, or --check with a set")
+    if not (args.demonstration or ((args.foregrounds or args.clips) and args.backgrounds)):
+        raise UsageError("give --foregrounds or --clips, and --backgrounds; or --demonstration")
     check_height(args.height)
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
         raise UsageError(f"--output {args.output} is not empty: give a new folder, so that no old picture stays in it")
@@ -50,12 +46,11 @@ def parse(argv):
     parser.add_argument("--demonstration", action="store_true", help="the small set that a bare eval.py scores, no fgr")
     parser.add_argument("--clips", type=int, default=0, help="make so many clips of drawn figures that sway instead")
     parser.add_argument("--frames", type=int, default=24, help="of each clip (default 24)")
-    parser.add_argument("--output", type=Path, help="new folder for the set")
+    parser.add_argument("--output", type=Path, required=True, help="new folder for the set")
     of_protocol = {"choices": PROTOCOLS, "default": "paper-like"}
     parser.add_argument("--protocol", **of_protocol, help="how they are made (default paper-like)")
     parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
     parser.add_argument("--height", type=int, help="of the pictures (default: their own; reference: 2048; clips: 540)")
-    parser.add_argument("--check", type=Path, metavar="SET", help="read a set and compare it with its manifest")
     return parser.parse_args(argv)
 
 
@@ -98,26 +93,6 @@ def make_clips(args):
             write_picture(clip / f"pha/{frame:04d}.png", pha)
     print(f"{args.clips} clips in {args.output}")
     return 0
-
-
-def check(folder):
-    manifest = folder / "manifest.json"
-    if not manifest.is_file():
-        raise UsageError(f"--check {folder} has no manifest.json: give a set that this program made")
-    samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
-    expected = {name: sums for sample in samples for name, sums in sample["files"].items()}
-    present = {path.relative_to(folder).as_posix() for path in find_pictures(folder)}
-    wrong = [f"{folder / name} is not in the manifest" for name in sorted(present - expected.keys())]
-    for name, sums in tqdm(expected.items(), unit="file", disable=None):
-        try:
-            picture = (read_alpha if name.split("/")[0] in ("pha", "trimap") else read_rgb)(folder / name)
-        except PictureError as error:
-            wrong.append(error)
-            continue
-        if pixels_sha256(picture) != sums["pixels_sha256"]:
-            wrong.append(f"{folder / name} has other pixels than were made")
-    print(*wrong, f"{len(expected)} files in the manifest, {len(wrong)} wrong", sep="\n")
-    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from utils.prediction.loop import matte_all
 from utils.prediction.pairs import find_pairs
 from utils.prediction.pictures import PairSource, PictureSink
 from utils.system.command_line import command_line, printer
+from utils.system.files import refuse_to_overwrite
 
 EVERY = 10  # each tenth pair goes to the validation part
 
@@ -37,6 +38,8 @@ def main(argv=None):
     for number, pair in enumerate(pairs):
         folder = args.output / ("valid" if number % EVERY == EVERY - 1 else "train")
         targets[pair] = {kind: folder / kind / f"{pair.name}.png" for kind in ("fgr", "pha")}
+    written = (path for paths in targets.values() for path in paths.values())
+    refuse_to_overwrite((path for pair in pairs for path in (pair.src, pair.bgr)), written, "another --output")
     source, tell = PairSource(pairs, Correction("off", "off")), printer()
     failures, _ = matte_all(matting_from(args, tell), source, PictureSink(targets, tell=tell), tell)
     if len(pairs) < EVERY:

@@ -11,6 +11,7 @@ from pathlib import Path
 from utils.evaluation.report import digits, markdown
 from utils.picture.plot import figure
 from utils.system.command_line import UsageError, command_line
+from utils.system.files import refuse_to_overwrite
 
 COLUMNS = {
     "sad_all": "SAD",
@@ -27,6 +28,7 @@ def main(argv=None):
     parser.add_argument("folders", nargs="+", type=Path, help="log folders, in the order of the stages")
     parser.add_argument("--plot", type=Path, help="PNG file to draw the curves into (needs matplotlib)")
     args = parser.parse_args(argv)
+    refuse_to_overwrite([folder / "valid.jsonl" for folder in args.folders], [args.plot], "another --plot")
     trainings = {folder.name: read(folder) for folder in args.folders}
     print(table(trainings), end="")
     if args.plot:

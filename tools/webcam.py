@@ -19,26 +19,48 @@ from utils.system.cpu import prepare
 prepare()
 
 import argparse
+import itertools
+import re
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from fractions import Fraction
+from functools import partial
 
 import cv2
+import numpy as np
 
-from dataset.errors import install
-from tools.webcam_studio import CAPTURE, QUIT, VIEW, Camera, Studio
+from dataset.errors import PictureError, install
 from utils.background.align import MODES as ALIGN_MODES
-from utils.background.match import EXPOSURE_MODES
+from utils.background.follow import ClipBackground
+from utils.background.match import EXPOSURE_MODES, Correction
+from utils.engine.choice import PRECISIONS
+from utils.engine.int8 import fastest_precision
+from utils.picture.blend import blend
+from utils.picture.foreground import clean_foreground
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.target import open_target
+from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line, printer, short_warnings
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note
-from utils.video.reader import open_clip
+from utils.video.reader import FRAME_RATE, Frame, nearest_rate, open_clip
 from utils.video.writer import VIDEO, frames_written, open_writer
+from utils.weights.load import DEFAULT_WEIGHTS
 
 TITLE = "matting: B background, V view, Q quit"
 WINDOWS = "pip uninstall -y opencv-python-headless && pip install opencv-python"
 ESCAPE, WINDOW = 27, 1280  # key; pixels, width at most
+STILL = Correction("off", "auto")
+CAPTURE, VIEW, QUIT = "b", "v", "q"
+VIEWS = ("com", "pha", "src")
+AVERAGED = 8  # frames of which a captured background is the mean: its noise falls with their square root
+# Settings and what drivers take for "manual"; exposure: Video4Linux 1, before OpenCV 4.5 and DirectShow 0.25,
+# AVFoundation 0.
+MANUAL = {
+    "exposure": (cv2.CAP_PROP_AUTO_EXPOSURE, (1, 0.25, 0)),
+    "white balance": (cv2.CAP_PROP_AUTO_WB, (0,)),
+    "focus": (cv2.CAP_PROP_AUTOFOCUS, (0,)),
+}
 
 
 def parse(argv):
@@ -47,23 +69,19 @@ def parse(argv):
     parser.add_argument("--size", help="WIDTHxHEIGHT that the camera is asked for (default: its own)")
     parser.add_argument("--source", help="a video or a folder of frames in place of a camera")
     parser.add_argument("--target-bgr", default="#00ff00", help="colour, picture or video (default: #00ff00)")
-    parser.add_argument("--average", type=int, default=8, help="frames that a background is the mean of (default: 8)")
-    parser.add_argument(
-        "--delay", type=float, default=3, help="seconds to leave the picture (default: 3; 0 for a file)"
-    )
+    parser.add_argument("--delay", type=float, default=3, help="seconds to leave the picture (default: 3, of a file 0)")
     parser.add_argument("--align", choices=ALIGN_MODES, default="off", help="for a camera that moves (default: off)")
-    parser.add_argument(
-        "--match-exposure", choices=EXPOSURE_MODES, default="auto", help="to the camera's (default: auto)"
-    )
+    exposure = {"choices": EXPOSURE_MODES, "default": "auto", "help": "to the camera's (default: auto)"}
+    parser.add_argument("--match-exposure", **exposure)
     parser.add_argument("--output", help="record: a file .mp4, .mov or .webm, or a folder for PNG")
     parser.add_argument("--virtual-camera", action="store_true", help="be a camera for other programs (pyvirtualcam)")
     parser.add_argument("--no-window", action="store_true", help="show nothing here")
     parser.add_argument("--press", nargs="+", default=[], metavar="FRAME:KEY", help="press keys at frames: 0:b 300:q")
     add_network_flags(parser, "--model-path", "--engine", "--device")
+    parser.add_argument("--precision", choices=PRECISIONS, help="default: int8 where it works here, else float32")
     args = parser.parse_args(argv)
-    if args.average < 1:
-        raise UsageError(f"--average must be 1 or more, not {args.average}")
     args.press = dict(pressed(text) for text in args.press)
+    args.size = args.size and size(args.size)
     if args.output:
         check_output(args)
     if args.no_window and not (args.output or args.virtual_camera):
@@ -75,10 +93,10 @@ def parse(argv):
 
 def pressed(text):
     """`"300:q"` as (300, "q")."""
-    number, _, key = text.partition(":")
-    if not number.isdecimal() or key not in (CAPTURE, VIEW, QUIT):
+    found = re.fullmatch(rf"(\d+):([{CAPTURE}{VIEW}{QUIT}])", text)
+    if not found:
         raise UsageError(f"--press {text}: give a frame's number, a colon and one of {CAPTURE}, {VIEW}, {QUIT}: 300:q")
-    return int(number), key
+    return int(found[1]), found[2]
 
 
 def check_output(args):
@@ -92,13 +110,11 @@ def check_output(args):
 
 
 def size(text):
-    """`"1280x720"` as (1280, 720); None stays None."""
-    if text is None:
-        return None
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+    """`"1280x720"` as (1280, 720)."""
+    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
+    if not found:
         raise UsageError(f"--size {text} is no size: give WIDTHxHEIGHT, such as 1280x720")
-    return int(width), int(height)
+    return int(found[1]), int(found[2])
 
 
 @command_line
@@ -107,16 +123,16 @@ def main(argv=None):
     short_warnings()
     target = open_target(args.target_bgr)
     with ExitStack() as stack:
-        clip = open_clip(args.source) if args.source else Camera(args.camera, size(args.size))
-        if not args.source:
-            stack.callback(clip.close)
+        clip = open_clip(args.source) if args.source else stack.enter_context(closing(Camera(args.camera, args.size)))
         sinks = [stack.enter_context(sink) for sink in open_sinks(args, clip)]
         window = None if args.no_window else stack.enter_context(Window(clip.width, clip.height))
+        device = choose_device(args.device)
+        args.precision = args.precision or fastest_precision(args.model_path or DEFAULT_WEIGHTS, args.engine, device)
         matting = matting_from(args, printer())
-        print(f"device {matting.device}, engine {matting.engine}, {clip.width}x{clip.height}")
-        delay = 0 if args.source else args.delay
-        lock = None if args.source else lambda: print(lock_notes(clip))
-        studio = Studio(matting, target, args.average, delay, args.align, args.match_exposure, lock)
+        print(f"device {device}, engine {matting.engine}, {args.precision}, {clip.width}x{clip.height}")
+        studio = Studio(matting, target, 0 if args.source else args.delay, Correction(args.align, args.match_exposure))
+        if not args.source:
+            studio.lock = lambda: print(clip.lock())
         seconds = show(clip, studio, sinks, window, args.press)
     print(f"{studio.matted} frames matted, {studio.matted / seconds if seconds else 0:.1f} a second")
     background = studio.background
@@ -140,20 +156,129 @@ def show(clip, studio, sinks, window, press):
     return time.perf_counter() - start if start else 0.0
 
 
-def lock_notes(camera):
-    refused = camera.lock()
-    if not refused:
-        return "exposure, white balance and focus are locked"
-    return f"the driver does not lock {' and '.join(refused)}: fix it in the camera's own settings if colours pump"
-
-
 def open_sinks(args, clip):
     """Contexts of what takes each picture with `write(picture, frame)`."""
     if args.output:
         suffix = Path(args.output).suffix.lower().removeprefix(".")
         yield open_writer(Path(args.output), suffix if suffix in VIDEO else "png", clip, 3)
     if args.virtual_camera:
-        yield VirtualCamera(clip)
+        yield closing(VirtualCamera(clip))
+
+
+class Camera:
+    """A camera's frames, as utils.video.reader.open_clip gives those of a file.
+
+    Args:
+        number: which camera, from 0. Raises PictureError: there is none, or it gives no picture.
+        size: (width, height) that is asked for; the driver takes the nearest one that it has.
+    """
+
+    def __init__(self, number=0, size=None, open_capture=cv2.VideoCapture):
+        self.capture = open_capture(number)
+        self.close = self.capture.release
+        self.capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # matting is slower than the camera: show what is now
+        if size:
+            self.capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
+            self.capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+        taken, frame = self.capture.read()
+        if not taken:
+            self.capture.release()
+            raise PictureError(f"camera {number} gives no picture: check --camera, and close programs that use it")
+        self.height, self.width = frame.shape[:2]
+        rate = self.capture.get(cv2.CAP_PROP_FPS)
+        self.rate = nearest_rate(rate) if 1 <= rate < 1000 else FRAME_RATE
+        self.time_base, self.sample_aspect = Fraction(1, 90_000), Fraction(1)
+
+    def __iter__(self):
+        start, last = time.perf_counter(), Fraction(-1)
+        for number in itertools.count():
+            taken, frame = self.capture.read()
+            if not taken:
+                return
+            ticks = round((time.perf_counter() - start) / self.time_base)
+            last = max(ticks * self.time_base, last + self.time_base)
+            yield Frame(number, last, None, partial(cv2.cvtColor, frame, cv2.COLOR_BGR2RGB))
+
+    def lock(self):
+        """Fix exposure, white balance and focus at what they are; returns a line on those that the driver refused."""
+        exposure = self.capture.get(cv2.CAP_PROP_EXPOSURE)
+        refused = [name for name, (flag, values) in MANUAL.items() if not any(self._holds(flag, x) for x in values)]
+        if exposure and "exposure" not in refused:
+            self.capture.set(cv2.CAP_PROP_EXPOSURE, exposure)
+        if not refused:
+            return "exposure, white balance and focus are locked"
+        return f"the driver does not lock {' and '.join(refused)}: fix it in the camera's settings if colours pump"
+
+    def _holds(self, flag, value):
+        return bool(self.capture.set(flag, value)) and abs(self.capture.get(flag) - value) < 1e-6
+
+
+class Studio:
+    """What happens to the frames: a background is averaged when it is asked for, then the subject is cut out.
+
+    Args:
+        matting, target: see utils.predictor.Matting and utils.prediction.target.open_target.
+        delay: seconds between the key and the first of the AVERAGED frames, for leaving the picture.
+        correction: utils.background.match.Correction.
+
+    Attributes:
+        lock: function that is called before the first frame is averaged.
+        background: ClipBackground, None until one is captured.
+        matted: number of frames.
+    """
+
+    def __init__(self, matting, target, delay=3, correction=STILL):
+        self.matting, self.target, self.delay, self.correction = matting, target, delay, correction
+        self.lock, self.background, self.view, self.matted = lambda: None, None, "com", 0
+        self._begin, self._empty = None, []
+
+    def frame(self, src, seconds, key=""):
+        """Take a frame and a key, give the picture to show.
+
+        Args:
+            src: uint8 (H, W, 3), RGB.
+            seconds: its time.
+            key: CAPTURE, VIEW, anything else, or nothing.
+
+        Returns:
+            uint8 (H, W, 3), RGB: by `view` the composite, alpha or the frame itself. Until a background is captured
+            the composite is the target alone: nobody is shown who does not know it.
+        """
+        if key == CAPTURE:
+            self._begin, self._empty = seconds + self.delay, []
+        elif key == VIEW:
+            self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
+        if self._begin is not None and seconds >= self._begin:
+            self._average(src)
+        if self.view == "src":
+            return src
+        height, width = src.shape[:2]
+        if self.background is None:
+            empty = np.zeros_like(src) if self.view == "pha" else self.target.frame(seconds, height, width)
+            return np.ascontiguousarray(empty)
+        bgr = self.background(src)
+        matte = self.matting(src, bgr, self.view == "com")
+        self.matted += 1
+        if self.view == "pha":
+            return cv2.cvtColor(matte.pha, cv2.COLOR_GRAY2RGB)
+        fgr = clean_foreground(matte.fgr, matte.pha, src, bgr)
+        return blend(fgr, matte.pha, self.target.frame(seconds, height, width))
+
+    def _average(self, src):
+        if not self._empty:
+            self.lock()
+        self._empty.append(src)
+        if len(self._empty) == AVERAGED:
+            bgr = np.mean(self._empty, axis=0).round().astype(np.uint8)
+            self.background = ClipBackground(bgr, self.correction.align, self.correction.exposure)
+            self._begin = None
+
+    def message(self, seconds):
+        """What somebody before the camera should know now; nothing while all is well."""
+        if self._begin is not None:
+            left = float(self._begin - seconds)
+            return f"leave the picture: {left:.0f} s" if left > 0 else "capturing the background"
+        return "" if self.background else f"press {CAPTURE.upper()} to capture the background"
 
 
 class Window:
@@ -168,9 +293,8 @@ class Window:
             cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
             cv2.resizeWindow(TITLE, *self.size)
         except cv2.error:
-            raise UsageError(
-                f"this OpenCV has no windows, or there is no screen: {WINDOWS}; or pass --no-window"
-            ) from None
+            line = f"this OpenCV has no windows, or there is no screen: {WINDOWS}; or pass --no-window"
+            raise UsageError(line) from None
         return self
 
     def show(self, picture, message):
@@ -196,18 +320,13 @@ class VirtualCamera:
         except ImportError:
             raise UsageError(f"--virtual-camera needs pyvirtualcam: {install('webcam')}") from None
         try:
-            self.camera = pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
+            self._camera = pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
         except RuntimeError as error:
             raise UsageError(f"--virtual-camera: {error}; on Linux load v4l2loopback, else install OBS") from None
-
-    def __enter__(self):
-        return self
+        self.close = self._camera.close
 
     def write(self, picture, _frame):
-        self.camera.send(picture)
-
-    def __exit__(self, *_):
-        self.camera.close()
+        self._camera.send(picture)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,10 @@ def test_ctrl_c_during_the_imports_ends_a_program_without_a_traceback(tmp_path):
         "except KeyboardInterrupt:\n    raise ImportError('initialization failed')\n"
     )
     environ = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    allow = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731  a shell's `&` forbids it
+
+    def allow():  # a shell's `&` forbids it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
     command = [sys.executable, str(ROOT / "predict.py")]
     ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, preexec_fn=allow)
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")

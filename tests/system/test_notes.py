@@ -25,6 +25,6 @@ def test_notes_are_equal_by_kind_and_values():
 )
 def test_what_a_program_prints_of_a_note(table, verbose, out, err, monkeypatch, capsys):
     for names in (words.WORDS, getattr(words, table)):
-        monkeypatch.setitem(names, "moved", "moved by {motion:.1f}")
+        monkeypatch.setitem(names, "moved", {"en": "moved by {motion:.1f}"})
     printer(verbose)(Note("moved", motion=3.41, about="a.png"))
     assert tuple(capsys.readouterr()) == (out, err)

@@ -42,7 +42,7 @@ def test_our_worker_measures_frames_and_keeps_alpha(tmp_path):
     weights = prepare_weights("mobilenetv2", tmp_path / "weights.pdparams", tmp_path / "weights.npz")
     picture = np.random.default_rng(0).integers(0, 256, (160, 192, 3), np.uint8)
     np.savez(tmp_path / "pair.npz", src=picture, bgr=picture)
-    command = [sys.executable, "-m", "tools.speed.worker", "model", weights, tmp_path / "pair.npz", 0.25, 1000]
+    command = [sys.executable, "-m", "tools.speed.worker", weights, tmp_path / "pair.npz", 0.25, 1000]
     worker = Worker([*command, "paddle", "float32"])
     assert 0 < worker("foreground")[0] < 60 and 100 < worker(f"memory {tmp_path / 'alpha.npy'}")[0] < 10_000
     assert np.load(tmp_path / "alpha.npy").shape == (160, 192)

@@ -30,7 +30,7 @@ from tests.prediction.test_predictor import scene
 pytest.importorskip("httpx", reason="gradio is not installed")
 pytest.importorskip("gradio", reason="gradio is not installed")
 
-from tests.web.visitor import OPTIONS, Visitor, given, pictures, png  # noqa: E402
+from tests.web.visitor import OPTIONS, Visitor, given, pictures, png
 
 
 @pytest.fixture(scope="module")

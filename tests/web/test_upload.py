@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dataset.picture import read_alpha, read_rgb
+from dataset.picture import PictureError, read_alpha, read_rgb
 from tests.prediction.test_predictor import scene
 from tests.web.hostile import png_of
 from tools import app
 from tools.web.guard import BODY, Guard
 from tools.web.results import matte_pair, parse_colour, put_before, result_name
-from tools.web.storage import sweep
-from tools.web.upload import Limits, read_upload, shown_name
-from tools.web.words import WORDS, Refused, say
+from tools.web.upload import Limits, read_upload, sweep
+from tools.web.words import PAGE, REFUSALS, Refused, say, shown_name
 from utils.background.match import Correction
 from utils.picture.blend import blend
 from utils.picture.write import write_picture
@@ -36,9 +35,10 @@ def pair(tmp_path):
 def refused(path, limits=LIMITS):
     with pytest.raises(Refused) as caught:
         read_upload(path, limits)
-    line = str(caught.value)
-    assert str(path.parent) not in line and str(path.parent) not in caught.value.line("zh"), "a folder of the server"
-    return caught.value.key
+    note = caught.value.note
+    for language in ("en", "zh"):
+        assert str(path.parent) not in say(note.kind, language, **note.values), "a folder of the server"
+    return note.kind
 
 
 def test_pictures_are_measured_before_they_are_decoded(tmp_path):
@@ -63,17 +63,17 @@ def test_damaged_pictures_are_refused_by_name(pair):
     cut.write_bytes(pair[0].read_bytes()[:-2000])
     empty = pair[0].with_name("empty.png")
     empty.touch()
-    assert refused(cut) == refused(empty) == "damaged"
+    assert refused(cut) == refused(empty) == "picture_damaged"
     assert np.array_equal(read_upload(pair[0], LIMITS), read_rgb(pair[0]))
 
 
 def test_every_message_has_both_languages_and_the_same_fields():
     import string
 
-    for key, texts in WORDS.items():
-        fields = [{field for _, field, _, _ in string.Formatter().parse(text) if field} for text in texts]
-        assert len(texts) == 2 and fields[0] == fields[1], key
-    assert say("run", "zh") == WORDS["run"][1] and say("run", "fr") == WORDS["run"][0]
+    for key, texts in {**PAGE, **REFUSALS}.items():
+        fields = [{field for _, field, _, _ in string.Formatter().parse(text) if field} for text in texts.values()]
+        assert list(texts) == ["en", "zh"] and fields[0] == fields[1], key
+    assert say("run", "zh") == PAGE["run"]["zh"] and say("run", "fr") == PAGE["run"]["en"]
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,9 @@ def test_results_are_what_was_matted_and_go_before_colours_and_pictures(pair, tm
 
 def test_pictures_of_other_shape_are_refused_with_both_sizes(pair, tmp_path):
     Image.new("RGB", (168, 40)).save(pair[1])
-    with pytest.raises(Refused, match="168x40, the source 168x176"):
+    with pytest.raises(PictureError) as caught:
         matte_pair(Cut(), *pair, Correction("off", "off"), LIMITS, tmp_path)
+    assert "168x40, the source 168x176" in say(caught.value.note.kind, **caught.value.note.values)
 
 
 def test_sweep_deletes_old_files_and_their_folders_only(tmp_path):

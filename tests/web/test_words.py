@@ -7,7 +7,9 @@ from string import Formatter
 
 import pytest
 
-from tools.web.words import NOTES, Refused, refusal, say_note
+from dataset.picture import PictureError
+from tools.web.answers import why
+from tools.web.words import say
 from utils.background.checks import Misfit
 from utils.system import words
 from utils.system.notes import Note
@@ -49,16 +51,15 @@ def fields(sentence):
 
 def test_every_note_of_a_result_is_said_on_the_page():
     ours = {kind for kind in {**words.NOTES, **words.ERRORS, **words.WARNINGS, **words.REASONS} if kind not in PROGRAMS}
-    assert ours - set(NOTES) == set() and set(NOTES) - set(words.WORDS) == {"took"}
+    assert {kind for kind, said in words.WORDS.items() if "zh" in said} == ours
 
 
-@pytest.mark.parametrize("kind", NOTES)
+@pytest.mark.parametrize("kind", [kind for kind, said in words.WORDS.items() if "zh" in said])
 def test_sentences_fill_in_what_the_note_has(kind):
-    chinese, *english = NOTES[kind]
+    said = words.WORDS[kind]
+    chinese, english = said["zh"], said.get("page", said["en"])
     assert not set(re.findall(r"[A-Za-z]{2,}", re.sub(r"\{.*?\}", "", chinese))) - KEPT
-    known = fields(words.WORDS[kind]) if kind in words.WORDS else fields(english[0])
-    assert all(fields(sentence) <= known for sentence in (chinese, *english))
-    assert not any("--" in sentence for sentence in (chinese, *(english or [words.WORDS[kind]])))
+    assert all(fields(x) <= fields(said["en"]) and "--" not in x for x in (chinese, english))
 
 
 def test_every_kind_that_is_noted_has_its_words():
@@ -69,17 +70,20 @@ def test_every_kind_that_is_noted_has_its_words():
     texts = (getattr(node, "value", None) for call in calls for node in ast.walk(call.args[0]))
     noted = {text for text in texts if isinstance(text, str)}
     noted |= {"turned", "other_shape"}  # by a variable
-    assert noted - {"took"} == set(words.WORDS)
+    assert noted - {"took", "no_memory"} == set(words.WORDS)
 
 
 def test_a_note_within_a_note_is_said_in_its_language():
     note = Note("not_aligned", reason=Note("moved_far", limit=0.2))
-    assert say_note(note).startswith("could not align the background: the features found would move it by more")
-    assert say_note(note, "zh").startswith("未能对齐背景：按找到的特征，移动量超过画面的 20%")
+    said = [say(note.kind, language, **note.values) for language in ("en", "zh")]
+    assert said[0].startswith("could not align the background: the features found would move it by more")
+    assert said[1].startswith("未能对齐背景：按找到的特征，移动量超过画面的 20%")
 
 
 def test_an_error_with_a_note_is_refused_in_both_languages():
     error = Misfit(Note("turned", bgr_name="b", src_name="s", bgr="72x96", src="96x72"))
-    assert "turned by 90 degrees" in str(error) and "旋转" in refusal(error).line("zh")
-    assert "72x96" in str(refusal(error)) and isinstance(refusal(error), Refused)
-    assert str(refusal(ValueError("/tmp/x/a.mp4 is damaged"), "a.mp4")) == "a.mp4 cannot be matted: a.mp4 is damaged"
+    note = why(error)
+    assert "turned by 90 degrees" in str(error) and "旋转" in say(note.kind, "zh", **note.values)
+    note = why(PictureError("/tmp/x/a.mp4 is damaged"))
+    assert say(note.kind, **note.values) == "This cannot be matted: a.mp4 is damaged"
+    assert why(ValueError("a mistake of ours")) is None

@@ -42,7 +42,7 @@ def page_here(folder, limits=LIMITS, matting=None, root=None, **options):
         from tools.web.page import Page
 
         page = Page(files, [], limits, {}, **options)
-        page.matting = lambda mode, engine: matting or Cut()
+        page.matting = lambda mode, engine, clips=False: matting or Cut()
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         page.launch("127.0.0.1", port, root)

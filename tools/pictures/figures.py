@@ -59,9 +59,8 @@ def main(argv=None):
     parser.add_argument("--output", type=Path, help="picture to write, .jpg or .png (default: where it belongs)")
     args = parser.parse_args(argv)
     draw, path = FIGURES[args.figure]
-    path = args.output or path
-    write_picture(path, draw(Matting(), np.random.default_rng(0)))
-    print(path)
+    write_picture(args.output or path, draw(Matting(), np.random.default_rng(0)))
+    print(args.output or path)
 
 
 def draw_readme(matting, _):
@@ -77,17 +76,15 @@ def draw_spill(matting, rng):
     screen, target = (open_target(colour).frame(0, *pha.shape) for colour in (SCREEN, TARGET))
     src, bgr = (noisy(picture, rng, 2.0) for picture in (blend(fgr, pha, screen), screen))
     matte = matting(src, bgr)
-    composites = {
-        "the photograph's colours": blend(src, matte.pha, target),
-        "the network's foreground": blend(matte.fgr, matte.pha, target),
-        "its rim cleaned": blend(clean_foreground(matte.fgr, matte.pha, src, bgr), matte.pha, target),
-    }
+    cleaned = clean_foreground(matte.fgr, matte.pha, src, bgr)
+    colours = {"the photograph's colours": src, "the network's foreground": matte.fgr, "its rim cleaned": cleaned}
     rim = (matte.pha > 13) & (matte.pha < 242)
     wanted = blend(fgr, matte.pha, target)[rim].astype(int)
-    for name, picture in composites.items():
-        print(f"{name}: {np.abs(picture[rim] - wanted).mean():.1f} levels of 255 from the true colours")
+    for name, picture in colours.items():
+        off = np.abs(blend(picture, matte.pha, target)[rim] - wanted).mean()
+        print(f"{name}: {off:.1f} levels of 255 from the true colours")
     titles = ["photograph", "the photograph's colours", "its rim cleaned"]
-    pictures = [src, *(composites[title] for title in titles[1:])]
+    pictures = [src, *(blend(picture, matte.pha, target) for picture in (src, cleaned))]
     return contact_sheet([pictures, [picture[DETAIL] for picture in pictures]], ["", "detail"], titles, height=300)
 
 
@@ -109,16 +106,12 @@ def cases(fgr, pha, rng):
     ramp = np.linspace(-12, 12, width)[None, :, None] + np.linspace(10, -10, height)[:, None, None]
     wall = np.clip(np.float32(SUIT) + ramp, 0, 255).astype(np.uint8)
     y, x = np.mgrid[:height, :width]
-    stripes = np.where(((x + y // 2) // 5 + (y // 40)) % 2 == 0, 235, 30).astype(np.uint8)
-    pattern = np.dstack([stripes] * 3)
-    aside = cv2.warpAffine(
-        pattern, np.float32([[1, 0, 1.5], [0, 1, 0.5]]), (width, height), borderMode=cv2.BORDER_REFLECT
-    )
+    pattern = np.dstack([np.where(((x + y // 2) // 5 + (y // 40)) % 2 == 0, 235, 30).astype(np.uint8)] * 3)
+    moved = np.float32([[1, 0, 1.5], [0, 1, 0.5]])
+    aside = cv2.warpAffine(pattern, moved, (width, height), borderMode=cv2.BORDER_REFLECT)
     small = [compressed(picture, rng) for picture in (blend(fgr, pha, wall // 2 + 40), wall // 2 + 40)]
-    return {
-        "fine pattern, 1.5 pixels aside": (noisy(blend(fgr, pha, pattern), rng, NOISE), noisy(aside, rng, NOISE)),
-        "small, dark, compressed": tuple(small),
-    }
+    fine = [noisy(picture, rng, NOISE) for picture in (blend(fgr, pha, pattern), aside)]
+    return {"fine pattern, 1.5 pixels aside": fine, "small, dark, compressed": small}
 
 
 def compressed(picture, rng):

@@ -1,8 +1,6 @@
 """Contestants that take turns: what else the machine does in that minute hits all alike; ratios are within a round."""
 
-import platform
 import subprocess
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -65,12 +63,3 @@ def sample_at(size):
     """The sample pair at a size of SIZES: two uint8 (H, W, 3)."""
     height, width = SIZES[size]
     return [cv2.resize(x, (width, height), interpolation=cv2.INTER_CUBIC) for x in read_sample_pair()]
-
-
-def cpu_name():
-    """Name of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

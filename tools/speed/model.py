@@ -5,20 +5,23 @@ Every contestant runs in a process of its own, so that each has a peak memory of
 
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import paddle
 
 from model import MattingRefine
-from tools.speed.contest import SIZES, Worker, cpu_name, sample_at, take_turns
+from tools.speed.contest import SIZES, Worker, sample_at, take_turns
 from utils.engine.backends import threads
 from utils.engine.presets import preset
 from utils.system.errors import UsageError
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights, save_weights
 
 ORIGINAL = Path(__file__).resolve().parent / "original.py"
+EAGER = "original, eager"
 ORIGINALS = {"eager": "eager", "script": "TorchScript", "onnx": "its ONNX in ONNX Runtime"}
+LINES = {"alpha": ", alpha alone", "foreground": ", alpha and foreground"}  # what our worker is sent, its label
 WARM_UP = 2  # rounds
 
 
@@ -37,48 +40,41 @@ def _measure(args, backbone, size, folder):
     src, bgr = sample_at(size)
     np.savez(pair, src=src, bgr=bgr)
     workers = {}  # name -> Worker, its lines
-    ours = [sys.executable, "-m", "tools.speed.worker", "model", weights, pair, scale, pixels]
+    ours = [sys.executable, "-m", "tools.speed.worker", weights, pair, scale, pixels]
     for engine in args.engines:
         for precision in args.precisions if engine == "openvino" and weights == DEFAULT_WEIGHTS else ["float32"]:
             name = engine if precision == "float32" else f"{engine} {precision}"
-            workers[name] = (
-                [*ours, engine, precision],
-                {"alpha": ", alpha alone", "foreground": ", alpha and foreground"},
-            )
+            workers[name] = [*ours, engine, precision], LINES
     for kind in args.originals if args.original_python else []:
         command = [args.original_python, ORIGINAL, "model", kind, backbone, scale, pixels, threads(), archive, pair]
         workers[f"original, {ORIGINALS[kind]}"] = command, {"frame": ""}
-    contestants, owners = {}, {}
+    contestants, open_workers = {}, []
     for name, (command, lines) in workers.items():
         try:
-            if name in args.engines or "int8" in name:
+            if lines is LINES:
                 Worker(command).close()  # fills the cache of exported programs, so that their making is not measured
-            worker = Worker(command)
+            open_workers.append((Worker(command), [name + suffix for suffix in lines.values()]))
         except UsageError as error:
             print(f"left out {name}: {error}", file=sys.stderr)
             continue
-        for line, suffix in lines.items():
-            owners[name + suffix] = worker
-            contestants[name + suffix] = lambda worker=worker, line=line: worker(line)
+        contestants.update({name + suffix: partial(open_workers[-1][0], line) for line, suffix in lines.items()})
     times = {label: numbers[:, 0] for label, numbers in take_turns(contestants, args.rounds, WARM_UP).items()}
+    memory, alphas = {}, {}
+    for worker, labels in open_workers:
+        memory.update(dict.fromkeys(labels, worker(f"memory {file}")[0]))
+        alphas.update(dict.fromkeys(labels, np.load(file)))
+        worker.close()
     print(f"\n{backbone}, {src.shape[1]}x{src.shape[0]}, scale {scale:.4g}, {pixels} pixels, ", end="")
-    print(f"{threads()} threads, {args.rounds} rounds, {cpu_name()}")
+    print(f"{threads()} threads, {args.rounds} rounds")
     print("| | frames/s | seconds | ratio (middle half) | peak memory | alpha: largest, mean difference |")
     print("|---|---|---|---|---|---|")
-    eager, alphas = "original, eager", {}
-    for label, worker in reversed(owners.items()):
-        (memory,) = worker(f"memory {file}")
-        alphas[label] = np.load(file), memory
     for label, seconds in times.items():
-        median, (alpha, memory) = np.median(seconds), alphas[label]
-        ratio = differs = "-"
-        if eager in times:
-            low, middle, high = np.percentile(seconds / times[eager], (25, 50, 75))
-            ratio, difference = f"{middle:.2f} ({low:.2f}..{high:.2f})", np.abs(alpha - alphas[eager][0])
+        median, ratio, differs = np.median(seconds), "-", "-"
+        if EAGER in times:
+            low, middle, high = np.percentile(seconds / times[EAGER], (25, 50, 75))
+            ratio, difference = f"{middle:.2f} ({low:.2f}..{high:.2f})", np.abs(alphas[label] - alphas[EAGER])
             differs = f"{difference.max():.0e}, {difference.mean():.0e}"
-        print(f"| {label} | {1 / median:.1f} | {median:.3f} | {ratio} | {memory:.0f} MiB | {differs} |", flush=True)
-    for worker in set(owners.values()):
-        worker.close()
+        print(f"| {label} | {1 / median:.1f} | {median:.3f} | {ratio} | {memory[label]:.0f} MiB | {differs} |")
 
 
 def prepare_weights(backbone, path, archive):

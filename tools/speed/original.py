@@ -1,13 +1,11 @@
 """The PyTorch original as a process of tools/benchmark.py, in an environment with torch and backgroundmattingv2 1.0.
 
     python tools/speed/original.py model eager|script|onnx BACKBONE SCALE PIXELS THREADS WEIGHTS.npz PAIR.npz
-    python tools/speed/original.py train-step BACKBONE BATCH SIZE THREADS
     python tools/speed/original.py data base|refine FOREGROUNDS BACKGROUNDS
 
-Its numbers are the seconds of a frame (`onnx`: of its ONNX export in ONNX Runtime, with onnx and onnxruntime); of a
-training step, of forward with loss and of backward, the loss being that of its training script with Sobel by
-convolution in place of kornia; the processor seconds of as many samples as a line asks for, on one thread, made by the
-transforms of its training scripts (which torchvision has to be there for).
+Its numbers are the seconds of a frame (`onnx`: of its ONNX export in ONNX Runtime, with onnx and onnxruntime), or the
+processor seconds of as many samples as a line asks for, on one thread, made by the transforms of its training scripts
+(which torchvision has to be there for).
 """
 
 import importlib
@@ -22,7 +20,6 @@ import warnings
 import numpy as np
 import torch
 from serve import serve
-from torch.nn import functional as F
 
 try:
     importlib.import_module("torchvision")
@@ -77,38 +74,6 @@ def open_onnx(network, src, bgr, threads):
     return lambda src, bgr: session.run(None, {"src": src.numpy(), "bgr": bgr.numpy()})
 
 
-def train_step(backbone, batch, size, threads):
-    from BackgroundMattingV2.model import MattingBase
-
-    torch.set_num_threads(int(threads))
-    torch.manual_seed(0)
-    network = MattingBase(backbone).train()
-    optimizer = torch.optim.Adam(network.parameters(), 1e-4)
-    src, bgr, pha, fgr = (torch.rand(int(batch), channels, int(size), int(size)) for channels in (3, 3, 1, 3))
-    kernel = torch.tensor([[1.0, 2, 1]]).T @ torch.tensor([[-1.0, 0, 1]]) / 8
-    kernel = torch.stack([kernel, kernel.T])[:, None]
-
-    def sobel(x):
-        return (F.conv2d(F.pad(x, [1] * 4, mode="replicate"), kernel).square().sum(1, keepdim=True) + 1e-6).sqrt()
-
-    def run(_):
-        start = time.perf_counter()
-        pred_pha, pred_fgr, pred_err, _ = network(src, bgr)
-        mask = (pha != 0).float()
-        loss = F.l1_loss(pred_pha, pha) + F.l1_loss(sobel(pred_pha), sobel(pha))
-        loss = loss + F.l1_loss(pred_fgr * mask, fgr * mask)
-        loss = loss + F.mse_loss(pred_err, (pred_pha.detach() - pha).abs())
-        middle = time.perf_counter()
-        loss.backward()
-        end = time.perf_counter()
-        optimizer.step()
-        optimizer.zero_grad()
-        loss.item()
-        return time.perf_counter() - start, middle - start, end - middle
-
-    serve(run)
-
-
 def data(kind, foregrounds, backgrounds):
     from BackgroundMattingV2.dataset import augmentation
     from BackgroundMattingV2.dataset.images import ImagesDataset
@@ -155,4 +120,4 @@ def data(kind, foregrounds, backgrounds):
 
 
 if __name__ == "__main__":
-    {"model": model, "train-step": train_step, "data": data}[sys.argv[1]](*sys.argv[2:])
+    {"model": model, "data": data}[sys.argv[1]](*sys.argv[2:])

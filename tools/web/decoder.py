@@ -1,7 +1,8 @@
 """Pictures of strangers, decoded by a process of its own that can neither fill the memory, compute for ever nor write.
 
 decoder = Decoder(megapixels=64, side=16_000)
-decoder.size(path), decoder.read(path)  # height and width; uint8 (H, W, 3), sRGB
+decoder.read(path)  # uint8 (H, W, 3), sRGB, as dataset.picture.read_rgb gives it
+decoder.read(path, decode=False)  # height and width
 
 What a damaged file makes of the process, its end included, is an error here and nothing more. The process lives as long
 as this one, since its start takes longer than a picture.
@@ -17,18 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
+from tools.web.words import Refused, shown_name
+
 MEMORY, MEMORY_A_PIXEL = 512 << 20, 40  # bytes of address space beside what the process has; the peak of 16-bit PNGs
 SECONDS, SECONDS_A_MEGAPIXEL = 2, 0.3  # of processor time
 WALL = 4  # times these seconds, of a busy machine's wall clock
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Undecodable(ValueError):
-    """A picture that is refused; `key` is one of tools.web.words.WORDS, `values` what its sentence says."""
-
-    def __init__(self, key, **values):
-        super().__init__(key)
-        self.key, self.values = key, values
 
 
 class Decoder:
@@ -38,20 +33,8 @@ class Decoder:
         self.megapixels, self.side = megapixels, side
         self._lock, self._process = threading.Lock(), None
 
-    def size(self, path):
-        """Height and width by the file's header. Raises Undecodable."""
-        return self._ask(path, decode=False)
-
-    def read(self, path):
-        """uint8 (H, W, 3), sRGB. Raises Undecodable."""
-        return self._ask(path, decode=True)
-
-    def close(self):
-        """End the process, if there is one."""
-        with self._lock:
-            self._end()
-
-    def _ask(self, path, decode):
+    def read(self, path, decode=True):
+        """uint8 (H, W, 3), sRGB; without decoding height and width, by the file's header. Raises Refused."""
         question = {"path": str(path), "decode": decode, "megapixels": self.megapixels, "side": self.side}
         with self._lock:
             if self._process is None or self._process.poll() is not None:
@@ -60,94 +43,88 @@ class Decoder:
             watch = threading.Timer(limit, self._process.kill)
             watch.start()
             try:
-                self._process.stdin.write(json.dumps(question).encode() + b"\n")
-                self._process.stdin.flush()
-                answer = json.loads(self._process.stdout.readline(10_000))
-                if "refused" in answer:
-                    raise Undecodable(answer.pop("refused"), **answer)
-                height, width = (int(side) for side in answer["size"])
-                if not (0 < height * width <= self.megapixels * 10**6 and max(height, width) <= self.side):
-                    raise ValueError
-                if not decode:
-                    return height, width
-                picture = np.empty((height, width, 3), np.uint8)
-                rest = memoryview(picture).cast("B")
-                while rest:
-                    read = self._process.stdout.readinto(rest)
-                    if not read:
-                        raise EOFError
-                    rest = rest[read:]
-                return picture
-            except Undecodable:
-                raise
+                answer, picture = self._ask(question)
             except Exception:  # it has ended, or says what it never would
                 self._end()
-                raise Undecodable("too_costly") from None
+                answer = {"refused": "too_costly"}
             finally:
                 watch.cancel()
+        if "refused" in answer:
+            raise Refused(answer.pop("refused"), name=shown_name(path), **answer)
+        return picture if decode else tuple(answer["size"])
+
+    def close(self):
+        """End the process, if there is one."""
+        with self._lock:
+            self._end()
+
+    def _ask(self, question):
+        """The answer to a question, and a picture or None."""
+        self._process.stdin.write(json.dumps(question).encode() + b"\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline(10_000))
+        if "refused" in answer:
+            return answer, None
+        height, width = (int(side) for side in answer["size"])
+        if not (0 < height * width <= self.megapixels * 10**6 and max(height, width) <= self.side):
+            raise ValueError
+        if not question["decode"]:
+            return answer, None
+        picture = np.empty((height, width, 3), np.uint8)
+        if self._process.stdout.readinto(picture) < picture.size:
+            raise EOFError
+        return answer, picture
 
     def _started(self):
-        threads = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}
-        return subprocess.Popen(
-            [sys.executable, "-m", "tools.web.decoder"],
-            cwd=ROOT,
-            env={**os.environ, **threads},
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        environment = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen([sys.executable, "-m", "tools.web.decoder"], cwd=ROOT, env=environment, **pipes)
 
     def _end(self):
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
-            self._process.stdin.close()
-            self._process.stdout.close()
+            with contextlib.suppress(OSError):
+                self._process.communicate()
             self._process = None
 
 
 def main():
     """Answer questions from the standard input until it ends."""
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints is not an answer
     for line in sys.stdin:
-        _answer(answers, **json.loads(line))
+        answer, picture = answered(**json.loads(line))
+        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.write(b"" if picture is None else picture)
+        answers.flush()
 
 
-def _answer(answers, path, decode, megapixels, side):
-    from dataset.decode import RAW_SUFFIXES, picture_size
+def answered(path, decode, megapixels, side):
+    """The answer to a question: a dict, and a picture or None."""
+    from dataset.decode import picture_size
     from dataset.picture import PictureError, limit_megapixels, read_rgb
 
-    picture, limits = None, {"limit": megapixels, "side": side}
     try:
-        _limit(0)
-        if path.lower().endswith(RAW_SUFFIXES):  # its header would be told by one library, its pixels by another
-            raise PictureError("not a picture for the page")
+        limit_process(0)
         limit_megapixels(10**6)  # the header is to be told whatever it claims
         height, width = picture_size(Path(path))
         if height * width > megapixels * 10**6 or max(height, width) > side:
-            answer = {"refused": "too_large", "height": height, "width": width, **limits}
-        elif height * width == 0:
-            answer = {"refused": "damaged"}
-        elif decode:
-            limit_megapixels(megapixels)
-            _limit(height * width)
-            picture = np.ascontiguousarray(read_rgb(path))
-            answer = {"size": picture.shape[:2]}
-        else:
-            answer = {"size": (height, width)}
+            return {"refused": "too_large", "height": height, "width": width, "limit": megapixels, "side": side}, None
+        if height * width == 0:
+            return {"refused": "picture_damaged"}, None
+        if not decode:
+            return {"size": (height, width)}, None
+        limit_megapixels(megapixels)
+        limit_process(height * width)
+        picture = np.ascontiguousarray(read_rgb(path))
+        return {"size": picture.shape[:2]}, picture
     except PictureError as error:
-        answer = {"refused": "no_picture" if "not a picture" in str(error) else "damaged"}
+        return {"refused": "no_picture" if "not a picture" in str(error) else "picture_damaged"}, None
     except MemoryError:
-        answer = {"refused": "too_costly"}
-    answers.write(json.dumps(answer).encode() + b"\n")
-    rest = memoryview(picture).cast("B") if picture is not None else b""
-    while rest:
-        rest = rest[answers.write(rest) :]
+        return {"refused": "too_costly"}, None
 
 
-def _limit(pixels):
+def limit_process(pixels):
     """Limit what this process may take from here on, for a picture of so many pixels."""
     with contextlib.suppress(ImportError):  # Windows
         import resource

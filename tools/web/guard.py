@@ -5,35 +5,15 @@ from urllib.parse import urlsplit
 
 UPLOAD = "/gradio_api/upload"
 # The addresses that the page and gradio's Python client use. Gradio has more: a proxy, monitoring, editing.
+API = "app_id cancel info queue/data queue/join reset startup-events theme.css upload upload_progress".split()
+WHOLE_PATHS = {"/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"}
+WHOLE_PATHS |= {f"/gradio_api/{name}" for name in API}
 PATHS = (
     "/assets/",
     "/static/",
     "/svelte/",
     *(f"/gradio_api/{name}" for name in ("file=", "heartbeat/", "call/", "run/")),
 )
-WHOLE_PATHS = {
-    "/",
-    "/config",
-    "/theme.css",
-    "/favicon.ico",
-    "/manifest.json",
-    "/robots.txt",
-    UPLOAD,
-    *(
-        f"/gradio_api/{name}"
-        for name in (
-            "app_id",
-            "cancel",
-            "info",
-            "queue/data",
-            "queue/join",
-            "reset",
-            "startup-events",
-            "theme.css",
-            "upload_progress",
-        )
-    ),
-}
 BODY = 64_000  # bytes of anything but an upload
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 REFLECTED = (b"x-forwarded-host", b"x-gradio-server")  # gradio would make the page's own address of them
@@ -62,11 +42,13 @@ class Guard:
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
-            return await (_close(send) if scope["type"] == "websocket" else self.app(scope, receive, send))
+            closing = send({"type": "websocket.close", "code": 1000}) if scope["type"] == "websocket" else None
+            return await (closing or self.app(scope, receive, send))
         path, headers = scope["path"], dict(scope["headers"])
         if not self.is_ours(headers):
             return await _answer(send, 403, b"this page does not answer to that name")
-        if not (path in WHOLE_PATHS or path.startswith(PATHS)) or _elsewhere(path):
+        fetched = path.startswith("/gradio_api/file=") and "://" in path  # from another server, by gradio
+        if fetched or not (path in WHOLE_PATHS or path.startswith(PATHS)):
             return await _answer(send, 404, b"not found")
         limit = self.upload_bytes if path == UPLOAD else BODY
         stated = headers.get(b"content-length", b"0")
@@ -112,16 +94,7 @@ class Guard:
         await self.app(scope, counted, secured)
 
 
-def _elsewhere(path):
-    """Whether a file of another server is asked for, which gradio would fetch."""
-    return path.startswith("/gradio_api/file=") and "://" in path
-
-
 async def _answer(send, status, text):
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})
-
-
-async def _close(send):
-    await send({"type": "websocket.close", "code": 1000})

@@ -11,19 +11,12 @@ import gradio.processing_utils
 import gradio.route_utils
 import safehttpx
 
+from tools.web.upload import original
+
 WAITING_EACH = 2  # jobs that one visitor may have in the queue
 SESSION = 64  # letters of a session's name
 FILES_A_REQUEST = 4
-DOWNLOADS = {
-    gradio.processing_utils: (
-        "async_ssrf_protected_get",
-        "async_ssrf_protected_download",
-        "ssrf_protected_download",
-        "save_url_to_cache",
-        "unsafe_download",
-    ),
-    safehttpx: ("get", "async_validate_url"),
-}
+DOWNLOADS = "ssrf_protected_download async_ssrf_protected_download async_ssrf_protected_get save_url_to_cache"
 
 # gradio would write a .pyi file beside each file with a component of its own, for whoever edits it.
 gradio.component_meta.create_or_modify_pyi = lambda *_: None
@@ -65,9 +58,9 @@ class UploadParser(_Parser):
 
 def install():
     """Replace what concerns all pages of this process."""
-    for module, names in DOWNLOADS.items():
-        for name in names:
-            setattr(module, name, no_download)
+    for name in (*DOWNLOADS.split(), "unsafe_download"):
+        setattr(gradio.processing_utils, name, no_download)
+    safehttpx.get = safehttpx.async_validate_url = no_download
     gr.blocks.Block.async_move_resource_to_block_cache = uploaded_only
     gradio.route_utils.GradioMultiPartParser = UploadParser
 
@@ -83,18 +76,11 @@ def be_fair(queue):
         if len(body.session_hash or "") > SESSION:
             return False, "this session's name is too long", "error"
         address = request.client.host if request.client else ""
-        local = address in ("", "::1") or address.startswith("127.")
-        same = [
-            event
-            for event in waiting(queue)
-            if event.session_hash == body.session_hash or (event.request.client.host == address and not local)
-        ]
-        if len(same) >= WAITING_EACH:
-            return (
-                False,
-                f"{WAITING_EACH} jobs of yours are waiting: try again later (您的任务已在排队，请稍候)",
-                "queue_full",
-            )
+        hosts = () if address in ("", "::1") or address.startswith("127.") else (address,)
+        mine = [x for x in waiting(queue) if x.session_hash == body.session_hash or x.request.client.host in hosts]
+        if len(mine) >= WAITING_EACH:
+            why = f"{WAITING_EACH} jobs of yours are waiting: try again later (您的任务已在排队，请稍候)"
+            return False, why, "queue_full"
         return await push(body=body, request=request, username=username)
 
     queue.push = fair
@@ -108,7 +94,8 @@ def waiting(queue):
 def files_in_use(queue):
     """Paths that the events of a queue name, those that have begun included."""
     running = [event for job in list(queue.active_jobs) for event in job or ()]
-    return {Path(path) for event in [*waiting(queue), *running] for path in _paths(event.data and event.data.data)}
+    paths = [path for event in [*waiting(queue), *running] for path in _paths(event.data and event.data.data)]
+    return {Path(path) for shown in paths for path in (shown, original(shown))}
 
 
 def _paths(data):

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from dataset.picture import PictureError, read_alpha, read_rgb
-from tools.web.upload import read_upload
-from tools.web.words import Refused, refusal
+from tools.web.upload import VIEW, read_upload
+from tools.web.words import Refused
 from utils.background.checks import doubts, match_size
 from utils.background.match import match_background
 from utils.picture.blend import blend
@@ -22,30 +22,18 @@ from utils.picture.resize import cover, reduced
 from utils.picture.write import write_picture
 from utils.prediction.loop import without_islets
 
-VIEW = 1280  # long side of what the page shows, pixels
-
 
 def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
-    """Matte an uploaded pair.
-
-    Args:
-        matting: Matting.
-        src_path, bgr_path: uploaded files.
-        correction: utils.background.match.Correction.
-        limits: tools.web.upload.Limits.
-        folder: Path, empty, which the results are written to.
+    """Matte an uploaded pair with a Matting, a Correction and Limits; the results are written to a folder, a Path.
 
     Returns:
         dict: `width`, `height`, `seconds` (of the network and what prepares for it) and `notes`, a list of Notes.
 
     Raises:
-        Refused: a file cannot be used, or the two do not belong together.
+        Refused, PictureError: a file cannot be used, or the two do not belong together.
     """
     src, bgr = read_upload(src_path, limits), read_upload(bgr_path, limits)
-    try:
-        bgr, resized = match_size(src, bgr)
-    except PictureError as error:
-        raise refusal(error) from None
+    bgr, resized = match_size(src, bgr)
     start = time.perf_counter()
     bgr, match = match_background(src, bgr, correction.align, correction.exposure)
     matte = without_islets(matting(src, bgr))
@@ -63,36 +51,23 @@ def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
 
 
 def put_before(folder, colour, picture_path, limits):
-    """Put the matted subject of a folder before something else.
+    """Put the subject that `matte_pair` left in a folder before an uploaded picture, or if there is none a colour.
 
-    Args:
-        folder: Path, written by `matte_pair`.
-        colour: text of the page's colour field, see `parse_colour`.
-        picture_path: uploaded file, which goes before the colour; or None.
-        limits: tools.web.upload.Limits.
-
-    Returns:
-        paths of the composite and of its small copy, which have new names each time.
-
-    Raises:
-        Refused: the folder is gone, or the picture cannot be used.
+    Returns the paths of the composite and of its small copy, which has a new name each time: the browser keeps what it
+    has seen under a name. Raises Refused: the folder is gone, or the picture cannot be used.
     """
-    found = sorted(folder.glob("*_fgr.png")) if folder and folder.is_dir() else []
-    if not found:
-        raise Refused("gone")
     try:
-        fgr, pha = read_rgb(found[0]), read_alpha(found[0].with_name(found[0].name[: -len("fgr.png")] + "pha.png"))
-    except PictureError:
+        name = next(folder.glob("*_fgr.png")).name[: -len("_fgr.png")]
+        fgr, pha = read_rgb(folder / f"{name}_fgr.png"), read_alpha(folder / f"{name}_pha.png")
+    except (StopIteration, PictureError):
         raise Refused("gone") from None
     if picture_path:
         behind = cover(read_upload(picture_path, limits), *pha.shape)
     else:
         behind = np.broadcast_to(np.uint8(parse_colour(colour)), fgr.shape)
     composite = blend(fgr, pha, behind)
-    name = found[0].name[: -len("_fgr.png")]
     for old in (*folder.glob("*_over.png"), *folder.glob("view_over_*.jpg")):
         old.unlink(missing_ok=True)
-    # The view's name is new each time: the browser keeps what it has seen under a name.
     paths = folder / f"{name}_over.png", folder / f"view_over_{secrets.token_hex(4)}.jpg"
     write_picture(paths[0], composite)
     write_picture(paths[1], reduced(composite, VIEW))

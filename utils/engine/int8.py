@@ -8,7 +8,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from utils.engine.backends import PROGRAMS, EngineError
+from utils.engine.backends import PROGRAMS, EngineError, missing_packages
 from utils.engine.programs import FORMAT
 from utils.system.errors import WeightsError
 from utils.system.files import atomic_path
@@ -76,3 +76,9 @@ def _is_quick():
     except OSError:
         return True
     return any(name in text.split() for name in INSTRUCTIONS)
+
+
+def fastest_precision(weights, engine="auto", device="cpu"):
+    """`"int8"` where its programs are beside the weights, OpenVINO is installed and the processor quick with them."""
+    can = engine in ("auto", "openvino") and device == "cpu" and not missing_packages("openvino")
+    return "int8" if can and _is_quick() and int8_file(weights).exists() else "float32"

@@ -11,7 +11,6 @@ from utils.evaluation.trimap import make_trimap
 from utils.picture.blend import blend
 from utils.picture.sample_pair import SAMPLE_PHA, SAMPLE_SRC, read_sample_pair
 
-CUTOUTS, FIGURES = 4, 4
 MARGIN = 80  # pixels of the sample kept to the left of its subject, who touches the frame elsewhere
 
 
@@ -24,8 +23,7 @@ class DemonstrationSet:
 
     def __init__(self, seed: int = 0):
         self.seed = seed
-        self.names = ["sample"]
-        self.names += [f"cutout_{i + 1}" for i in range(CUTOUTS)] + [f"drawn_{i + 1}" for i in range(FIGURES)]
+        self.names = ["sample", *(f"{kind}_{number}" for kind in ("cutout", "drawn") for number in range(1, 5))]
 
     def __len__(self) -> int:
         return len(self.names)

@@ -255,10 +255,12 @@ class ClipJob:
             self.tell(note)
         if self.output.save_bgr:
             names = output_paths(self.output.folder, clip.path, ("bgr", "unsure"), "png")
-            for path, picture in zip(names.values(), (bgr, unsure)):
+            paths = [path.with_name(f"{path.name}.png") for path in names.values()]
+            refuse_to_overwrite([clip.path, self.bgr, self.output.target], paths)
+            for path, picture in zip(paths, (bgr, unsure)):
                 if picture is not None:
-                    write_picture(path.with_name(f"{path.name}.png"), picture)
-                    self.tell(Note("written", path=f"{path}.png"))
+                    write_picture(path, picture)
+                    self.tell(Note("written", path=path))
         return bgr
 
     def _check(self, bgr):

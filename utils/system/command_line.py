@@ -41,16 +41,15 @@ def command_line(main):
             interruptible()
             with nullcontext() if _is_a_rank() else terminable():
                 return main(argv) or 0
-        except KeyboardInterrupt as stop:
-            print("interrupted: what was finished is kept", file=sys.stderr)
-            return TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
         except BrokenPipeError:  # the reader of our output has gone, as `… | head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
-        except Exception as error:
-            if stopped := STOPPED.match(str(error).strip()):  # Paddle makes an error of its own of both, in a gradient
+        except (Exception, KeyboardInterrupt) as error:
+            stopped = STOPPED.match(str(error).strip())  # Paddle makes an error of its own of both, in a gradient
+            if stopped or isinstance(error, KeyboardInterrupt):
                 print("interrupted: what was finished is kept", file=sys.stderr)
-                return TERMINATED if stopped[1] == Terminated.__name__ else INTERRUPTED
+                name = stopped[1] if stopped else type(error).__name__
+                return TERMINATED if name == Terminated.__name__ else INTERRUPTED
             line = user_message(error)
             if line is None or os.environ.get("MATTING_DEBUG"):
                 raise

@@ -54,12 +54,17 @@ def real_path(path, known=None):
     return os.path.join(known[folder], name)
 
 
-def refuse_to_overwrite(inputs, outputs, flag="--output-dir"):
-    """Raise UsageError if one of the paths to write is one of the inputs (None: no file), whatever links lead there."""
+def refuse_to_overwrite(inputs, outputs, flag="--output-dir", folders=()):
+    """Raise UsageError if a path to write is an input, or a file in a folder of inputs, whatever links lead there.
+
+    None in place of a path means that there is none.
+    """
     known = {}
     inputs = {real_path(path, known) for path in inputs if path}
-    for path in outputs:
-        if real_path(path, known) in inputs:
+    folders = {Path(os.path.realpath(folder)) for folder in folders if folder}
+    for path in filter(None, outputs):
+        real = real_path(path, known)
+        if real in inputs or (folders and os.path.isfile(real) and not folders.isdisjoint(Path(real).parents)):
             raise UsageError(f"{path} is an input and would be overwritten: pass {flag}")
 
 

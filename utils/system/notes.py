@@ -4,9 +4,8 @@ from utils.system.notes import Note
 
 Note("aligned", motion=3.4, uncovered=0.02)  # utils.system.words.say makes English of it
 
-A function that looks into something returns the Notes on what it found. What comes up on the way, in a file that is
-damaged or an engine that fails, goes to `tell`: an argument, a function of one Note, that everything that works for a
-while takes; its default is `silent`. The library never prints and never compares sentences, but may compare kinds.
+A function that looks into something returns the Notes on what it found; what comes up on the way goes to its argument
+`tell`, a function of one Note. The library never prints and never compares sentences, but may compare kinds.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,4 @@
-"""Which of several processes this one is, by the environment.
-
-`python -m paddle.distributed.launch` sets what is read here; PADDLE_TRAINER_ID and PADDLE_TRAINERS_NUM set by hand do
-as well. The processes need not talk to one another.
-"""
+"""Which of several processes this one is: `python -m paddle.distributed.launch`, or a hand, sets the variables."""
 
 import os
 

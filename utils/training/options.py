@@ -9,7 +9,9 @@ from model.matting import BACKBONES
 from model.refiner import MODES
 from utils.system.cpu import cores
 from utils.system.errors import UsageError
+from utils.system.files import refuse_to_overwrite
 from utils.training.people import PEOPLE
+from utils.training.state import BEST, LAST
 
 # What the published stages set where nothing is given: the schedule of the first Paddle reproduction, refine training
 # from scratch, one learning rate, Adam, batches of two. A stage starts from the best weights of the one before.
@@ -164,6 +166,8 @@ def complete(args):
     for holds, message in checks:
         if not holds:
             raise UsageError(message)
+    folder = args.checkpoint_dir / args.model_name
+    refuse_to_overwrite([args.pretrain], [folder / LAST, folder / BEST], "another --model-name")
     args.rates = part_rates(args.learning_rate, args.model_type, args.recipe)
     return args
 
