@@ -10,7 +10,7 @@ from tests.prediction.test_predictor import scene
 from utils.engine.presets import Refine
 from utils.engine.programs import CoarseProgram, TileProgram
 from utils.engine.tiled import TiledMatting
-from utils.engine.tiles import choose_cells, cut, enlarge_into, reduce_picture
+from utils.engine.tiles import choose_cells, enlarge_into, reduce_picture, windows
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
 from utils.weights.load import DEFAULT_WEIGHTS, read_state
@@ -110,9 +110,10 @@ def test_sampling_takes_the_largest_errors_and_no_zeros():
 
 def test_windows_outside_an_array_are_refused():
     array = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
-    assert np.array_equal(cut(array, np.array([1]), np.array([2]), 3)[0], array[1:4, 2:5])
-    with pytest.raises(ValueError, match="leave an array of 5x4"):
-        cut(array, np.array([2]), np.array([2]), 3)
+    squares = windows(array.transpose(2, 0, 1), 3)
+    assert np.array_equal(squares[1, 2], array[1:4, 2:5].transpose(2, 0, 1))
+    with pytest.raises(IndexError, match="out of bounds"):
+        squares[np.array([2]), np.array([2])]
 
 
 def test_nothing_selected_gives_the_coarse_matte():

@@ -164,18 +164,19 @@ class _Compiled:
             self.requests[shapes] = requests
             if len(self.requests) > SHAPES_KEPT:
                 self.requests.popitem(last=False)
-        request = requests[copy]
+        request, outputs = requests[copy]
         tensors = [self.tensor(np.ascontiguousarray(array), shared_memory=True) for array in arrays]
         for index, tensor in enumerate(tensors):  # itself much quicker than `infer` with arrays
             request.set_input_tensor(index, tensor)
         request.infer()
-        return [output.data for output in request.output_tensors]
+        return outputs
 
     def _compile(self, shapes):
         model = self.model.clone()
         model.reshape({given.any_name: list(shape) for given, shape in zip(model.inputs, shapes)})
         compiled = self.core.compile_model(model, "CPU", self.options)
-        return [compiled.create_infer_request() for _ in range(self.copies)]
+        requests = [compiled.create_infer_request() for _ in range(self.copies)]
+        return [(request, [tensor.data for tensor in request.output_tensors]) for request in requests]
 
 
 def _onnxruntime(path, copies):

@@ -12,19 +12,18 @@ from utils.engine.tiles import (
     CELL,
     cells_of,
     choose_cells,
-    cut,
     enlarge_into,
     frame_picture,
     group_cells,
     layout,
+    make_room,
     reduce_picture,
+    windows,
 )
 from utils.picture.last import Last
 
 TILE_CELLS = 4  # on a tile's side: of 2, 4 and 8 the fastest on pictures of people
 FEW_TILES, FEW_AT_ONCE, MANY_AT_ONCE = 1024, 64, 128
-
-_layout = lru_cache(maxsize=8)(layout)
 
 
 def tiles_at_once(tiles):
@@ -57,13 +56,21 @@ class TiledMatting:
         self.name, self.backbone, self.n, self.batch = name, backbone, n, batch
         self.prevent_oversampling = True
         self.threads = ThreadPoolExecutor(len(tiles), "tiles")
+        self._room = lru_cache(maxsize=1)(lambda *sizes: make_room(layout(*sizes, self.n, self.margin)))
         self._background = Last(self._prepare)
 
     def _prepare(self, bgr, scale):
-        """uint8 (3, h, w), the channels with zeros around them; float32 (3, hc, wc), 0..1, their reduced copy."""
-        plan = self._plan(bgr, scale)
-        coarse = reduce_picture(bgr, plan.coarse_height, plan.coarse_width)
-        return frame_picture(bgr, plan), coarse.transpose(2, 0, 1)
+        """The room, see `make_room`, with the background in it; the source, which is still missing, takes turns."""
+        plan, framed, coarse = self._room(*bgr.shape[:2], scale)
+        frame_picture(bgr, plan, framed[3:])
+        self._reduce(bgr, plan, coarse[3:])
+        return plan, framed, coarse
+
+    @staticmethod
+    def _reduce(picture, plan, coarse):
+        """Write a picture where it belongs in three channels of the coarse ones."""
+        height, width = plan.coarse_height, plan.coarse_width
+        coarse[:, 1 : height + 1, 1 : width + 1] = reduce_picture(picture, height, width).transpose(2, 0, 1)
 
     def __call__(self, src, bgr, refine, foreground=True):
         """Matte one picture.
@@ -77,11 +84,11 @@ class TiledMatting:
         Returns:
             Matte.
         """
-        plan, (framed, coarse_bgr) = self._plan(src, refine.scale), self._background(bgr, refine.scale)
-        coarse = np.empty((6, plan.coarse_height, plan.coarse_width), np.float32)
-        coarse[:3] = reduce_picture(src, plan.coarse_height, plan.coarse_width).transpose(2, 0, 1)
-        coarse[3:] = coarse_bgr
-        dense, features = self.coarse(coarse[None])
+        plan, framed, coarse = self._background(bgr, refine.scale)
+        framing = self.threads.submit(frame_picture, src, plan, framed[:3])
+        self._reduce(src, plan, coarse[:3])
+        inner = coarse[None, :, 1 : plan.coarse_height + 1, 1 : plan.coarse_width + 1]
+        dense, features = self.coarse(np.ascontiguousarray(inner))
         dense = dense[0, :DENSE]
         pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
         size = src.shape[:2]
@@ -93,7 +100,7 @@ class TiledMatting:
         cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
 
         def write(here, refined):
-            """Write refined cells, float32 (cells, 4, 4, 4), alpha and residual in levels."""
+            """Write refined cells, float32 (cells, 4, 4, 1 or 4), alpha and perhaps residual in levels."""
             at = tuple(axis[here] for axis in cells)
             alpha = np.clip(refined[..., 0], 0, LEVELS)
             cell_pha[here] = alpha * np.float32(1 / LEVELS)
@@ -102,13 +109,11 @@ class TiledMatting:
                 levels = np.clip(cells_of(src)[at] + refined[..., 1:], 0, LEVELS)
                 cells_of(fgr)[at] = np.rint(levels).astype(np.uint8)
 
-        self._refine((frame_picture(src, plan), framed), coarse, features[0], plan, chosen, write)
+        framing.result()
+        self._refine((features[0], coarse, framed), plan, chosen, 4 if foreground else 1, write)
         return Matte(
             full_pha, fgr, lambda: _whole(pha, size, cells, cell_pha), lambda: err, lambda: _marked(size, cells)
         )
-
-    def _plan(self, picture, scale):
-        return _layout(*picture.shape[:2], scale, self.n, self.margin)
 
     def _enlarge(self, src, pha, residual, full_pha, fgr):
         """Fill alpha and, unless it is None, the foreground from the coarse maps."""
@@ -118,48 +123,38 @@ class TiledMatting:
             levels = np.ascontiguousarray(residual.transpose(1, 2, 0)) * np.float32(LEVELS)
             enlarge_into(fgr, levels, lambda strip, rows: cv2.add(src[rows], strip, fgr[rows], dtype=cv2.CV_8U), run)
 
-    def _refine(self, framed, coarse, features, plan, chosen, write):
+    def _refine(self, maps, plan, chosen, channels, write):
         """Refine all tiles, and give write(slice of cells, what they became) the chosen cells of each batch."""
-        n, (tile_rows, tile_columns, *cells, starts) = self.n, chosen
+        n, rows, columns, m, q = self.n, plan.rows, plan.columns, plan.coarse_span, plan.feature_span
+        features, coarse, framed = maps
+        short = [(0, max(0, q - length)) for length in features.shape[:2]]
+        features = np.pad(features, (*short, (0, 0))) if np.any(short) else features
+        features = np.moveaxis(windows(features.transpose(2, 0, 1), q), 2, -1)
+        coarse = windows(coarse.transpose(0, 2, 1), m + 2)
+        pictures = windows(framed, CELL * (n + self.margin))
+        tile_rows, tile_columns, cell_rows, cell_columns, of_tile = chosen
         batch = self.batch or tiles_at_once(len(tile_rows))
-        m, q, rows, columns = plan.coarse_span, plan.feature_span, plan.rows, plan.columns
-        coarse = _at_least(coarse.transpose(1, 2, 0), m, before=1).transpose(2, 1, 0)
-        features = np.ascontiguousarray(_at_least(features, q))
-        side = 4 * (n + self.margin)
+        starts = iter(range(0, len(tile_rows), batch))
 
-        def refine(program, first_batch):
-            small = np.empty((batch, 6, m + 2, m + 2), np.float32)
-            pictures = np.empty((batch, 6, side, side), np.uint8)
-            for start in range(first_batch * batch, len(tile_rows), batch * len(self.tiles)):
-                end = min(start + batch, len(tile_rows))
-                here = slice(starts[start], starts[end])
-                cell_i, cell_j = cells[0][here] % n, cells[1][here] % n
-                of_tile = np.repeat(np.arange(end - start), np.diff(starts[start : end + 1]))
-                filled = np.minimum(np.arange(start, start + batch), end - 1)  # the last tile again and again
-                i, j = tile_rows[filled], tile_columns[filled]
-                for picture, part in zip(framed, (pictures[:, :3], pictures[:, 3:])):
-                    cut(picture, i * n * CELL, j * n * CELL, side, part)
+        def refine(program):
+            for start in starts:  # of whichever thread comes first
+                i, j = (np.resize(x[start : start + batch], batch) for x in (tile_rows, tile_columns))
                 tiles = program(
-                    cut(features, rows.first_feature[i], columns.first_feature[j], q),
-                    cut(coarse, columns.first_coarse[j], rows.first_coarse[i], m + 2, small),
+                    features[rows.first_feature[i], columns.first_feature[j]],
+                    coarse[columns.first_coarse[j], rows.first_coarse[i]],
                     rows.to_coarse[i],
                     columns.to_coarse[j],
                     rows.to_half[i],
                     columns.to_half[j],
-                    pictures,
+                    pictures[i * n * CELL, j * n * CELL],
                 )[0]
-                tiles = tiles.reshape(batch, n, 2, n, 2, 2, 2, 4)  # quarters: rows and columns of 2x2 pixels
-                refined = tiles[of_tile, cell_i, :, cell_j].transpose(0, 1, 3, 2, 4, 5)
-                write(here, refined.reshape(-1, CELL, CELL, 4))
+                tiles = tiles.reshape(batch, n, 2, n, 2, 2, 2, 4)[..., :channels]  # quarters: rows, columns of 2x2
+                here = slice(*np.searchsorted(of_tile, (start, start + batch)))
+                at = of_tile[here] - start, cell_rows[here] % n, slice(None), cell_columns[here] % n
+                write(here, tiles[at].transpose(0, 1, 3, 2, 4, 5).reshape(-1, CELL, CELL, channels))
 
-        for _ in self.threads.map(refine, self.tiles, range(len(self.tiles))):
+        for _ in self.threads.map(refine, self.tiles):
             pass
-
-
-def _at_least(array, size, before=0):
-    """Pad (H, W, C) with `before` zeros on all sides, and after them until a window of size + 2 * before fits."""
-    after = [(before, max(before, size + before - length)) for length in array.shape[:2]]
-    return array if after == [(0, 0), (0, 0)] else np.pad(array, (*after, (0, 0)))
 
 
 def _whole(coarse_pha, size, cells, cell_pha):

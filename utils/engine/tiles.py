@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
+from numpy.lib.stride_tricks import sliding_window_view
 
 CELL = 4
 STRIP_BYTES = 1 << 20  # of float32 enlarged at a time: stays in the processor's cache
@@ -193,62 +193,37 @@ def group_cells(rows, columns, plan):
 
     Returns:
         tile_rows, tile_columns: the tiles that hold chosen cells; cell_rows, cell_columns: the cells, sorted by tile;
-        starts: (tiles + 1,), tile i holds the cells starts[i] .. starts[i + 1].
+        of_tile: the index of each cell's tile.
     """
     across = -(-plan.width // (CELL * plan.n))
     tile = rows // plan.n * across + columns // plan.n
     order = np.argsort(tile, kind="stable")
-    ids, starts = np.unique(tile[order], return_index=True)
-    tile_rows, tile_columns = np.divmod(ids, across)
-    return tile_rows, tile_columns, rows[order], columns[order], np.append(starts, len(order))
+    ids, of_tile = np.unique(tile[order], return_inverse=True)
+    return *np.divmod(ids, across), rows[order], columns[order], of_tile
 
 
-def frame_picture(picture, plan):
-    """Split a picture into channels with the zeros around it that tiles at its edge see: (H, W, 3) -> (3, h, w)."""
-    before = 2 * plan.margin
-    tile = CELL * plan.n
-    height, width = picture.shape[:2]
-    below, right = (before + -size % tile for size in (height, width))
-    planes = np.empty((3, before + height + below, before + width + right), picture.dtype)
-    for band in (np.s_[:before], np.s_[before + height :]):
-        planes[:, band] = 0
-        planes[:, :, band] = 0
-    planes[:, :, before + width :] = 0
-    cv2.split(picture, [plane[before : before + height, before : before + width] for plane in planes])
-    return planes
-
-
-def cut(array, rows, columns, size, out=None):
-    """Cut square windows out of an array.
-
-    Args:
-        array: contiguous (H, W, C), or channels first (C, H, W) if `out` is given.
-        rows, columns: (t,) int, the windows' upper left corners.
-        size: their side.
-        out: (t, C, size, size) to fill.
+def make_room(plan):
+    """Room for source and background as tiles see them: zeros where a tile reaches beyond the picture.
 
     Returns:
-        (t, size, size, C), or `out`. The windows must lie inside the array.
+        plan.
+        framed: uint8 (6, h, w), with 2 * margin pixels before the picture, and after it those of the last tiles.
+        coarse: float32 (6, at least hc + 2, at least wc + 2), with one pixel before the picture.
     """
-    height, width = array.shape[:2] if out is None else array.shape[1:]
-    if len(rows) and (rows.max() + size > height or columns.max() + size > width):
-        raise ValueError(f"windows of {size} leave an array of {width}x{height}")
-    if out is not None:
-        plane, row, column = array.strides
-        windows = as_strided(
-            array,
-            (height - size + 1, width - size + 1, len(array), size, size),
-            (row, column, plane, row, column),
-            writeable=False,
-        )
-        out[:] = windows[rows, columns]
-        return out
-    row, column, _ = array.strides
-    line = size * array.shape[2]
-    windows = as_strided(
-        array, (height - size + 1, width - size + 1, size, line), (row, column, row, array.itemsize), writeable=False
-    )
-    return windows[rows, columns].reshape(len(rows), size, size, -1)
+    sizes = (4 * plan.margin + size + -size % (CELL * plan.n) for size in (plan.height, plan.width))
+    coarse_sizes = (2 + max(size, plan.coarse_span) for size in (plan.coarse_height, plan.coarse_width))
+    return plan, np.zeros((6, *sizes), np.uint8), np.zeros((6, *coarse_sizes), np.float32)
+
+
+def frame_picture(picture, plan, framed):
+    """Write the channels of a picture (H, W, 3) where they belong in three of those of `make_room`."""
+    rows, columns = (slice(2 * plan.margin, 2 * plan.margin + size) for size in (plan.height, plan.width))
+    cv2.split(picture, [plane[rows, columns] for plane in framed])
+
+
+def windows(planes, size):
+    """View all square windows of channels (C, H, W): (H - size + 1, W - size + 1, C, size, size)."""
+    return sliding_window_view(planes, (size, size), (1, 2)).transpose(1, 2, 0, 3, 4)
 
 
 def enlarge_into(out, maps, convert, run=map):
