@@ -1,6 +1,7 @@
 """How time grows with pixels and with refined cells: `tools/benchmark.py growth`."""
 
 import time
+from functools import partial
 
 import numpy as np
 
@@ -24,8 +25,7 @@ def measure_growth(args):
     for size in SIZES:
         pair = sample_at(size)
         for pixels in PIXELS:
-            refine = Refine(pixels=pixels).at(*pair[0].shape[:2])
-            runs[size, pixels] = lambda pair=pair, refine=refine: _seconds(engine, *pair, refine)
+            runs[size, pixels] = partial(_seconds, engine, *pair, Refine(pixels=pixels).at(*SIZES[size]))
     seconds = {run: float(np.median(rows)) for run, rows in take_turns(runs, args.rounds).items()}
     terms = np.array([[1, np.prod(SIZES[size]), pixels // 16] for size, pixels in seconds], np.float64)
     measured = np.array(list(seconds.values()))
