@@ -43,7 +43,7 @@ from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line, printer, short_warnings
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note
-from utils.video.reader import FRAME_RATE, Frame, nearest_rate, open_clip
+from utils.video.reader import FRAME_RATE, Frame, open_clip
 from utils.video.writer import VIDEO, frames_written, open_writer
 from utils.weights.load import DEFAULT_WEIGHTS
 
@@ -186,7 +186,7 @@ class Camera:
             raise PictureError(f"camera {number} gives no picture: check --camera, and close programs that use it")
         self.height, self.width = frame.shape[:2]
         rate = self.capture.get(cv2.CAP_PROP_FPS)
-        self.rate = nearest_rate(rate) if 1 <= rate < 1000 else FRAME_RATE
+        self.rate = Fraction(round(rate * 1001), 1001) if 1 <= rate < 1000 else FRAME_RATE
         self.time_base, self.sample_aspect = Fraction(1, 90_000), Fraction(1)
 
     def __iter__(self):

@@ -29,6 +29,8 @@ def clean(function, *arguments):
     """The function's value, or None after a clean error."""
     try:
         return function(*arguments)
+    except argparse.ArgumentTypeError as error:
+        assert "\n" not in str(error)
     except (UsageError, PictureError, OSError) as error:
         line = user_message(error)
         assert line and "\n" not in line

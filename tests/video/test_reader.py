@@ -16,7 +16,7 @@ from utils.system.errors import UsageError
 from utils.system.notes import Note
 from utils.video import reader as video_reader
 from utils.video.hdr import BT2020, LUMINANCE, PEAK, TO_BT709, WHITE
-from utils.video.reader import convert, nearest_rate, open_clip
+from utils.video.reader import convert, open_clip
 
 PICTURES = frames(12)[0]
 
@@ -214,12 +214,6 @@ def test_untagged_colours_follow_the_height_as_in_players(tmp_path):
     large = cv2.resize(picture, (1280, 720))
     read = next(iter(open_clip(write_clip(tmp_path / "b.mp4", [large], options={"crf": "5"})))).rgb()
     assert 10 < np.abs(read.astype(int) - large).max() < 60
-
-
-def test_rates_are_read_as_fractions():
-    assert nearest_rate(29.97) == Fraction(30000, 1001)
-    assert nearest_rate(23.976) == Fraction(24000, 1001)
-    assert nearest_rate(25.0) == 25 and nearest_rate(12.5) == Fraction(25, 2)
 
 
 def test_full_range_is_read_as_such(tmp_path):

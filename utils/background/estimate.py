@@ -22,14 +22,8 @@ SEEN = 0.65  # share of the samples that must show the background for it to be c
 CALM = 0.94  # the same where nothing moves
 LOOK_AT = 480  # long side, in pixels, of the copy on which enclosed areas are sought
 MUCH = 0.05  # share of the picture
-ENDS, QUIET = (
-    10.0,
-    0.3,
-)  # seconds at either end of a clip that are searched for an empty scene, and that it lasts at least
-CHANGED, SOME = (
-    10,
-    0.004,
-)  # levels of 255 that noise and light leave unchanged, and the share of the picture that is a subject
+ENDS, QUIET = 10.0, 0.3  # seconds at either end that are searched for an empty scene, and that it lasts at least
+CHANGED, SOME = 10, 0.004  # levels of 255 that noise and light stay below; share of the picture that is a subject
 SIDE = 0.04  # share of the width at either side, where people come in and go out
 
 

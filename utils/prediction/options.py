@@ -25,7 +25,7 @@ def parse(argv, description):
     """Parse and check the flags.
 
     Returns:
-        argparse's Namespace; src and bgr have their defaults filled in, frame_rate is a Fraction; with `output`,
+        argparse's Namespace; src and bgr have their defaults filled in; with `output`,
         utils.prediction.outputs.Output; `correction`, utils.background.match.Correction; `clips`, a list of videos
         and folders of frames, empty where --src names pictures; and `numbered`, whether the names of its pictures
         alone say that a folder is a clip.
@@ -36,41 +36,21 @@ def parse(argv, description):
     parser = argparse.ArgumentParser(
         description=description, epilog=DEBUG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        *names_of("--src"), help="picture with the subject, folder of pictures, or video (default: sample pair)"
-    )
-    parser.add_argument(
-        *names_of("--bgr"), help="the same scene without the subject: a picture, or a folder paired by file name"
-    )
+    add = parser.add_argument
+    add(*names_of("--src"), help="picture with the subject, folder of pictures, or video (default: sample pair)")
+    add(*names_of("--bgr"), help="the same scene without the subject: a picture, or a folder paired by file name")
     add_network_flags(parser, *SETTINGS)
-    parser.add_argument(
-        "--align",
-        choices=ALIGN_MODES,
-        default="auto",
-        help="move the background to where the source has it (default auto: if they differ)",
-    )
-    parser.add_argument(
-        "--match-exposure",
-        choices=EXPOSURE_MODES,
-        default="auto",
-        help="bring the background to the source's exposure (default auto: if they differ)",
-    )
-    parser.add_argument("--keep-islets", action="store_true", help="keep weak specks of alpha that touch no subject")
-    parser.add_argument("--output-dir", help="default: image/ for the sample pair, else output/")
-    parser.add_argument(
-        *names_of("--output-types"),
-        nargs="+",
-        choices=OUTPUT_TYPES,
-        default=["pha", "fgr", "com"],
-        help="default: pha fgr com",
-    )
-    parser.add_argument(
-        *names_of("--target-bgr"),
-        help="put the subject before this in com: a colour (#00ff00, white), picture or video",
-    )
+    auto = {"default": "auto"}
+    add("--align", choices=ALIGN_MODES, **auto, help="move the background to where the source has it (default auto)")
+    add("--match-exposure", choices=EXPOSURE_MODES, **auto, help="bring it to the source's exposure (default auto)")
+    add("--keep-islets", action="store_true", help="keep weak specks of alpha that touch no subject")
+    add("--output-dir", help="default: image/ for the sample pair, else output/")
+    types = {"nargs": "+", "choices": OUTPUT_TYPES, "default": ["pha", "fgr", "com"]}
+    add(*names_of("--output-types"), **types, help="default: pha fgr com")
+    add(*names_of("--target-bgr"), help="put before this in com: a colour (#00ff00, white), picture or video")
     of_pictures = add_picture_flags(parser)
-    parser.add_argument("--verbose", action="store_true", help="also print figures on what was corrected, and times")
-    parser.add_argument("--skip-existing", action="store_true", help="leave out what has all its results already")
+    add("--verbose", action="store_true", help="also print figures on what was corrected, and times")
+    add("--skip-existing", action="store_true", help="leave out what has all its results already")
     add_network_flags(parser, "--engine", "--precision", "--device")
     of_videos = add_video_flags(parser)
     add_without_effect(
@@ -79,9 +59,7 @@ def parse(argv, description):
     args = parser.parse_args(argv)
     if (args.src is None) != (args.bgr is None):
         auto = " (for a clip whose camera stood still: --bgr auto)" if args.bgr is None else ""
-        raise UsageError(
-            f"--src and --bgr belong together: give the picture with the subject and the one without{auto}"
-        )
+        raise UsageError(f"--src and --bgr belong together: give a picture with the subject and one without{auto}")
     refine_from(args)  # an error is to be raised before anything is read
     if args.target_bgr and "com" not in args.output_types:
         raise UsageError("--target-bgr is what com is put before: add com to --output-types")
@@ -95,20 +73,12 @@ def parse(argv, description):
         raise UsageError(f"{wrong[0].option_strings[0]} is for {kind}, and --src names none")
     if args.video_resize and (min(args.video_resize) < 4 or any(path.is_dir() for path in args.clips)):
         raise UsageError("--video-resize gives the frames of a video file a size of W x H pixels, at least 4 x 4")
-    args.frame_rate = frame_rate(args.frame_rate)
     if args.src is None:
         args.src, args.bgr = SAMPLE_SRC, SAMPLE_BGR
         args.output_dir = args.output_dir or IMAGES
     args.correction = Correction(args.align, args.match_exposure, not args.keep_islets)
-    args.output = Output(
-        Path(args.output_dir or "output"),
-        tuple(args.output_types),
-        args.output_format,
-        args.target_bgr,
-        args.skip_existing,
-        args.save_bgr,
-        args.crop,
-    )
+    wanted = tuple(args.output_types), args.output_format, args.target_bgr
+    args.output = Output(Path(args.output_dir or "output"), *wanted, args.skip_existing, args.save_bgr, args.crop)
     if not args.clips or args.output_format in STILLS:
         check_still(args.output)
     if args.max_megapixels:
@@ -142,23 +112,15 @@ def add_video_flags(parser):
     )
     add = group.add_argument
     return [
-        add("--frame-rate", help="pictures a second in a folder of frames: 25 or 30000/1001 (default 30)"),
         add(
-            "--video-resize",
-            nargs=2,
-            type=int,
-            metavar=("W", "H"),
-            help="bring a video file's frames to this size first",
+            "--frame-rate",
+            type=frame_rate,
+            help="pictures a second of a folder: 25 or 30000/1001 (default 30)",
         ),
+        add("--video-resize", nargs=2, type=int, metavar=("W", "H"), help="bring a video's frames to this size first"),
         add("--start", type=seconds, help="begin there: seconds, or hh:mm:ss.ff"),
-        add("--end", type=seconds, help="end there, of the clip's own time (default: with the clip)"),
-        add(
-            "--bgr-time",
-            nargs=2,
-            type=seconds,
-            metavar=("FROM", "TO"),
-            help="the part of the video --bgr in which nobody is to be seen; it may be the clip itself",
-        ),
+        add("--end", type=seconds, help="end there, of the clip's time (default: with the clip)"),
+        add("--bgr-time", nargs=2, type=seconds, metavar=("FROM", "TO"), help="part of the video --bgr with nobody"),
         add("--save-bgr", action="store_true", help="also write the background that was made, and where it is unsure"),
         add("--force", action="store_true", help="go on with a background that looks like another scene's"),
     ]
@@ -176,13 +138,13 @@ def seconds(text):
 
 
 def frame_rate(text):
-    """The flag --frame-rate as a Fraction; None stays None."""
+    """The flag --frame-rate as a Fraction: 25 or 30000/1001."""
     try:
-        rate = None if text is None else Fraction(text)
+        rate = Fraction(text)
     except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if rate is not None and not 0 < rate <= 1000:
-        raise UsageError(f"--frame-rate {text} is no frame rate: give pictures a second, such as 25 or 30000/1001")
+        rate = 0
+    if not 0 < rate <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is no frame rate: give pictures a second, such as 25 or 30000/1001")
     return rate
 
 

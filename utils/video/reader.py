@@ -186,8 +186,7 @@ class FileClip:
             self.sample_aspect = Fraction(stream.sample_aspect_ratio or 1)
             self.start = clip_start(container)
             seconds = stream.duration * self.time_base if stream.duration else None
-            if seconds is None and container.duration:
-                seconds = Fraction(container.duration, 1_000_000)
+            seconds = seconds or (Fraction(container.duration, 1_000_000) if container.duration else None)
             colours = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
             first = next(self._decode(container, stream), None)
         if first is None:
@@ -197,11 +196,9 @@ class FileClip:
         if self.stated is not None and self.stated <= self.span[0]:
             raise _empty_span(path, self.span)
         self.expected = round((self.stated - self.span[0]) * self.rate) if self.stated else None
-        self._turn = upright(first)
-        height, width = first.height, first.width
-        self.height, self.width = (width, height) if self._turn[0] % 2 else (height, width)
+        self._turn, self.height, self.width = upright(first), first.height, first.width
         if self._turn[0] % 2:
-            self.sample_aspect = 1 / self.sample_aspect
+            self.height, self.width, self.sample_aspect = first.width, first.height, 1 / self.sample_aspect
         self._tone_map = ToneMap(*colours) if colours[0] in (HLG, PQ) else None
         if self._tone_map:
             self.tell(Note("hdr"))
@@ -242,10 +239,9 @@ class FileClip:
         try:
             container = open_container(self.path)
         except (av.error.FFmpegError, OSError) as error:
-            if isinstance(error, PermissionError):
-                raise PictureError(f"{self.path} may not be read: change its permissions") from None
-            why = error.strerror or type(error).__name__
-            raise PictureError(f"{self.path} cannot be read as a video ({why}): copy it again, or convert it") from None
+            why = f"cannot be read as a video ({error.strerror or type(error).__name__}): copy it again, or convert it"
+            why = "may not be read: change its permissions" if isinstance(error, PermissionError) else why
+            raise PictureError(f"{self.path} {why}") from None
         if not container.streams.video:
             container.close()
             raise PictureError(f"{self.path} holds no picture track: give a video")
@@ -261,19 +257,14 @@ class FileClip:
         damaged, packets = 0, container.demux(stream)
         while True:
             try:
-                packet = next(packets, None)
-                if packet is None:
-                    break
-                yield from packet.decode()
-            except av.error.EOFError:
+                yield from next(packets).decode()
+            except (StopIteration, av.error.EOFError):
                 break
-            except av.error.InvalidDataError:
+            except (av.error.FFmpegError, OSError) as error:
                 damaged += 1
-                if damaged > 100_000:  # a demuxer that reports the same damage without end
+                # Some demuxers report the same damage without end.
+                if damaged > 100_000 or not isinstance(error, av.error.InvalidDataError):
                     break
-            except (av.error.FFmpegError, OSError):
-                damaged += 1
-                break
         if damaged:
             self.tell(Note("damaged", places=damaged))
 
@@ -383,11 +374,3 @@ def upright(decoded):
             # What is right in the file, (1, 0), is shown at (a, b), y downwards.
             return round(math.atan2(-b, a) / (math.pi / 2)) % 4, mirrored
     return 0, False
-
-
-def nearest_rate(rate):
-    """The fraction that a rounded frame rate means: 29.97 is 30000/1001, 25.0 is 25."""
-    for candidate in (Fraction(round(rate)), Fraction(round(rate * 1.001) * 1000, 1001)):
-        if abs(float(candidate) - rate) < 0.005:
-            return candidate
-    return Fraction(rate).limit_denominator(1001)

@@ -1,5 +1,6 @@
 """The sound of a clip on its way into another file: copied where the container holds it, else encoded anew."""
 
+from contextlib import ExitStack
 from fractions import Fraction
 
 from utils.system.errors import UsageError
@@ -27,14 +28,12 @@ def open_sounds(clip, container, output_format):
         return []
     with open_container(clip.path) as source:
         count = len(source.streams.audio)
-    tracks = []
-    try:
+    with ExitStack() as stack:  # closes those that are open if one cannot be
+        tracks = []
         for number in range(count):
             tracks.append(_open_sound(clip, number, container, SOUND[output_format]))
-    except BaseException:
-        for track in tracks:
-            track.close()
-        raise
+            stack.callback(tracks[-1].close)
+        stack.pop_all()
     return tracks
 
 
@@ -60,24 +59,25 @@ def codec_name(stream):
     return getattr(codec, "canonical_name", codec.name)
 
 
-class CopiedSound:
-    """Packets of sound, copied as they are."""
+class Sound:
+    """A track on its way: what lies in the clip's span, from the span's beginning on, taken up to where it is wanted.
 
-    def __init__(self, source, stream, container, span):
+    `decode` makes an iterator of packets, or of frames, of the opened source; `notes`: list of Notes.
+    """
+
+    def __init__(self, source, stream, container, span, decode):
         self.source, self.container, self.notes = source, container, []
-        self.stream = container.add_stream_from_template(stream)
-        self.packets = source.demux(stream)
         self.offset = round((clip_start(source) + span[0]) / stream.time_base)
         self.end = span[1] and span[1] - span[0]
+        self.items = decode(stream)
         self.waiting = self._next()
 
     def copy(self, end):
-        """Copy what begins before `end`, seconds; None: everything."""
+        """Take what begins before `end`, seconds; None: everything."""
         end = self.end if end is None else end
         while self.waiting is not None and (end is None or self.waiting.pts * self.waiting.time_base < end):
-            packet, self.waiting = self.waiting, self._next()
-            packet.stream = self.stream
-            self.container.mux(packet)
+            item, self.waiting = self.waiting, self._next()
+            self.take(item)
 
     def finish(self):
         pass
@@ -87,50 +87,48 @@ class CopiedSound:
 
     def _next(self):
         try:
-            for packet in self.packets:
-                if packet.pts is not None and packet.pts >= self.offset:
-                    packet.pts -= self.offset
-                    packet.dts = packet.pts if packet.dts is None else packet.dts - self.offset
-                    return packet
+            for item in self.items:
+                if item.pts is not None and item.pts >= self.offset:
+                    item.pts -= self.offset
+                    return item
         except av_errors():  # a file that is cut off
             pass
         return None
 
 
-class EncodedSound:
+class CopiedSound(Sound):
+    """Packets of sound, copied as they are."""
+
+    def __init__(self, source, stream, container, span):
+        super().__init__(source, stream, container, span, source.demux)
+        self.stream = container.add_stream_from_template(stream)
+
+    def take(self, packet):
+        packet.dts = packet.pts if packet.dts is None else packet.dts - self.offset
+        packet.stream = self.stream
+        self.container.mux(packet)
+
+
+class EncodedSound(Sound):
     """Sound that the container cannot hold as it is: decoded and encoded anew."""
 
     def __init__(self, source, stream, container, encoder, span):
-        av = import_av()
         rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout.name
         rate = OPUS_RATE if encoder == "libopus" else rate
-        self.source, self.container = source, container
-        self.notes = [Note("sound_encoded", old=codec_name(stream), new=encoder)]
-        self.stream = container.add_stream(encoder, rate=rate, layout=layout)
+        self.stream, self.samples = container.add_stream(encoder, rate=rate, layout=layout), None
         context = self.stream.codec_context
         context.time_base = Fraction(1, rate)
         context.open()
         # A codec with frames of any length reports 0.
-        self.resampler = av.AudioResampler(context.format, context.layout, rate, context.frame_size or None)
-        self.offset = round((clip_start(source) + span[0]) / stream.time_base)
-        self.end = span[1] and span[1] - span[0]
-        self.frames = self._decode(stream)
-        self.waiting = next(self.frames, None)
-        self.samples = None
+        self.resampler = import_av().AudioResampler(context.format, context.layout, rate, context.frame_size or None)
+        super().__init__(source, stream, container, span, source.decode)
+        self.notes.append(Note("sound_encoded", old=codec_name(stream), new=encoder))
 
-    def copy(self, end):
-        """Encode what begins before `end`, seconds; None: everything."""
-        end = self.end if end is None else end
-        while self.waiting is not None and (end is None or self.waiting.pts * self.waiting.time_base < end):
-            frame, self.waiting = self.waiting, next(self.frames, None)
-            self._encode(self.resampler.resample(frame))
+    def take(self, frame):
+        self._encode(self.resampler.resample(frame))
 
     def finish(self):
-        self._encode(self.resampler.resample(None))
-        self._encode([None])
-
-    def close(self):
-        self.source.close()
+        self._encode([*self.resampler.resample(None), None])
 
     def _encode(self, frames):
         for frame in frames:
@@ -143,12 +141,3 @@ class EncodedSound:
                 self.samples += frame.samples
             for packet in self.stream.encode(frame):
                 self.container.mux(packet)
-
-    def _decode(self, stream):
-        try:
-            for frame in self.source.decode(stream):
-                if frame.pts is not None and frame.pts >= self.offset:
-                    frame.pts -= self.offset
-                    yield frame
-        except av_errors():  # a file that is cut off
-            pass

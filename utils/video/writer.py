@@ -166,7 +166,7 @@ class VideoWriter:
 
     def write(self, picture, frame, like=None):
         if self.size is None:
-            self.size = even_size(picture) if self.even else picture.shape[:2]
+            self.size = tuple(side + side % 2 * self.even for side in picture.shape[:2])
             self.stream.height, self.stream.width = self.size
             if self.size != picture.shape[:2]:
                 self.notes.append(Note("even_sides", height=self.size[0], width=self.size[1]))
@@ -192,11 +192,6 @@ class VideoWriter:
         for sound in self.sounds:
             sound.close()
         self.container.close()
-
-
-def even_size(picture):
-    """Height and width, rounded up to even numbers, which halved colours need."""
-    return tuple(side + side % 2 for side in picture.shape[:2])
 
 
 def video_frame(picture, pixel_format):
