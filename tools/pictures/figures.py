@@ -24,6 +24,7 @@ import numpy as np
 
 from dataset.drawn import noisy
 from dataset.picture import read_rgb
+from tools.speed.end_to_end import write_film
 from utils.evaluation.demonstration import cut_out
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
@@ -36,19 +37,14 @@ from utils.prediction.outputs import Output
 from utils.prediction.target import open_target
 from utils.predictor import Matting
 from utils.system.command_line import command_line, printer
-from utils.video.reader import import_av, open_clip
+from utils.video.reader import open_clip
 
 COLOUR = np.uint8([70, 150, 90])  # behind the README's subject
 SCREEN, TARGET = "#20b040", "#e8e4dc"
 SUIT = (214, 84, 52)  # RGB, the subject's clothes
 NOISE = 3.0  # levels of 255
-RATE, EMPTY, WALK, STAY = (
-    12,
-    24,
-    18,
-    30,
-)  # frames a second of the film; frames of the empty scene, coming in, and staying
-SHOWN = (12, 33, 66)  # frames of it
+RATE, SHOWN = 12, (12, 33, 66)  # of the film: frames a second, and those in the picture
+EMPTY, WALK, STAY = 24, 18, 30  # frames of the empty scene, coming in, and staying
 DETAIL = (slice(50, 210), slice(170, 383))  # rows and columns around the hair
 
 
@@ -122,22 +118,17 @@ def compressed(picture, rng):
 
 def draw_film(matting, rng):
     """What people are told to do: film the place, walk in, stay. Camera and light stand still, noise does not."""
-    av, (_, place), (fgr, pha) = import_av(), read_sample_pair(), cut_out()
-    size = (place.shape[1], place.shape[0])
+    (_, place), (fgr, pha) = read_sample_pair(), cut_out()
+    size, films, alphas = (place.shape[1], place.shape[0]), [], []
+    for number in range(EMPTY + WALK + STAY):
+        to_go = 1 - np.clip((number - EMPTY) / WALK, 0, 1)
+        left = size[0] - pha.shape[1] + 6 * np.sin(number / 5) * (1 - to_go) - to_go * size[0]
+        move = np.float32([[1, 0, left], [0, 1, 0]])
+        front = cv2.warpAffine(fgr, move, size, borderMode=cv2.BORDER_REPLICATE)
+        alphas.append(cv2.warpAffine(pha, move, size))
+        films.append(noisy(blend(front, alphas[-1], place), rng, NOISE))
     with tempfile.TemporaryDirectory() as folder:
-        films, alphas = [], []
-        with av.open(f"{folder}/film.mp4", "w") as container:
-            stream = container.add_stream("libx264", rate=Fraction(RATE), options={"crf": "16"})
-            stream.width, stream.height = size
-            for number in range(EMPTY + WALK + STAY):
-                to_go = 1 - np.clip((number - EMPTY) / WALK, 0, 1)
-                left = size[0] - pha.shape[1] + 6 * np.sin(number / 5) * (1 - to_go) - to_go * size[0]
-                move = np.float32([[1, 0, left], [0, 1, 0]])
-                front = cv2.warpAffine(fgr, move, size, borderMode=cv2.BORDER_REPLICATE)
-                alphas.append(cv2.warpAffine(pha, move, size))
-                films.append(noisy(blend(front, alphas[-1], place), rng, NOISE))
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(films[-1])))
-            container.mux(stream.encode())
+        write_film(f"{folder}/film.mp4", films, size[::-1], Fraction(RATE))
         output = Output(Path(folder), ("pha", "com"), "png", TARGET)
         ClipJob(open_clip(f"{folder}/film.mp4"), "auto", output, tell=printer()).run(matting)
         results = {kind: sorted(Path(folder, f"film_{kind}").glob("*.png")) for kind in ("pha", "com")}

@@ -74,7 +74,7 @@ def _measure(args, backbone, size, folder):
             low, middle, high = np.percentile(seconds / times[EAGER], (25, 50, 75))
             ratio, difference = f"{middle:.2f} ({low:.2f}..{high:.2f})", np.abs(alphas[label] - alphas[EAGER])
             differs = f"{difference.max():.0e}, {difference.mean():.0e}"
-        print(f"| {label} | {1 / median:.1f} | {median:.3f} | {ratio} | {memory[label]:.0f} MiB | {differs} |")
+        print(f"| {label} | {1 / median:.3g} | {median:.3f} | {ratio} | {memory[label]:.0f} MiB | {differs} |")
 
 
 def prepare_weights(backbone, path, archive):
