@@ -3,23 +3,15 @@
 import paddle
 from paddle import nn
 
-from .layers import BatchNorm2D, conv2d
+from .layers import conv_bn
 from .resize import size_of
-
-
-def _branch(in_channels, out_channels, kernel_size, **options):
-    return nn.Sequential(
-        conv2d(in_channels, out_channels, kernel_size, **options), BatchNorm2D(out_channels), nn.ReLU()
-    )
 
 
 class ASPPPooling(nn.Sequential):
     """The mean over the whole map, one 1x1 convolution, spread back over the map."""
 
     def __init__(self, in_channels, out_channels):
-        super().__init__(
-            nn.AdaptiveAvgPool2D(1), conv2d(in_channels, out_channels, 1), BatchNorm2D(out_channels), nn.ReLU()
-        )
+        super().__init__(nn.AdaptiveAvgPool2D(1), *conv_bn(in_channels, out_channels, 1))
 
     @paddle.jit.not_to_static
     def forward(self, x):
@@ -41,12 +33,12 @@ class ASPP(nn.Layer):
         super().__init__()
         self.convs = nn.LayerList(
             [
-                _branch(in_channels, out_channels, 1),
-                *[_branch(in_channels, out_channels, 3, padding=rate, dilation=rate) for rate in atrous_rates],
+                conv_bn(in_channels, out_channels, 1),
+                *[conv_bn(in_channels, out_channels, 3, padding=rate, dilation=rate) for rate in atrous_rates],
                 ASPPPooling(in_channels, out_channels),
             ]
         )
-        self.project = nn.Sequential(*_branch(len(self.convs) * out_channels, out_channels, 1), nn.Dropout(0.5))
+        self.project = nn.Sequential(*conv_bn(len(self.convs) * out_channels, out_channels, 1), nn.Dropout(0.5))
 
     def forward(self, x):
         """(b, in_channels, h, w) -> (b, out_channels, h, w)."""

@@ -8,7 +8,7 @@ from paddle.autograd import PyLayer
 from paddle.nn import functional as F
 from paddle.nn.initializer import Normal, Uniform
 
-__all__ = ["BatchNorm2D", "conv2d", "initialise_encoder", "trains_on_cpu"]
+__all__ = ["BatchNorm2D", "conv2d", "conv_bn", "initialise_encoder", "trains_on_cpu"]
 
 
 def trains_on_cpu(x):
@@ -125,3 +125,9 @@ class BatchNorm2D(nn.BatchNorm2D):
             paddle.assign(mean, self._mean)
             paddle.assign(variance + biased_part / (count - 1), self._variance)
         return out
+
+
+def conv_bn(in_channels, out_channels, kernel_size, activation=nn.ReLU, **options):
+    """A convolution without bias, batch normalisation, an activation; `options` are those of the convolution."""
+    conv = conv2d(in_channels, out_channels, kernel_size, **options)
+    return nn.Sequential(conv, BatchNorm2D(out_channels), activation())

@@ -2,7 +2,7 @@
 
 from paddle import nn
 
-from .layers import BatchNorm2D, conv2d, initialise_encoder
+from .layers import BatchNorm2D, conv2d, conv_bn, initialise_encoder
 
 # (expansion, out channels, stride, dilation) of features[1] .. features[17]
 BLOCKS = (
@@ -26,22 +26,15 @@ BLOCKS = (
 )
 
 
-def conv_bn_relu6(in_channels, out_channels, kernel_size, **options):
-    """Convolution without bias, batch normalisation, ReLU6; `options` are those of the convolution."""
-    return nn.Sequential(
-        conv2d(in_channels, out_channels, kernel_size, **options), BatchNorm2D(out_channels), nn.ReLU6()
-    )
-
-
 class InvertedResidual(nn.Layer):
     """Expand by 1x1, filter each channel by 3x3, project by a linear 1x1; the input is added where shapes agree."""
 
     def __init__(self, in_channels, expansion, out_channels, stride, dilation):
         super().__init__()
         width = in_channels * expansion
-        layers = [] if expansion == 1 else [conv_bn_relu6(in_channels, width, 1)]
+        layers = [] if expansion == 1 else [conv_bn(in_channels, width, 1, nn.ReLU6)]
         layers += [
-            conv_bn_relu6(width, width, 3, stride=stride, padding=dilation, dilation=dilation, groups=width),
+            conv_bn(width, width, 3, nn.ReLU6, stride=stride, padding=dilation, dilation=dilation, groups=width),
             conv2d(width, out_channels, 1),
             BatchNorm2D(out_channels),
         ]
@@ -64,7 +57,7 @@ class MobileNetV2Encoder(nn.Layer):
 
     def __init__(self, in_channels):
         super().__init__()
-        features, channels = [conv_bn_relu6(in_channels, 32, 3, stride=2, padding=1)], 32
+        features, channels = [conv_bn(in_channels, 32, 3, nn.ReLU6, stride=2, padding=1)], 32
         for expansion, out_channels, stride, dilation in BLOCKS:
             features.append(InvertedResidual(channels, expansion, out_channels, stride, dilation))
             channels = out_channels
