@@ -3,8 +3,8 @@
     python -m tools.convert_weights pytorch_mobilenetv2.pth --output mobilenetv2.pdparams
     python -m tools.convert_weights best_deeplabv3_mobilenet_voc_os16.pth --output init.pdparams --deeplab
 
-Strictly: what does not fit is listed, and nothing is written. Of a DeepLabV3 checkpoint it keeps what initialises
-MattingBase: the encoder but its first layer, and the ASPP.
+Strictly: if something does not fit, that is said and nothing is written. Of a DeepLabV3 checkpoint it keeps what
+initialises MattingBase: the encoder but its first layer, and the ASPP.
 """
 
 import argparse
@@ -15,12 +15,11 @@ from utils.system.cpu import prepare
 
 prepare()
 
-from dataset.errors import printable
 from model.matting import BACKBONES
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite, sha256_file
 from utils.weights.load import open_weights, save_weights
-from utils.weights.names import differences, model_shapes
+from utils.weights.names import model_shapes
 
 
 @command_line
@@ -34,8 +33,6 @@ def main(argv=None):
         state = weights.matching(shapes)
         said = f"matched {len(state)}/{len(shapes)} tensors of MattingBase ({backbone})"
     else:
-        if backbone == weights.backbone:
-            list_differences(weights.state, shapes)
         weights.load(model)
         state = {name: weights.state[name] for name in shapes}
         said = f"converted {len(state)} of {len(state) + weights.counters} tensors ({backbone}, {args.model_type})"
@@ -65,16 +62,6 @@ def parse(argv):
         raise UsageError(f"--output {args.output}: the name has to end in .pdparams")
     refuse_to_overwrite([args.checkpoint], [args.output], "another --output")
     return args
-
-
-def list_differences(state, shapes):
-    """Print every tensor that a state, {name: array}, and a model, {name: shape}, do not share, on stderr."""
-    for what, names in zip(("missing", "unexpected", "misshapen"), differences(state, shapes)):
-        for name in names:
-            theirs = f" {state[name].shape}" if name in state else ""
-            ours = f" {shapes[name]}" if name in shapes else ""
-            arrow = ", needed:" if theirs and ours else ""
-            print(f"{what}: {printable(name)}{theirs}{arrow}{ours}", file=sys.stderr)
 
 
 if __name__ == "__main__":
