@@ -1,6 +1,7 @@
 """Convert an official PyTorch checkpoint into a .pdparams file that plain paddle.load reads. PyTorch is not needed.
 
     python -m tools.convert_weights pytorch_mobilenetv2.pth --output mobilenetv2.pdparams
+    python -m tools.convert_weights pytorch_resnet50.pth --output resnet50.pdparams --check photo.jpg background.jpg
     python -m tools.convert_weights best_deeplabv3_mobilenet_voc_os16.pth --output init.pdparams --deeplab
 
 Strictly: if something does not fit, that is said and nothing is written. Of a DeepLabV3 checkpoint it keeps what
@@ -16,6 +17,8 @@ from utils.system.cpu import prepare
 prepare()
 
 from model.matting import BACKBONES
+from utils.picture.write import write_picture
+from utils.predictor import Matting
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite, sha256_file
 from utils.weights.load import open_weights, save_weights
@@ -45,6 +48,11 @@ def main(argv=None):
     use = f"predict.py --model-path {args.output} --src SRC --bgr BGR"
     if args.model_type == "base":
         use = f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}"
+    if args.check:
+        matte = Matting(args.output, engine="paddle")(*args.check)
+        write_picture(args.picture, matte.com)
+        shares = f"{(matte.pha < 13).mean():.1%} background, {(matte.pha > 242).mean():.1%} foreground"
+        print(f"alpha of {args.check[0]}: {shares}; see {args.picture}")
     print(f"written: {args.output}; try: python {use}")
 
 
@@ -56,11 +64,16 @@ def parse(argv):
     parser.add_argument("--model-type", default="refine", choices=["refine", "base"], help="network (default refine)")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="on disk (default float32)")
     parser.add_argument("--deeplab", action="store_true", help="the checkpoint is a DeepLabV3 one: keep what fits")
+    of_check = {"nargs": 2, "type": Path, "metavar": ("SRC", "BGR")}
+    parser.add_argument("--check", **of_check, help="matte this pair, write the cut-out beside --output")
     args = parser.parse_args(argv)
     args.model_type = "base" if args.deeplab else args.model_type
     if args.output.suffix != ".pdparams":
         raise UsageError(f"--output {args.output}: the name has to end in .pdparams")
-    refuse_to_overwrite([args.checkpoint], [args.output], "another --output")
+    if args.check and args.model_type == "base":
+        raise UsageError("--check needs a whole MattingRefine: leave out --deeplab and --model-type")
+    args.picture = args.output.with_name(f"{args.output.stem}_com.png")
+    refuse_to_overwrite([args.checkpoint, *(args.check or [])], [args.output, args.picture], "another --output")
     return args
 
 

@@ -6,11 +6,13 @@ import numpy as np
 import paddle
 import pytest
 
+from dataset.picture import read_rgba
 from model import MattingBase, MattingRefine
 from tests.torch_file import text, torch_zip, write_torch
 from tools.convert_weights import main
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
+from utils.picture.write import write_picture
 from utils.predictor import Matting
 from utils.system.files import sha256_file
 from utils.weights.load import DEFAULT_WEIGHTS, read_state
@@ -101,16 +103,18 @@ def test_a_wrong_backbone_is_named(tmp_path, capsys, refine_state):
 
 
 def test_the_next_command_is_printed_and_works(tmp_path, capsys):
-    """The weights matte a pair as those do that they were converted from."""
+    """The pair's cut-out lies beside the weights, and is that of those that they were converted from."""
     source, output = write_torch(tmp_path / "a.pth", people_in_torch()), tmp_path / "b.pdparams"
-    assert main([str(source), "--output", str(output)]) == 0
+    pair = [str(tmp_path / "src.png"), str(tmp_path / "bgr.png")]
+    for path, picture in zip(pair, read_sample_pair()):
+        write_picture(path, fit(picture, (180, 320)))
+    assert main([str(source), "--output", str(output), "--check", *pair]) == 0
     printed = capsys.readouterr().out
     assert "converted 319 of 382 tensors (mobilenetv2, refine); 63 num_batches_tracked have no counterpart" in printed
     assert f"written: {output}; try: python predict.py --model-path {output} --src SRC --bgr BGR" in printed
-    pair = [fit(picture, (180, 320)) for picture in read_sample_pair()]
-    found, expected = (Matting(weights, engine="paddle")(*pair).com for weights in (output, DEFAULT_WEIGHTS))
-    np.testing.assert_array_equal(found, expected)
-    assert 0.1 < (found[..., 3] > 128).mean() < 0.6
+    cut_out = read_rgba(tmp_path / "b_com.png")
+    np.testing.assert_array_equal(cut_out, Matting(DEFAULT_WEIGHTS, engine="paddle")(*pair).com)
+    assert f"see {tmp_path / 'b_com.png'}" in printed and 0.1 < (cut_out[..., 3] > 128).mean() < 0.6
 
 
 def people_in_torch():
@@ -181,6 +185,8 @@ def test_wrong_flags_and_files_are_one_line(tmp_path, capsys, refine_state):
     assert "is an input and would be overwritten: pass another --output" in failed(
         capsys, [same, "--output", same], tmp_path
     )
+    arguments = [source, "--output", tmp_path / "b.pdparams", "--deeplab", "--check", "a.png", "b.png"]
+    assert "--check needs" in failed(capsys, arguments, tmp_path)
     assert "does not exist" in failed(capsys, [tmp_path / "no.pth", "--output", tmp_path / "b.pdparams"], tmp_path)
     (tmp_path / "page.pth").write_text("<html></html>")
     assert "a web page" in failed(capsys, [tmp_path / "page.pth", "--output", tmp_path / "b.pdparams"], tmp_path)
