@@ -6,6 +6,7 @@ Needs PyTorch and the original (PyPI `backgroundmattingv2==1.0`, imported withou
 that read the recorded values need neither. See CONTRIBUTING.md for an environment that runs this.
 """
 
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -19,9 +20,13 @@ from tests.parity.inputs import decoder_inputs, refiner_inputs
 
 def import_original():
     """The original's package wants torchvision's compiled operators and a downloader; neither is ever called."""
-    library = torch.library.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    library = None
+    try:
+        importlib.import_module("torchvision")
+    except (ImportError, RuntimeError):  # it was built for another PyTorch
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     sys.modules.setdefault("gdown", types.ModuleType("gdown"))
     import BackgroundMattingV2.model as package
 
