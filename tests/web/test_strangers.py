@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 
 import pytest
 
@@ -14,7 +15,10 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 
 from tests.prediction.test_predictor import scene
 from tests.web import hostile
-from tests.web.visitor import OPTIONS, Cut, Visitor, given, page_here, pictures, png
+from tests.web.visitor import LIMITS, OPTIONS, Cut, Visitor, given, page_here, pictures, png
+from tools.web.clip import check_clip, matte_clip
+from tools.web.words import Refused
+from utils.background.match import Correction
 
 # Decoders may leave out a chunk that is none of the picture's, or read what others would not.
 HARMLESS = (
@@ -210,6 +214,43 @@ def test_hostile_clips_are_refused_and_their_notes_show_nothing_of_others(served
         notes = json.dumps(results[3:])
         assert isinstance(results, list) and other not in json.dumps(results) and name in results[1]["value"]["path"]
         assert "8 frames" in notes and "/" not in notes.replace("</", "")
+
+
+def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypatch):
+    """Of frames that grow on the way FFmpeg sees the size before it makes room; there are no more than were counted."""
+    av = pytest.importorskip("av", reason="av is not installed")
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as out:
+        stream, at = out.add_stream("mpeg2video", rate=25), 0
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for height, width, frames in ((48, 64, 4), (6000, 6000, 2)):
+            coder = av.CodecContext.create("mpeg2video", "w")
+            coder.width, coder.height, coder.pix_fmt, coder.framerate = width, height, "yuv420p", 25
+            coder.time_base = Fraction(1, 25)
+            for number in range(frames + 1):
+                frame = av.VideoFrame(width, height, "yuv420p") if number < frames else None
+                for packet in coder.encode(frame):
+                    packet.stream, packet.pts, packet.dts, at = stream, at, at, at + 1
+                    out.mux(packet)
+    asked = {"src": str(path), "bgr": None, "form": "mp4", "colour": "#000000", "target_picture": None}
+    sizes = []
+
+    class Measuring(Cut):
+        def __call__(self, src, bgr, foreground=True):
+            sizes.append(src.shape)
+            return super().__call__(src, bgr)
+
+    def matte(folder):
+        (tmp_path / folder).mkdir()
+        return matte_clip(Measuring(), asked, Correction("off", "off"), LIMITS, tmp_path / folder, lambda *_: None)
+
+    assert check_clip(path, LIMITS) == 6
+    notes = {note.kind: note.values for note in matte("a")[2]}
+    assert set(sizes) == {(48, 64, 3)} and 0 < len(sizes) <= 4 and "damaged" in notes
+    monkeypatch.setattr("tools.web.clip.check_clip", lambda path, limits: 2)
+    with pytest.raises(Refused, match="more frames than its index"):
+        matte("b")
+    assert len(sizes) <= 4 + 4
 
 
 # Queue
