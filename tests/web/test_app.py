@@ -238,12 +238,14 @@ def test_a_phone_shows_what_is_wrong_in_view_and_swaps(page, tmp_path, language,
         driver.find_element("id", "run").click()
         box = wait(driver, lambda d: d.find_elements("css selector", "#said .said"))[0]
         wait(driver, lambda d: 0 <= in_view(d, box) < 844)
+        wait(driver, lambda d: 0 <= in_view(d, d.find_element("css selector", "#result img")) < 844)
         assert "--" not in box.text and ("两张照片" in box.text) == (first == "zh")
         assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
 
 
-def shown(driver):
-    return [driver.find_element("css selector", f"#{field} img").get_attribute("src") for field in ("src", "bgr")]
+def shown(driver, *fields):
+    pictures = [driver.find_element("css selector", f"#{field} img") for field in fields or ("src", "bgr")]
+    return [picture.get_attribute("src") for picture in pictures]
 
 
 def in_view(driver, element):
@@ -257,3 +259,10 @@ def test_the_page_is_as_wide_in_chinese_before_there_is_a_result(page, tmp_path)
         driver.get(page[0])
         wait(driver, lambda d: d.find_element("id", "run").text == "开始抠图")
         assert driver.execute_script("return document.querySelector('.gradio-container').offsetWidth") == 1280
+        photo, text = tmp_path / "IMG_1.HEIC", tmp_path / "a.raw"  # of which the browser knows no type
+        photo.write_bytes(SAMPLE["src"].read_bytes())
+        text.write_text("no picture")
+        give(driver, "src", photo)
+        wait(driver, lambda d: shown(d, "src")[0].endswith("IMG_1.HEIC.preview.jpg"))
+        wait(driver, lambda d: d.find_elements("css selector", "#bgr input[type=file]"))[0].send_keys(str(text))
+        wait(driver, lambda d: "a.raw 不是可读取的图片" in d.find_element("id", "said").text)

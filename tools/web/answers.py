@@ -6,7 +6,7 @@ import re
 import gradio as gr
 
 from dataset.picture import PictureError
-from tools.web.words import REFUSED, say
+from tools.web.words import REFUSED, WORDS, say
 from utils.system import words
 from utils.system.errors import UsageError, out_of_memory
 from utils.system.notes import Note
@@ -59,6 +59,7 @@ def answering(function, outputs):
             if outputs is None:
                 raise gr.Error(sentence(note, language), print_exception=False) from None
             values, notes = [gr.skip()] * outputs, [note]
+        notes = [note for note in notes if "zh" in WORDS[note.kind]]
         if outputs is None:
             return [*values, listed(notes, language)]
         return [*values, *said(notes, language), notes]

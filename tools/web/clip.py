@@ -9,7 +9,6 @@ from tools.web.words import Refused, shown_name
 from utils.picture.write import write_picture
 from utils.prediction.clip import ClipJob
 from utils.prediction.outputs import Output
-from utils.system.words import WORDS
 from utils.video.reader import open_clip
 
 # By their first bytes. FFmpeg reads many more kinds, and some of them (playlists, DASH, concatenations) name other
@@ -62,7 +61,7 @@ def matte_clip(matting, asked, correction, limits, folder, tick):
     finally:
         for path in (clip, folder / "background.png", folder / "target.png"):
             path.unlink(missing_ok=True)
-    return job.paths["com"], job.paths["pha"], [note for note in notes if "zh" in WORDS[note.kind]]
+    return job.paths["com"], job.paths["pha"], notes
 
 
 def kept(path, name, limits):

@@ -88,6 +88,7 @@ class Page(Jobs):
             footer_links=[],
             theme=gr.themes.Soft(primary_hue="teal", secondary_hue="teal", **fonts),
             css_paths=Path(__file__).with_name("page.css"),
+            js=Path(__file__).with_name("page.js").read_text(encoding="utf-8"),
             prevent_thread_lock=True,
         )
 

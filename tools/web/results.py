@@ -46,7 +46,7 @@ def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
     cut_out = blend(reduced(matte.fgr, VIEW), pha, chequers(*pha.shape))
     for kind, picture in (("src", reduced(src, VIEW)), ("pha", pha), ("com", cut_out)):
         write_picture(folder / f"view_{kind}.jpg", picture)
-    notes = [*resized, *match.notes, *doubts(src, bgr, matte.pha)]
+    notes = [*doubts(src, bgr, matte.pha), *resized, *match.notes]
     return {"height": src.shape[0], "width": src.shape[1], "seconds": seconds, "notes": notes}
 
 
