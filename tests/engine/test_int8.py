@@ -17,7 +17,7 @@ from tests.prediction.test_predictor import scene
 from tools import quantize
 from utils.engine.backends import build, missing_packages, open_program
 from utils.engine.choice import Source, open_engine
-from utils.engine.int8 import FILES, MADE_OF, int8_file, pack, unpack
+from utils.engine.int8 import FILES, MADE_OF, fastest_precision, int8_file, pack, unpack
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.write import write_picture
 from utils.prediction.pairs import find_pairs
@@ -41,6 +41,17 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATTING_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+def test_clips_take_int8_only_where_everything_for_it_is_there(tmp_path, monkeypatch):
+    assert fastest_precision(DEFAULT_WEIGHTS) == fastest_precision(DEFAULT_WEIGHTS, "openvino") == "int8"
+    assert fastest_precision(tmp_path / "own.pdparams") == "float32"
+    assert fastest_precision(DEFAULT_WEIGHTS, "paddle") == fastest_precision(DEFAULT_WEIGHTS, device="gpu") == "float32"
+    monkeypatch.setattr(utils.engine.int8, "_is_quick", lambda: False)
+    assert fastest_precision(DEFAULT_WEIGHTS) == "float32"
+    monkeypatch.setattr(utils.engine.int8, "_is_quick", lambda: True)
+    monkeypatch.setattr(utils.engine.int8, "missing_packages", lambda *names: ["openvino"])
+    assert fastest_precision(DEFAULT_WEIGHTS) == "float32"
 
 
 def test_the_shipped_programs_are_small_listed_and_close_to_float32():

@@ -253,6 +253,19 @@ def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypat
     assert len(sizes) <= 4 + 4
 
 
+def test_clips_are_computed_at_the_fastest_precision_and_pictures_are_not(tmp_path, monkeypatch):
+    from tools.web import jobs
+
+    opened = []
+    monkeypatch.setattr(jobs, "Matting", lambda **options: opened.append(options["precision"]))
+    monkeypatch.setattr(jobs, "fastest_precision", lambda weights, engine, device: f"best of {engine}")
+    asked = {"align": "off", "exposure": "off", "refine": "sampling", "engine": "auto"}
+    here = jobs.Jobs(tmp_path, LIMITS, {"weights": None, "device": "cpu"})
+    for clips in (False, True, True):
+        here.chosen(asked, clips)
+    assert opened == ["float32", "best of auto"]
+
+
 # Queue
 
 
