@@ -80,8 +80,11 @@ def parse(argv):
     add_network_flags(parser, "--model-path", "--engine", "--device")
     parser.add_argument("--precision", choices=PRECISIONS, help="default: int8 where it works here, else float32")
     args = parser.parse_args(argv)
-    args.press = dict(pressed(text) for text in args.press)
-    args.size = args.size and size(args.size)
+    keys = f"a frame's number, a colon and one of {CAPTURE}, {VIEW}, {QUIT}: 300:q"
+    given = [matched(rf"(\d+):([{CAPTURE}{VIEW}{QUIT}])", text, f"--press {text}: give {keys}") for text in args.press]
+    args.press = {int(number): key for number, key in given}
+    no_size = f"--size {args.size} is no size: give WIDTHxHEIGHT, such as 1280x720"
+    args.size = args.size and tuple(map(int, matched(r"([1-9]\d*)x([1-9]\d*)", args.size, no_size)))
     if args.output:
         check_output(args)
     if args.no_window and not (args.output or args.virtual_camera):
@@ -91,12 +94,12 @@ def parse(argv):
     return args
 
 
-def pressed(text):
-    """`"300:q"` as (300, "q")."""
-    found = re.fullmatch(rf"(\d+):([{CAPTURE}{VIEW}{QUIT}])", text)
+def matched(pattern, text, remedy):
+    """The groups of a pattern that is a whole text."""
+    found = re.fullmatch(pattern, text)
     if not found:
-        raise UsageError(f"--press {text}: give a frame's number, a colon and one of {CAPTURE}, {VIEW}, {QUIT}: 300:q")
-    return int(found[1]), found[2]
+        raise UsageError(remedy)
+    return found.groups()
 
 
 def check_output(args):
@@ -109,14 +112,6 @@ def check_output(args):
         raise UsageError(f"--output {path} holds other files: give a new folder")
 
 
-def size(text):
-    """`"1280x720"` as (1280, 720)."""
-    found = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if not found:
-        raise UsageError(f"--size {text} is no size: give WIDTHxHEIGHT, such as 1280x720")
-    return int(found[1]), int(found[2])
-
-
 @command_line
 def main(argv=None):
     args = parse(argv)
@@ -124,7 +119,10 @@ def main(argv=None):
     target = open_target(args.target_bgr)
     with ExitStack() as stack:
         clip = open_clip(args.source) if args.source else stack.enter_context(closing(Camera(args.camera, args.size)))
-        sinks = [stack.enter_context(sink) for sink in open_sinks(args, clip)]
+        suffix = Path(args.output or "").suffix.lower().removeprefix(".")
+        sinks = [open_writer(Path(args.output), suffix if suffix in VIDEO else "png", clip, 3)] if args.output else []
+        sinks += [closing(VirtualCamera(clip))] if args.virtual_camera else []
+        sinks = [stack.enter_context(sink) for sink in sinks]
         window = None if args.no_window else stack.enter_context(Window(clip.width, clip.height))
         device = choose_device(args.device)
         args.precision = args.precision or fastest_precision(args.model_path or DEFAULT_WEIGHTS, args.engine, device)
@@ -154,15 +152,6 @@ def show(clip, studio, sinks, window, press):
             sink.write(picture, frame)
         key = window.show(picture, studio.message(frame.time)) if window else ""
     return time.perf_counter() - start if start else 0.0
-
-
-def open_sinks(args, clip):
-    """Contexts of what takes each picture with `write(picture, frame)`."""
-    if args.output:
-        suffix = Path(args.output).suffix.lower().removeprefix(".")
-        yield open_writer(Path(args.output), suffix if suffix in VIDEO else "png", clip, 3)
-    if args.virtual_camera:
-        yield closing(VirtualCamera(clip))
 
 
 class Camera:

@@ -38,6 +38,7 @@ def main(argv=None):
             thread.start()
         while time.monotonic() < end:
             time.sleep(10)
+            assert process.poll() is None, (Path(folder) / "page.log").read_text()[-2000:]
             tree = [process.pid, *(child.pid for child in psutil.Process(process.pid).children(recursive=True))]
             memory.append(sum(psutil.Process(pid).memory_info().rss for pid in tree) >> 20)
         for thread in threads:

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 httpx = pytest.importorskip("httpx", reason="gradio is not installed")
@@ -227,8 +228,9 @@ def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypat
             coder = av.CodecContext.create("mpeg2video", "w")
             coder.width, coder.height, coder.pix_fmt, coder.framerate = width, height, "yuv420p", 25
             coder.time_base = Fraction(1, 25)
+            grey = np.full((height * 3 // 2, width), 90, np.uint8)
             for number in range(frames + 1):
-                frame = av.VideoFrame(width, height, "yuv420p") if number < frames else None
+                frame = av.VideoFrame.from_ndarray(grey, "yuv420p") if number < frames else None
                 for packet in coder.encode(frame):
                     packet.stream, packet.pts, packet.dts, at = stream, at, at, at + 1
                     out.mux(packet)

@@ -50,8 +50,11 @@ def answering(function, outputs):
 
     def answer(request: gr.Request, **asked):
         language = asked.pop("language")
+        # Of what was said before, all but what was refused is still true of the result that is there.
+        asked["notes"] = [note for note in asked.get("notes", ()) if note.kind not in REFUSED]
         try:
             values, notes = function(request, asked)
+            notes = [note for note in notes if "zh" in WORDS[note.kind]]  # others are for programs
         except Exception as error:
             note = why(error)
             if note is None:
@@ -59,7 +62,6 @@ def answering(function, outputs):
             if outputs is None:
                 raise gr.Error(sentence(note, language), print_exception=False) from None
             values, notes = [gr.skip()] * outputs, [note]
-        notes = [note for note in notes if "zh" in WORDS[note.kind]]
         if outputs is None:
             return [*values, listed(notes, language)]
         return [*values, *said(notes, language), notes]

@@ -45,18 +45,13 @@ class Decoder:
             try:
                 answer, picture = self._ask(question)
             except Exception:  # it has ended, or says what it never would
-                self._end()
+                self.close()
                 answer = {"refused": "too_costly"}
             finally:
                 watch.cancel()
         if "refused" in answer:
             raise Refused(answer.pop("refused"), name=shown_name(path), **answer)
         return picture if decode else tuple(answer["size"])
-
-    def close(self):
-        """End the process, if there is one."""
-        with self._lock:
-            self._end()
 
     def _ask(self, question):
         """The answer to a question, and a picture or None."""
@@ -80,7 +75,8 @@ class Decoder:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         return subprocess.Popen([sys.executable, "-m", "tools.web.decoder"], cwd=ROOT, env=environment, **pipes)
 
-    def _end(self):
+    def close(self):
+        """End the process, if there is one."""
         if self._process is not None:
             self._process.kill()
             with contextlib.suppress(OSError):

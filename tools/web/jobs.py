@@ -12,7 +12,7 @@ import gradio as gr
 from tools.web.clip import FORMATS, matte_clip
 from tools.web.results import matte_pair, put_before
 from tools.web.upload import QUOTA, preview, room
-from tools.web.words import REFUSED, Refused
+from tools.web.words import Refused
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.engine.backends import PACKAGES, missing_packages
@@ -80,16 +80,15 @@ class Jobs:
         """Refuse an uploaded picture that could not be matted; give the browser one that it can show."""
         require(gone=asked["picture"])
         shown = preview(asked["picture"], self.limits)
-        return [shown or gr.skip()], still_true(asked["notes"])
+        return [shown or gr.skip()], asked["notes"]
 
     def change_target(self, request, asked):
         """Put the subject of the last result before something else; what was said of it stays."""
-        notes = still_true(asked["notes"])
         if not asked["folder"]:
-            return [gr.skip()] * 2, notes
+            return [gr.skip()] * 2, asked["notes"]
         folder = Path(asked["folder"])
         over, view = put_before(folder, asked["colour"], asked["target_picture"], self.limits)
-        return [(str(folder / "view_src.jpg"), str(view)), offered(over)], notes
+        return [(str(folder / "view_src.jpg"), str(view)), offered(over)], asked["notes"]
 
     def chosen(self, asked, clips=False):
         """The network and the Correction that were chosen; every option must be one that the page offers."""
@@ -135,11 +134,6 @@ class Jobs:
 def offered(path):
     """A button's file to download."""
     return gr.update(value=str(path), interactive=True)
-
-
-def still_true(notes):
-    """What was said of a result that is still there: all but what was refused."""
-    return [note for note in notes if note.kind not in REFUSED]
 
 
 def require(**given):

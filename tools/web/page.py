@@ -57,7 +57,7 @@ class Page(Jobs):
         self.answers = []  # (box, list, State of the Notes that they say), of each tab
         with gr.Blocks(title="Background matting", analytics_enabled=False) as self.blocks:
             self.build()
-            self.blocks.load(self.greet, None, [self.language, *self.labelled()], queue=False, **HIDDEN)
+            self.blocks.load(self.greet, None, [self.language, *self.labelled], queue=False, **HIDDEN)
             self.blocks.unload(self.unload)
         self.blocks.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
         hooks.be_fair(self.blocks._queue)
@@ -113,9 +113,6 @@ class Page(Jobs):
         self.worded.append((component, name, words))
         return component
 
-    def labelled(self):
-        return [component for component, _, _ in self.worded]
-
     def build(self):
         with gr.Row(equal_height=True):
             with gr.Column(scale=5):
@@ -128,15 +125,10 @@ class Page(Jobs):
         if self.clips:
             with self.field(gr.Tab, "clips"):
                 self.build_clips()
-        self.field(gr.Markdown, self.limit_words, "value")
-        self.language.change(
-            self.translate,
-            [self.language, *(notes for _, _, notes in self.answers)],
-            [*self.labelled(), *(part for box, listed, _ in self.answers for part in (box, listed))],
-            queue=False,
-            show_progress="hidden",
-            **HIDDEN,
-        )
+        self.labelled = [component for component, _, _ in self.worded]
+        said, notes = [part for answer in self.answers for part in answer[:2]], [answer[2] for answer in self.answers]
+        change = {**HIDDEN, "queue": False, "show_progress": "hidden"}
+        self.language.change(self.translate, [self.language, *notes], [*self.labelled, *said], **change)
 
     def build_pictures(self):
         folder = gr.State()
@@ -162,6 +154,7 @@ class Page(Jobs):
         asked = {"src": src, "bgr": bgr, **target, **options}
         self.offer(run, self.matte, asked, [folder, compare, *views, *files], answer, compare)
         self.look_at(answer, src, bgr, target["target_picture"])
+        self.field(gr.Markdown, partial(say, "limits", **asdict(self.limits)), "value")
         asked = {"folder": folder, **target, "notes": answer[-1], "language": self.language}
         outputs = [compare, files[-1], *answer]
         change = {**IN_TURN, **HIDDEN, "show_progress": "hidden", "trigger_mode": "always_last"}
@@ -186,6 +179,7 @@ class Page(Jobs):
         asked = {"src": src, "bgr": bgr, **target, "form": form, **options}
         self.offer(run, self.matte_clip, asked, [result, *files], answer, result)
         self.look_at(answer, bgr, target["target_picture"])
+        self.field(gr.Markdown, partial(say, "clip_limits", **asdict(self.limits)), "value")
 
     def build_target(self):
         with self.field(gr.Accordion, "target", open=True), gr.Row():
@@ -217,10 +211,6 @@ class Page(Jobs):
         radio = self.field(gr.Radio, key, choices=choices("en"), value=OFFERED[key][0])
         self.worded.append((radio, "choices", choices))
         return radio
-
-    def limit_words(self, language):
-        keys = ("limits", "clip_limits") if self.clips else ("limits",)
-        return "  \n".join(say(key, language, **asdict(self.limits)) for key in keys)
 
     # What is called
 

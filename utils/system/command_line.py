@@ -38,8 +38,13 @@ def command_line(main):
         if hasattr(sys.stdout, "reconfigure"):  # a file's name need not fit the terminal's encoding
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            interruptible()
-            with nullcontext() if _is_a_rank() else terminable():
+            main_thread = threading.current_thread() is threading.main_thread()
+            if main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see utils/__init__.py
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            # Others wait for a rank in Paddle, which hears of no exception: SIGTERM has to end it at once. The ranks of
+            # predict.py know nothing of one another; it enters `terminable` itself.
+            is_rank = os.environ.get("PADDLE_TRAINERS_NUM", "1") != "1"
+            with nullcontext() if is_rank else terminable():
                 return main(argv) or 0
         except BrokenPipeError:  # the reader of our output has gone, as `… | head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -79,21 +84,6 @@ def printer(verbose=False):
 def short_warnings():
     """From here on print each warning as one line, `warning: …`."""
     warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
-
-
-def interruptible():
-    """Let Ctrl-C raise KeyboardInterrupt from now on, see `utils/__init__.py`."""
-    main_thread = threading.current_thread() is threading.main_thread()
-    if main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _is_a_rank():
-    """Whether others wait for this process in Paddle, which hears of no exception: SIGTERM then has to end it at once.
-
-    predict.py's ranks know nothing of one another; it enters `terminable` itself.
-    """
-    return os.environ.get("PADDLE_TRAINERS_NUM", "1") != "1"
 
 
 @contextmanager

@@ -4,8 +4,8 @@ from utils.system.notes import Note
 
 Note("aligned", motion=3.4, uncovered=0.02)  # utils.system.words.say makes English of it
 
-A function that looks into something returns the Notes on what it found; what comes up on the way goes to its argument
-`tell`, a function of one Note. The library never prints and never compares sentences, but may compare kinds.
+What a function finds it returns; what comes up on the way goes to its argument `tell`, a function of one Note. The
+library never prints and never compares sentences, but may compare kinds.
 """
 
 from dataclasses import dataclass
