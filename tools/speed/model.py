@@ -89,16 +89,13 @@ def prepare_weights(backbone, path, archive):
     if not shipped:
         last = model.decoder.conv4
         weight, bias = last.weight.numpy(), last.bias.numpy()
-        weight[4], bias[4] = 0, -0.3
         laplacian = np.float32([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
-        weight[4, -6:-3], weight[4, -3:] = laplacian, -laplacian
+        weight[4], weight[4, -6:-3], weight[4, -3:], bias[4] = 0, laplacian, -laplacian, -0.3
         last.weight.set_value(weight)
         last.bias.set_value(bias)
         save_weights(model, path)
-    names = {"_mean": "running_mean", "_variance": "running_var"}
     state = {}
     for name, tensor in model.state_dict().items():
-        head, dot, tail = name.rpartition(".")
-        state[head + dot + names.get(tail, tail)] = tensor.numpy()
+        state[name.replace("._mean", ".running_mean").replace("._variance", ".running_var")] = tensor.numpy()
     np.savez(archive, **state)
     return DEFAULT_WEIGHTS if shipped else path

@@ -52,8 +52,7 @@ def swaying_clip(scene: np.ndarray, seed: int, count: int) -> tuple[np.ndarray, 
     Every frame, and the background, has a sensor's noise of its own, as strong as the middle of what the protocol
     "capture" draws.
     """
-    rng = np.random.default_rng(seed)
-    height, width = scene.shape[:2]
+    rng, (height, width) = np.random.default_rng(seed), scene.shape[:2]
     fgr, pha = figure(rng, height * 9 // 10, height * 3 // 4)
     sway, speed = rng.uniform(0.04, 0.15) * width, rng.uniform(0.1, 0.25)
     sources, trues = [], []
