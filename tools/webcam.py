@@ -246,11 +246,11 @@ class Studio:
             empty = np.zeros_like(src) if self.view == "pha" else self.target.frame(seconds, height, width)
             return np.ascontiguousarray(empty)
         bgr = self.background(src)
-        matte = self.matting(src, bgr, self.view == "com")
+        matte = self.matting(src, bgr, foreground=False)
         self.matted += 1
         if self.view == "pha":
             return cv2.cvtColor(matte.pha, cv2.COLOR_GRAY2RGB)
-        fgr = clean_foreground(matte.fgr, matte.pha, src, bgr)
+        fgr = clean_foreground(matte.pha, src, bgr)
         return blend(fgr, matte.pha, self.target.frame(seconds, height, width))
 
     def _average(self, src):

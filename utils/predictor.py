@@ -94,7 +94,7 @@ class Matting:
             foreground: whether fgr and com are wanted.
 
         Returns:
-            Matte.
+            Matte; its com has a clean rim, see utils.picture.foreground.
 
         Raises:
             PictureError: the sizes differ, or a file cannot be read. TypeError: anything else than pictures.
@@ -116,6 +116,7 @@ class Matting:
             matte = matte.through(
                 lambda x: fit(x, size), lambda x: cv2.resize(x, size[::-1], interpolation=cv2.INTER_NEAREST)
             )
+        matte.pictures = pictures if foreground else None
         return matte
 
 

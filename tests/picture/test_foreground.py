@@ -26,7 +26,7 @@ def disc():
 
 def test_the_old_backgrounds_light_goes():
     spilled, pha, src, bgr = mixture(ORANGE, disc(), GREEN)
-    fgr = clean_foreground(spilled, pha, src, bgr)
+    fgr = clean_foreground(pha, src, bgr)
     grey = np.full(3, 128, np.uint8)
     wanted = blend(np.broadcast_to(ORANGE.astype(np.uint8), fgr.shape), pha, grey).astype(int)
     after, before = (int(np.abs(blend(x, pha, grey) - wanted).max()) for x in (fgr, spilled))
@@ -34,8 +34,32 @@ def test_the_old_backgrounds_light_goes():
     np.testing.assert_array_equal(fgr[pha == 255], src[pha == 255])
 
 
+def test_alpha_that_is_too_large_lets_no_green_in():
+    """As networks see hair: what is half transparent counts as nearly solid."""
+    share = disc()
+    _, _, src, bgr = mixture(np.array([90.0, 65, 45]), share, GREEN)
+    pha = np.rint(255 * share[..., 0] ** 0.3).astype(np.uint8)
+    com = blend(clean_foreground(pha, src, bgr), pha, np.full(3, 255, np.uint8)).astype(int)
+    rim = (pha > 0) & (share[..., 0] < 1)
+    green = com[..., 1] - com[..., [0, 2]].max(axis=-1) > 8
+    assert green[rim].mean() < 0.02
+
+
+def test_pale_clothes_before_a_white_wall_stay_pale():
+    """Their alpha is too small, and they lie between the wall's colour and the darker inside's."""
+    subject, share = np.full((80, 120, 3), (35.0, 35, 30)), np.zeros((80, 120, 3), np.float32)
+    share[10:70, 10:110] = 1
+    shirt = (slice(55, 70), slice(10, 110))
+    subject[shirt] = (190, 220, 230)
+    _, _, src, bgr = mixture(subject, share, np.full(3, 235.0))
+    pha = np.uint8(255 * share[..., 0])
+    pha[shirt] = 200
+    fgr = clean_foreground(pha, src, bgr)
+    assert float(np.abs(fgr - subject)[shirt].mean()) < 30
+
+
 def test_it_goes_on_smoothly_where_the_subject_ends():
-    fgr = clean_foreground(*mixture(ORANGE, disc(), GREEN))
+    fgr = clean_foreground(*mixture(ORANGE, disc(), GREEN)[1:])
     corner, step = float(np.abs(fgr - ORANGE)[:10, :10].mean()), int(np.abs(np.diff(fgr.astype(int), axis=0)).max())
     assert corner < 12 and step < 16
 
@@ -48,7 +72,7 @@ def test_strands_of_another_colour_survive():
     for y in range(8, 80, 12):
         share[y : y + 3, 30:70], subject[y : y + 3, 30:70] = 0.7, (45.0, 30, 20)
     spilled, pha, src, bgr = mixture(subject, share, np.array([90.0, 140, 220]))
-    fgr = clean_foreground(spilled, pha, src, bgr)
+    fgr = clean_foreground(pha, src, bgr)
     strands = (share[..., 0] > 0.6) & (share[..., 0] < 1)
     error = float(np.abs(fgr - subject)[strands].mean())
     assert error < 25 < float(np.abs(np.array([225.0, 190, 160]) - subject)[strands].mean())
@@ -61,7 +85,7 @@ def test_any_size_and_flat_alpha(monkeypatch, size, alpha, large):
     monkeypatch.setattr(foreground, "LARGE", large)
     src, bgr = np.full((*size, 3), (200, 30, 30), np.uint8), np.full((*size, 3), (20, 60, 200), np.uint8)
     pha = np.full(size, alpha, np.uint8)
-    fgr = clean_foreground(src, pha, src, bgr)
+    fgr = clean_foreground(pha, src, bgr)
     assert fgr.shape == src.shape and fgr.dtype == np.uint8 and fgr.flags.c_contiguous
     if alpha == 255:
         np.testing.assert_array_equal(fgr, src)
@@ -72,7 +96,7 @@ def test_noise_and_misfit_of_the_background_do_not_come_in():
     rng = np.random.default_rng(1)
     spilled, pha, src, bgr = mixture(ORANGE, disc(), GREEN)
     other = (bgr + rng.normal(0, 25, bgr.shape)).clip(0, 255).astype(np.uint8)
-    fgr = clean_foreground(spilled, pha, src, other)
+    fgr = clean_foreground(pha, src, other)
     rim = (pha > 25) & (pha < 230)
     error = float(np.abs(fgr - ORANGE)[rim].mean())
     assert error < 22

@@ -134,7 +134,7 @@ def test_a_failing_encoder_leaves_nothing(tmp_path, monkeypatch, suffix):
             file.write(b"half")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", fail)
+    monkeypatch.setattr(Path, "open", fail)
     monkeypatch.setattr(Image.Image, "save", lambda self, path, **options: fail(path))
     with pytest.raises(OSError, match="space"):
         write_picture(tmp_path / f"a{suffix}", np.zeros((2, 2), np.uint8))

@@ -110,7 +110,7 @@ def test_colours_at_the_edge_do_not_go_black(clip):
     pha = matting.alphas[0]
     edge = (pha > 10) & (pha < 250)
     source = frames(1)[0][0]
-    wanted = clean_foreground(source, pha, source, scene()) @ (0.2126, 0.7152, 0.0722)
+    wanted = clean_foreground(pha, source, scene()) @ (0.2126, 0.7152, 0.0722)
     error = np.abs(plane(frame, 0).astype(int) - (16 + 219 / 255 * wanted))
     assert error[edge].mean() < 8 and error.mean() < 8
 

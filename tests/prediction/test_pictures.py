@@ -11,6 +11,7 @@ from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
 from tests.background.test_align import room
 from utils.background.match import Correction
 from utils.picture.write import write_picture
+from utils.prediction import loop
 from utils.prediction import pictures as module
 from utils.prediction.loop import matte_all
 from utils.prediction.outputs import Output
@@ -133,11 +134,12 @@ def test_backgrounds_paired_by_name_are_each_their_own(folder):
     assert matte_pairs(matting, targets)[1].count == 5 and len(matting.backgrounds) == 5
 
 
-@pytest.mark.parametrize(("types", "wanted"), [(["pha"], False), (["pha", "err", "ref"], False), (["com"], True)])
-def test_the_foreground_is_computed_only_where_it_is_wanted(folder, types, wanted):
-    matting = DrawnMatting()
+@pytest.mark.parametrize("types", [["pha"], ["pha", "err", "ref"], ["com"]])
+def test_the_network_is_not_asked_for_colours_that_are_solved_for(folder, types, monkeypatch):
+    matting, solved = DrawnMatting(), []
+    monkeypatch.setattr(loop, "clean_foreground", lambda pha, src, bgr: solved.append(src) or src)
     matte_pairs(matting, planned(folder, types)[0])
-    assert matting.foregrounds == [wanted] * 5
+    assert matting.foregrounds == [False] * 5 and len(solved) == (5 if "com" in types else 0)
     assert files(folder / "out") == [f"{kind}/{i}.png" for kind in sorted(types) for i in range(5)]
 
 

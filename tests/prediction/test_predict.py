@@ -311,14 +311,14 @@ def test_cmyk_background_of_double_size_is_matched(pair, capsys):
 
 
 def test_full_disk_leaves_no_file(pair, monkeypatch, capsys):
-    true = Path.write_bytes
+    true = Path.open
 
-    def full(path, data):
+    def full(path, *args, **options):
         if path.suffix == ".png":
             raise OSError(28, "No space left on device", "out")
-        return true(path, data)
+        return true(path, *args, **options)
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "open", full)
     assert run("--src", pair / "one_src.png", "--bgr", pair / "one_bgr.png", "--output-dir", pair / "out") == 1
     assert "No space left" in capsys.readouterr().err
     assert not (pair / "out").exists() or files(pair / "out") == []

@@ -12,6 +12,7 @@ from dataset.picture import PictureError, read_alpha, read_rgb
 from model import MattingBase, MattingRefine
 from utils.background.checks import match_size, scene_doubts
 from utils.engine.presets import enlargement, preset
+from utils.picture.foreground import clean_foreground
 from utils.picture.last import Last
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
@@ -81,11 +82,12 @@ def test_small_pictures_are_enlarged_first(matting):
     assert enlarged.err.shape == enlarged.ref.shape == (180, 320)
 
 
-def test_cut_out_is_foreground_with_alpha(matting):
-    matte = matting(*scene(160, 160))
-    seen = matte.pha > 0
+def test_cut_out_has_the_clean_foreground_and_alpha(matting):
+    src, bgr = scene(160, 160)
+    matte = matting(src, bgr)
+    seen, clean = matte.pha > 0, clean_foreground(matte.pha, src, bgr)
     assert np.array_equal(matte.com[..., 3], matte.pha)
-    assert np.array_equal(matte.com[seen][:, :3], matte.fgr[seen])
+    assert np.array_equal(matte.com[seen][:, :3], clean[seen])
     assert matte.com[~seen].max() == 0
 
 
@@ -172,6 +174,9 @@ def test_a_background_is_prepared_once_unless_it_changes():
     assert calls == [1, 1, 1, 2]
     bgr[:] = 255 - bgr
     assert last(bgr, 2) == bgr.mean() and calls == [1, 1, 1, 2, 2]
+    huge = np.broadcast_to(bgr[:1], (1 << 20, *bgr.shape[1:]))
+    last(huge, 3), last(huge, 3)
+    assert calls == [1, 1, 1, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("engine", ["inference", "paddle"])

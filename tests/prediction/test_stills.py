@@ -108,7 +108,9 @@ def test_sixteen_bits_come_from_the_source_and_the_float_alpha(tmp_path):
 
 def test_exr_is_linear_and_premultiplied(tmp_path):
     exr = pytest.importorskip("OpenEXR", reason="OpenEXR (requirements/pictures.txt)")
-    src, bgr = (linear(x) for x in pair(tmp_path))
+    src, bgr = pair(tmp_path)
+    share = Drawn()(src, bgr).pha_float[..., None]
+    src, bgr = (linear(np.rint(x).astype(np.uint8)) for x in (SUIT * share + bgr * (1 - share), bgr))
     src[40:50, 60:70] = 6.5  # a lamp
     for name, picture in (("a", src), ("bgr", bgr)):
         write_picture(tmp_path / f"{name}.exr", picture)

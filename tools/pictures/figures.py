@@ -72,7 +72,7 @@ def draw_spill(matting, rng):
     screen, target = (open_target(colour).frame(0, *pha.shape) for colour in (SCREEN, TARGET))
     src, bgr = (noisy(picture, rng, 2.0) for picture in (blend(fgr, pha, screen), screen))
     matte = matting(src, bgr)
-    cleaned = clean_foreground(matte.fgr, matte.pha, src, bgr)
+    cleaned = clean_foreground(matte.pha, src, bgr)
     colours = {"the photograph's colours": src, "the network's foreground": matte.fgr, "its rim cleaned": cleaned}
     rim = (matte.pha > 13) & (matte.pha < 242)
     wanted = blend(fgr, matte.pha, target)[rim].astype(int)

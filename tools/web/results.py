@@ -36,8 +36,8 @@ def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
     bgr, resized = match_size(src, bgr)
     start = time.perf_counter()
     bgr, match = match_background(src, bgr, correction.align, correction.exposure)
-    matte = without_islets(matting(src, bgr))
-    matte.fgr = clean_foreground(matte.fgr, matte.pha, src, bgr)
+    matte = without_islets(matting(src, bgr, foreground=False))
+    matte.fgr = clean_foreground(matte.pha, src, bgr)
     seconds = time.perf_counter() - start
     name = result_name(src_path)
     for kind in ("pha", "fgr", "com"):

@@ -5,6 +5,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from utils.picture.foreground import clean_foreground
 from utils.picture.levels import to_uint8
 
 
@@ -13,8 +14,9 @@ class Matte:
 
     Attributes:
         pha: uint8 (H, W), alpha, 0 background .. 255 foreground.
-        fgr: uint8 (H, W, 3), RGB, foreground colour; means nothing where alpha is 0. None if it was not asked for.
-        com: uint8 (H, W, 4), RGBA cut-out: fgr (black where alpha is 0) with pha, not premultiplied.
+        fgr: uint8 (H, W, 3), RGB, the network's foreground; means nothing where alpha is 0. None if not asked for.
+        com: uint8 (H, W, 4), RGBA cut-out, not premultiplied: the subject's colours (black where alpha is 0) with pha.
+            They are fgr; or, where `pictures` says which pair it is of, see utils.picture.foreground.
         pha_float: float32 (H, W), 0..1, alpha as the network gave it.
         err: uint8 (H, W), the coarse network's predicted error of its alpha, 255 = 1.0.
         ref: uint8 (H, W), 255 where the picture was refined at full resolution.
@@ -25,7 +27,7 @@ class Matte:
     def __init__(self, pha, fgr, pha_float, err, ref):
         """`pha` and `fgr` are pictures; the others functions that return floats of 0..1: `pha_float` (H, W), the others
         smaller maps, of which err is enlarged as the network does it and ref pixel by pixel."""
-        self.pha, self.fgr = pha, fgr
+        self.pha, self.fgr, self.pictures = pha, fgr, None
         self._pha_float, self._err, self._ref = pha_float, err, ref
 
     @cached_property
@@ -42,9 +44,14 @@ class Matte:
 
     @cached_property
     def com(self):
-        cut_out = cv2.cvtColor(cv2.copyTo(self.fgr, self.pha), cv2.COLOR_RGB2RGBA)
+        colours = clean_foreground(self.pha, *self.pictures) if self.pictures else self.fgr
+        cut_out = cv2.cvtColor(cv2.copyTo(colours, self.pha), cv2.COLOR_RGB2RGBA)
         cut_out[..., 3] = self.pha
         return cut_out
+
+    def with_alpha(self, pha, pha_float):
+        """The same matte with another alpha: uint8 (H, W), and a function that returns it as floats of 0..1."""
+        return Matte(pha, self.fgr, pha_float, self._err, self._ref)
 
     def through(self, change, of_ref=None):
         """The same matte with a function applied to every part, `of_ref` to `ref`, such as cropping or resizing."""

@@ -83,7 +83,9 @@ def write_picture(path, array, like=None):
             _write_exr(temporary, array, kind)
         elif suffix == ".png" and (wide or len(FAST_PNG) > 4):
             array = cv2.cvtColor(array, TO_OPENCV[kind]) if kind in TO_OPENCV else array
-            temporary.write_bytes(_with_facts(cv2.imencode(".png", array, FAST_PNG)[1].tobytes(), **facts))
+            png = memoryview(cv2.imencode(".png", array, FAST_PNG)[1])
+            with temporary.open("wb") as file:
+                file.writelines((png[:33], _chunks(**facts), png[33:]))  # behind the header
         elif wide and kind != "grey":
             _write_wide_tiff(temporary, array, **facts)
         else:
@@ -100,8 +102,8 @@ def require(package):
         raise UsageError(f"this kind of picture needs {package}: {install('pictures')}, or choose png") from None
 
 
-def _with_facts(png, icc_profile=None, dpi=None, exif=None):
-    """A PNG file's bytes with chunks added behind its header (the first 33 bytes)."""
+def _chunks(icc_profile=None, dpi=None, exif=None):
+    """A PNG file's chunks of what is known of a photograph, bytes."""
     chunks = []
     if icc_profile:
         chunks.append(b"iCCPICC profile\0\0" + zlib.compress(icc_profile))
@@ -110,7 +112,7 @@ def _with_facts(png, icc_profile=None, dpi=None, exif=None):
     if exif:
         chunks.append(b"eXIf" + exif.removeprefix(b"Exif\0\0"))
     packed = (struct.pack(">I", len(x) - 4) + x + struct.pack(">I", zlib.crc32(x)) for x in chunks)
-    return png[:33] + b"".join(packed) + png[33:] if chunks else png
+    return b"".join(packed)
 
 
 def _texts(exif):

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from utils.engine.matte import Matte
 from utils.picture.foreground import clean_foreground
 from utils.picture.islets import islets
 from utils.prediction.pipeline import stream
@@ -49,16 +48,7 @@ class Capture(NamedTuple):
 def without_islets(matte):
     """The matte without weak islets of alpha."""
     gone = islets(matte.pha)
-    if gone is None:
-        return matte
-    left = ~gone
-    return Matte(
-        matte.pha * left,
-        matte.fgr,
-        lambda: matte.pha_float * left,
-        lambda: np.float32(matte.err) / 255,
-        lambda: np.float32(matte.ref) / 255,
-    )
+    return matte if gone is None else matte.with_alpha(matte.pha * ~gone, lambda: matte.pha_float * ~gone)
 
 
 def matte_all(matting, source, sink, tell=silent, tick=None):
@@ -80,10 +70,10 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
 
     def network(item, capture):
         start = time.perf_counter()
-        matte = matting(capture.src, capture.bgr, sink.foreground)
+        matte = matting(capture.src, capture.bgr, False)
         matte = without_islets(matte) if source.correction.islets else matte
         if sink.foreground:
-            matte.fgr = clean_foreground(matte.fgr, matte.pha, capture.src, capture.bgr)
+            matte.fgr = clean_foreground(matte.pha, capture.src, capture.bgr)
         capture = capture._replace(seconds=capture.seconds + time.perf_counter() - start)
         capture = capture._replace(notes=source.look(capture, matte))
         if not sink.pictures:  # they are not to be kept until their turn to be written

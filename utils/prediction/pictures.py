@@ -3,7 +3,9 @@
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
+from threading import Lock
 
 from dataset.picture import find_pictures, read_photo, read_rgb
 from utils.background.checks import doubts, match_size
@@ -15,6 +17,8 @@ from utils.prediction.stills import around_subject, picture_in, with_transparenc
 from utils.system.errors import UsageError, user_message
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent
+
+LARGE = 50_000_000  # pixels, from which results are encoded one after the other: memory is scarcer than time then
 
 
 def plan(src, bgr, output, rank=0, count=1, tell=silent):
@@ -130,7 +134,7 @@ class PairSource:
 
 
 class PictureSink:
-    """Writes one file a type, those of a pair at the same time; see utils.prediction.loop.
+    """Writes one file a type, those of a pair that is not very large at the same time; see utils.prediction.loop.
 
     Args:
         targets: dict of Pair -> (dict of type -> path).
@@ -158,8 +162,13 @@ class PictureSink:
         if photo.alpha is not None:
             matte = with_transparency(matte, photo.alpha)
         part = ... if self.crop is None else around_subject(matte.pha, self.crop)
-        pictures = [picture_in(self.format, kind, matte, capture, self.target)[part] for kind in paths]
-        writing = [self._encoders.submit(write_picture, path, x, photo) for path, x in zip(paths.values(), pictures)]
-        for path, written in zip(paths.values(), writing):
+        turn = Lock() if matte.pha.size > LARGE else nullcontext()
+
+        def encode(kind, path):
+            with turn:
+                write_picture(path, picture_in(self.format, kind, matte, capture, self.target)[part], photo)
+
+        writing = {path: self._encoders.submit(encode, kind, path) for kind, path in paths.items()}
+        for path, written in writing.items():
             written.result()
             self.tell(Note("written", path=path))

@@ -3,7 +3,6 @@
 import numpy as np
 
 from dataset.colour import in_type
-from utils.engine.matte import Matte
 from utils.picture.blend import blend
 from utils.picture.levels import to_uint8
 from utils.picture.write import STILLS, require
@@ -79,8 +78,7 @@ def _share(values, dtype):
 def with_transparency(matte, alpha):
     """The matte where a photograph that is transparent itself, uint8 (H, W), is seen."""
     share = np.float32(alpha) / 255
-    err, ref = (lambda: np.float32(matte.err) / 255), (lambda: np.float32(matte.ref) / 255)
-    return Matte(to_uint8(matte.pha_float * share), matte.fgr, lambda: matte.pha_float * share, err, ref)
+    return matte.with_alpha(to_uint8(matte.pha_float * share), lambda: matte.pha_float * share)
 
 
 def around_subject(pha, margin):
