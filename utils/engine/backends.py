@@ -6,8 +6,7 @@ All work on the CPU, with as many threads as OMP_NUM_THREADS says.
 import os
 import sys
 import threading
-from collections import OrderedDict
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +21,7 @@ from utils.engine.programs import CoarseProgram, TileProgram
 sys.modules.setdefault("openvino_telemetry", None)
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-FASTEST_FIRST = ("openvino", "inference", "onnxruntime")
+FASTEST_FIRST = ("openvino", "inference")
 PACKAGES = {"openvino": ("openvino", "paddle2onnx"), "inference": (), "onnxruntime": ("onnxruntime", "paddle2onnx")}
 PRECISIONS = ("float32", "int8")
 PROGRAMS = ("coarse", "tiles")
@@ -59,16 +58,15 @@ def _version(name):
 
 
 def build(engine, model, folder, bounded=False):
-    """Export a model's two programs for an engine into a folder; `bounded`: see TileProgram."""
+    """Export a model's two programs for OpenVINO or Paddle Inference into a folder; `bounded`: see TileProgram."""
     layers = zip(PROGRAMS, (CoarseProgram(model), TileProgram(model, bounded)), (coarse_inputs(), tile_inputs()))
     for name, layer, inputs in layers:
         path = Path(folder) / name
         program = save_paddle(layer, inputs, path, NEEDS_OLD_FORMAT)
-        if engine != "inference":
-            written = [program, Path(f"{path}.pdiparams"), save_onnx(path)]
-            if engine == "openvino":
-                _save_openvino(path)
-            for file in written[: 3 if engine == "openvino" else 2]:
+        if engine == "openvino":
+            onnx = save_onnx(path)
+            _save_openvino(path)
+            for file in (program, Path(f"{path}.pdiparams"), onnx):
                 file.unlink()
 
 
@@ -92,7 +90,8 @@ def open_copies(engine, path, copies=1):
     """Open an exported program as several functions that may run at once, with equal shares of the threads.
 
     Args:
-        engine: "inference", "openvino" or "onnxruntime".
+        engine: "inference", "openvino", or "onnxruntime", which only checks what tools/export.py writes: the programs
+            in 8 bits take it about three times as long as OpenVINO, and longer than in float32.
         path: of the program's files, without suffix.
         copies: how many functions.
 
@@ -114,69 +113,49 @@ def _inference(path, copies):
     config.enable_mkldnn()
     config.set_cpu_math_library_num_threads(max(1, threads() // copies))
     first = inference.create_predictor(config)
-    return [_Predictor(x) for x in (first, *(first.clone() for _ in range(copies - 1)))]
+    return [partial(_run, x) for x in (first, *(first.clone() for _ in range(copies - 1)))]
 
 
-class _Predictor:
-    """A predictor of Paddle Inference as a function."""
-
-    def __init__(self, predictor):
-        self.predictor = predictor
-        self.inputs = [predictor.get_input_handle(name) for name in predictor.get_input_names()]
-        self.outputs = [predictor.get_output_handle(name) for name in predictor.get_output_names()]
-
-    def __call__(self, *arrays):
-        for handle, array in zip(self.inputs, arrays):
-            handle.copy_from_cpu(np.ascontiguousarray(array))
-        self.predictor.run()
-        return [handle.copy_to_cpu() for handle in self.outputs]
+def _run(predictor, *arrays):
+    for name, array in zip(predictor.get_input_names(), arrays):
+        predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(array))
+    predictor.run()
+    return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
 
 
 def _openvino(path, copies):
-    """OpenVINO."""
-    compiled = _Compiled(path, copies)
-    return [partial(compiled, i) for i in range(copies)]
+    """OpenVINO: compiled anew for each combination of input shapes, which is quick, and what it makes is faster."""
+    import openvino
 
+    core, lock = openvino.Core(), threading.Lock()
+    options = {
+        "INFERENCE_NUM_THREADS": max(threads(), copies),
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": copies,
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    file = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists())
+    model = core.read_model(file)  # once, since the file may be a temporary one
 
-class _Compiled:
-    """A model compiled anew for each combination of input shapes: that is quick, and what it makes is faster."""
+    @lru_cache(maxsize=SHAPES_KEPT)
+    def compiled(*shapes):
+        """One request for each copy, and the arrays that hold its outputs."""
+        reshaped = model.clone()
+        reshaped.reshape({given.any_name: list(shape) for given, shape in zip(model.inputs, shapes)})
+        made = core.compile_model(reshaped, "CPU", options)
+        requests = [made.create_infer_request() for _ in range(copies)]
+        return [(request, [tensor.data for tensor in request.output_tensors]) for request in requests]
 
-    def __init__(self, path, copies):
-        import openvino
-
-        self.core, self.tensor = openvino.Core(), openvino.Tensor
-        self.options = {
-            "INFERENCE_NUM_THREADS": max(threads(), copies),
-            "PERFORMANCE_HINT": "LATENCY",
-            "NUM_STREAMS": copies,
-            "INFERENCE_PRECISION_HINT": "f32",
-        }
-        file = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists())
-        self.model = self.core.read_model(file)  # once, since the file may be a temporary one
-        self.copies = copies
-        self.requests = OrderedDict()  # shapes -> one request for each copy
-        self.lock = threading.Lock()
-
-    def __call__(self, copy, *arrays):
-        shapes = tuple(array.shape for array in arrays)
-        with self.lock:
-            requests = self.requests.pop(shapes, None) or self._compile(shapes)
-            self.requests[shapes] = requests
-            if len(self.requests) > SHAPES_KEPT:
-                self.requests.popitem(last=False)
-        request, outputs = requests[copy]
-        tensors = [self.tensor(np.ascontiguousarray(array), shared_memory=True) for array in arrays]
+    def run(copy, *arrays):
+        with lock:
+            request, outputs = compiled(*(array.shape for array in arrays))[copy]
+        tensors = [openvino.Tensor(np.ascontiguousarray(array), shared_memory=True) for array in arrays]
         for index, tensor in enumerate(tensors):  # itself much quicker than `infer` with arrays
             request.set_input_tensor(index, tensor)
         request.infer()
         return outputs
 
-    def _compile(self, shapes):
-        model = self.model.clone()
-        model.reshape({given.any_name: list(shape) for given, shape in zip(model.inputs, shapes)})
-        compiled = self.core.compile_model(model, "CPU", self.options)
-        requests = [compiled.create_infer_request() for _ in range(self.copies)]
-        return [(request, [tensor.data for tensor in request.output_tensors]) for request in requests]
+    return [partial(run, copy) for copy in range(copies)]
 
 
 def _onnxruntime(path, copies):

@@ -5,11 +5,10 @@ Every engine is called with (src, bgr, refine, foreground) and returns a Matte, 
 
 import sys
 
-import cv2
 import numpy as np
 import paddle
 
-from dataset.errors import PictureError, install, one_line
+from dataset.errors import install, one_line
 from utils.engine.backends import (
     FASTEST_FIRST,
     PRECISIONS,
@@ -84,15 +83,9 @@ class FallBack:
     def __init__(self, first, then, tell=silent):
         self._engine, self._then, self._tell = first, then, tell
 
-    @property
-    def name(self):
-        """Of the engine that computes now."""
-        return self._engine.name
-
-    @property
-    def backbone(self):
-        """Of the network."""
-        return self._engine.backbone
+    def __getattr__(self, name):
+        """`name` and `backbone` are those of the engine that computes now."""
+        return getattr(self._engine, name)
 
     def __call__(self, *arguments):
         """Matte one picture, see `utils.engine.tiled.TiledMatting`."""
@@ -113,8 +106,7 @@ def open_engine(weights, backbone=None, engine="auto", precision="float32", devi
 
     Args:
         weights: path. backbone: what the weights must be for; None: whatever they are for.
-        engine: `"auto"`, `"paddle"` (the network itself, without an export), `"inference"`, `"openvino"` or
-            `"onnxruntime"`.
+        engine: `"auto"`, `"paddle"` (the network itself, without an export), `"inference"` or `"openvino"`.
         precision: `"float32"`, or `"int8"`: OpenVINO with the programs that are beside the weights, where this
             processor is quicker with them.
         device: engines work on the CPU; elsewhere `"auto"` means `"paddle"`.
@@ -207,23 +199,25 @@ def _tiled(folder, described):
 
 
 def _judge(described, precision):
-    measure = "max" if precision == "float32" else "mean"
-    if not described[measure] <= TOLERANCE[precision]:
-        raise EngineError(f"its alpha is {described[measure]:.1e} ({measure}) from the network's own")
-    if precision == "float32" and not described["levels"] <= 0.5 + 255 * TOLERANCE[precision]:
-        raise EngineError(f"its foreground is {described['levels']:.1f} levels from the network's own")
-    if precision == "float32" and not described["coarse"] <= TOLERANCE[precision]:
-        raise EngineError(f"its coarse maps are {described['coarse']:.1e} from the network's own")
+    """Raise EngineError if something is further from the network's own than TOLERANCE says."""
+    tolerance = TOLERANCE[precision]
+    limits = {"mean": ("alpha", tolerance)}
+    if precision == "float32":
+        limits = {"max": ("alpha", tolerance), "coarse": ("coarse picture", tolerance)}
+        limits["levels"] = "foreground (levels)", 0.5 + 255 * tolerance
+    for measure, (part, limit) in limits.items():
+        if not described[measure] <= limit:
+            raise EngineError(f"its {part} is {described[measure]:.1e} from the network's own")
 
 
 def _validate(model, tiled):
-    """Compare with the model, all cells refined.
+    """Compare with the model on the sample pair's subject, small, all cells refined.
 
     Returns:
         dict of differences: max and mean of alpha; levels, the largest of the foreground (half a level is rounding);
         coarse, the largest of the coarse network's outputs before they are clipped, relative to their largest value.
     """
-    src, bgr = _check_pair()
+    src, bgr = (fit(picture[:, 560:], CHECK_SIZE) for picture in read_sample_pair())
     model.backbone_scale, model.refiner.mode = CHECK_SCALE, "full"
     with paddle.no_grad():
         pha, fgr = (x[0].numpy() for x in model(*to_tensor(src, bgr))[:2])
@@ -233,19 +227,5 @@ def _validate(model, tiled):
     difference = np.abs(matte.pha_float - pha[0])
     coarse = np.abs(tiled.coarse(pictures.numpy())[0] - dense).max() / np.abs(dense).max()
     levels = np.abs(matte.fgr - fgr.transpose(1, 2, 0) * 255).max()
-    return {
-        k: float(v) for k, v in dict(max=difference.max(), mean=difference.mean(), levels=levels, coarse=coarse).items()
-    }
-
-
-def _check_pair():
-    """The sample pair's subject, small; where the pictures are missing, noise with an ellipse in it."""
-    height, width = CHECK_SIZE
-    try:
-        return [fit(picture[:, 560:], CHECK_SIZE) for picture in read_sample_pair()]
-    except PictureError:
-        bgr = np.random.default_rng(0).integers(0, 256, (height, width, 3)).astype(np.uint8)
-        return [
-            cv2.ellipse(bgr.copy(), ((width / 2, height / 2), (width / 2, height / 2), 0), (200, 150, 120), -1),
-            bgr,
-        ]
+    measured = dict(max=difference.max(), mean=difference.mean(), levels=levels, coarse=coarse)
+    return {name: float(value) for name, value in measured.items()}
