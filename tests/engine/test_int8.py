@@ -137,6 +137,12 @@ def test_processors_are_told_apart(tmp_path):
     assert subprocess.check_output([sys.executable, "-c", code], env=env, text=True).strip() == "False"
 
 
+def test_what_quantize_needs_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(quantize, "missing_packages", lambda *_: ["nncf"])
+    assert quantize.main(["--src", str(tmp_path), "--bgr", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "error: nncf not installed: pip install -r requirements/engines.txt\n"
+
+
 def test_quantize_makes_programs_that_compute_the_same(tmp_path, monkeypatch):
     pytest.importorskip("nncf")
     monkeypatch.setattr(quantize, "LONG_SIDES", (160, 128))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import paddle
 
-from utils.engine.export import coarse_inputs, program_file, save_onnx, save_paddle, tile_inputs
+from utils.engine.export import program_file, program_inputs, save_onnx, save_paddle
 from utils.engine.programs import CoarseProgram, TileProgram
 
 # Both engines would report their use to their makers when they are imported; each takes this for a no.
@@ -59,8 +59,8 @@ def _version(name):
 
 def build(engine, model, folder, bounded=False):
     """Export a model's two programs for OpenVINO or Paddle Inference into a folder; `bounded`: see TileProgram."""
-    layers = zip(PROGRAMS, (CoarseProgram(model), TileProgram(model, bounded)), (coarse_inputs(), tile_inputs()))
-    for name, layer, inputs in layers:
+    layers = CoarseProgram(model), TileProgram(model, bounded)
+    for name, layer, inputs in zip(PROGRAMS, layers, program_inputs()):
         path = Path(folder) / name
         program = save_paddle(layer, inputs, path, NEEDS_OLD_FORMAT)
         if engine == "openvino":

@@ -23,16 +23,11 @@ TRACED = [
 ] + [programs]
 
 
-def coarse_inputs():
-    """Input specifications of `CoarseProgram`, for any size."""
-    return [InputSpec([1, 6, None, None], "float32", "pictures")]
-
-
-def tile_inputs(features=48):
-    """Input specifications of `TileProgram`, for any number of tiles of any size."""
+def program_inputs():
+    """Input specifications of `CoarseProgram`, for any size, and of `TileProgram`, for any number of any tiles."""
     matrix = ("to_coarse_y", "to_coarse_x", "to_half_y", "to_half_x")
-    return [
-        InputSpec([None, None, None, features], "float32", "features"),
+    return [InputSpec([1, 6, None, None], "float32", "pictures")], [
+        InputSpec([None, None, None, 48], "float32", "features"),
         InputSpec([None, 6, None, None], "float32", "coarse"),
         *[InputSpec([None, None, None], "float32", name) for name in matrix],
         InputSpec([None, 6, None, None], "uint8", "pictures"),
