@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import dataset.picture
+import tools.web.decoder
 from dataset.picture import read_rgb
 from tests.app_server import SAMPLE
 from tests.picture_files import write_raw
@@ -46,6 +47,18 @@ def test_it_reads_what_the_reader_reads(decoder, tmp_path):
     for path in (SAMPLE["src"], *sorted(tmp_path.iterdir())):
         assert np.array_equal(decoder.read(path), read_rgb(path)), path
     assert decoder.read(SAMPLE["src"], decode=False) == (720, 1280)
+
+
+def test_floats_may_take_twice_the_memory(tmp_path, monkeypatch):
+    pytest.importorskip("OpenEXR", reason="OpenEXR (requirements/pictures.txt)")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    pixels = []
+    monkeypatch.setattr(tools.web.decoder, "limit_process", pixels.append)
+    write_picture(tmp_path / "a.exr", np.zeros((20, 30, 3), np.float32))
+    for path in (tmp_path / "a.exr", SAMPLE["src"]):
+        answer, picture = tools.web.decoder.answered(str(path), True, 64, 16_000)
+        assert picture.shape[:2] == answer["size"]
+    assert pixels == [0, 2 * 20 * 30, 0, 720 * 1280]
 
 
 def test_sizes_are_told_before_anything_is_decoded(decoder, tmp_path):

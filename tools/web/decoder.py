@@ -97,7 +97,7 @@ def main():
 
 def answered(path, decode, megapixels, side):
     """The answer to a question: a dict, and a picture or None."""
-    from dataset.decode import picture_size
+    from dataset.decode import EXR, picture_size
     from dataset.picture import PictureError, limit_megapixels, read_rgb
 
     try:
@@ -111,7 +111,8 @@ def answered(path, decode, megapixels, side):
         if not decode:
             return {"size": (height, width)}, None
         limit_megapixels(megapixels)
-        limit_process(height * width)
+        with open(path, "rb") as file:  # of floats, which take twice as much
+            limit_process(height * width * (2 if file.read(4) == EXR else 1))
         picture = np.ascontiguousarray(read_rgb(path))
         return {"size": picture.shape[:2]}, picture
     except PictureError as error:
