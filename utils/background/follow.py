@@ -41,9 +41,8 @@ class ClipBackground:
             self.alignment, self.exposure = self.first.alignment, self.first.exposure
             self._keep(laid)
             return self._laid
-        moved = self.align != "off" and not self._paused() and not stood_still(src, self._small)
-        if moved and not self._follow(src):
-            moved = False
+        moved = self.align != "off" and not self._paused()
+        moved = moved and not stood_still(src, self._small) and self._follow(src)
         if (self.match_exposure == "auto" and self.frames % LIGHT_EVERY == 0 and self._expose(src)) or moved:
             self._keep(self.alignment.apply(self.bgr, src, self.exposure))
         return self._laid
