@@ -154,12 +154,11 @@ def estimate_alignment(src, bgr, mode="auto"):
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
     found.update(before=before, after=after)
-    corners = corners_of(src.shape[:2])
-    motion = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
+    moved = _moved(matrix, src.shape[:2])
     if after > BETTER * before:
-        return Alignment(**found, reason=Note("no_better"), light=light if motion < SLIGHT * max(src.shape) else None)
-    uncovered = 1 - float(covered(matrix, src.shape[:2]).mean())
-    return Alignment(matrix, **found, motion=motion, uncovered=uncovered, light=light)
+        slight = moved["motion"] < SLIGHT * max(src.shape)
+        return Alignment(**found, reason=Note("no_better"), light=light if slight else None)
+    return Alignment(matrix, **found, **moved, light=light)
 
 
 def follow_alignment(alignment, src, bgr, light=None):
@@ -197,16 +196,7 @@ def follow_alignment(alignment, src, bgr, light=None):
     before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
     if after > GROWN * max(alignment.after, FAIR):
         return None
-    corners = corners_of(src.shape[:2])
-    return Alignment(
-        matrix,
-        **found,
-        before=before,
-        after=after,
-        motion=float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max()),
-        uncovered=1 - float(covered(matrix, src.shape[:2]).mean()),
-        light=light,
-    )
+    return Alignment(matrix, **found, before=before, after=after, **_moved(matrix, src.shape[:2]), light=light)
 
 
 def stood_still(src, laid):
@@ -240,6 +230,13 @@ def subject_mask(seen, known):
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
     mask = cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((side, side))), np.ones((side, side)))
     return mask > 0
+
+
+def _moved(matrix, shape):
+    """Alignment's `motion` and `uncovered` of a homography between pictures of (H, W)."""
+    corners = corners_of(shape)
+    motion = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
+    return {"motion": motion, "uncovered": 1 - float(covered(matrix, shape).mean())}
 
 
 def _far_from(points, shape):
