@@ -39,21 +39,16 @@ def clean(function, *arguments):
     return None
 
 
-@given(
-    st.one_of(
-        words,
-        st.builds("{}x{}".format, numbers, numbers),
-    )
-)
+@given(st.one_of(words, st.builds("{}x{}".format, numbers, numbers)))
 def test_size(text):
-    found = clean(webcam.size, text)
-    assert found is None or len(found) == 2 and min(found) >= 1
+    found = clean(webcam.parse, [f"--size={text}"])
+    assert not (found and found.size) or len(found.size) == 2 and min(found.size) >= 1
 
 
 @given(st.one_of(words, st.builds("{}:{}".format, numbers, st.sampled_from("bvqx "))))
 def test_pressed_keys(text):
-    found = clean(webcam.pressed, text)
-    assert found is None or found[0] >= 0 and len(found[1]) == 1
+    found = clean(webcam.parse, [f"--press={text}"])
+    assert found is None or all(number >= 0 and len(key) == 1 for number, key in found.press.items())
 
 
 colours = st.one_of(
