@@ -5,6 +5,7 @@ it draws from. Positions are continuous: pixel i of a row covers i..i+1, so a pi
 """
 
 import math
+from statistics import NormalDist
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ DEGREES, SHEAR, SHIFT = 5, 5, 0.1  # of the affine transformation: +- degrees, +
 BLUR_CHANCE, BLUR_RADIUS, SHARPEN_CHANCE = 0.1, 5, 0.1
 SHARPEN = np.array([[-2, -2, -2], [-2, 32, -2], [-2, -2, -2]], np.float32) / 16
 GREY = np.array([0.299, 0.587, 0.114])
+NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])  # for equal shares of that distribution
+NORMAL /= NORMAL.std()
 
 
 def draw_affine(rng, size, out_size, canvas, scale, flip=0.0):
@@ -146,14 +149,3 @@ def add_noise(rng, picture, sigma):
     table = np.rint(NORMAL * sigma * 255).astype(np.int16)
     noise = cv2.LUT(np.frombuffer(rng.bytes(picture.size), np.uint8).reshape(picture.shape), table)
     return cv2.add(picture, noise, dtype=cv2.CV_8U)
-
-
-def normal_quantiles(count):
-    """`count` values that stand for equal shares of the standard normal distribution, of variance 1."""
-    from statistics import NormalDist
-
-    values = np.array([NormalDist().inv_cdf((i + 0.5) / count) for i in range(count)])
-    return values / values.std()
-
-
-NORMAL = normal_quantiles(256)

@@ -55,15 +55,14 @@ SOURCES = {
         "pictures in {split}, nested folders allowed",
     ),
 }
-ALIASES = {"distinction": "distinctions646", "distinctions-646": "distinctions646", "test85": "photomatte85"}
 
 
 def canonical_name(name):
-    """Name of a data set in SOURCES, from any case and the names that earlier versions used."""
-    name = ALIASES.get(name.lower(), name.lower())
-    if name not in SOURCES:
-        raise DataError(f"unknown data set '{name}': choose one of {', '.join(SOURCES)}")
-    return name
+    """Name of a data set in SOURCES, from any case and any name that its folder may have; raises DataError."""
+    for known, source in SOURCES.items():
+        if name.lower() in source.folders:
+            return known
+    raise DataError(f"unknown data set '{name.lower()}': choose one of {', '.join(SOURCES)}")
 
 
 def data_folder(data_root, name, split):
@@ -83,19 +82,10 @@ def data_folder(data_root, name, split):
     return folder
 
 
-def open_foregrounds(data_root, name, split):
-    """ForegroundDataset of (fgr, pha) of one split; DataError or PictureError names what is missing."""
-    return _open(ForegroundDataset, data_root, name, split)
-
-
-def open_backgrounds(data_root, split):
-    """ImagesDataset of backgrounds of one split; DataError or PictureError names what is missing."""
-    return _open(ImagesDataset, data_root, "backgrounds", split)
-
-
-def _open(kind, data_root, name, split):
+def open_data(data_root, name, split):
+    """ForegroundDataset of (fgr, pha) of one split, ImagesDataset of "backgrounds"; DataError says what is missing."""
     folder = data_folder(data_root, name, split)
     try:
-        return kind(folder)
+        return ImagesDataset(folder) if name == "backgrounds" else ForegroundDataset(folder)
     except PictureError as error:
         raise DataError(f"data set {canonical_name(name)}: {error}") from None

@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+import tokenize
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -33,6 +34,9 @@ NEVER = {  # room -> rooms that it never imports
 PACKAGES = {"paddle", "numpy", "cv2", "PIL", "tqdm", "visualdl"}  # of requirements.txt, as they are imported
 DISTRIBUTIONS = {"paddle": "paddlepaddle", "cv2": "opencv-python-headless", "PIL": "pillow"}
 LONGEST, LONGEST_DOOR = 400, 150
+MOST_PARAMETERS = 7
+PUBLISHED = {"MattingRefine.__init__"}  # whose parameters are those of the original
+MOST_EXEMPTIONS = 10  # from the linter, tests included
 
 
 def modules():
@@ -153,6 +157,29 @@ def test_files_are_short():
     for name, path in MODULES.items():
         lines = len(path.read_text(encoding="utf-8").splitlines())
         assert lines <= (LONGEST_DOOR if name in DOORS else LONGEST), f"{name} has {lines} lines"
+
+
+def test_functions_have_few_parameters():
+    for name, tree in TREES.items():
+        owners = {part: node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for part in node.body}
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                count = sum(parameter.arg not in ("self", "cls") for parameter in given)
+                called = f"{owners[node]}.{node.name}" if node in owners else node.name
+                assert count <= MOST_PARAMETERS or called in PUBLISHED, f"{name}: {called} has {count} parameters"
+
+
+def test_nothing_is_exempt_from_the_formatter_and_little_from_the_linter():
+    comments = []
+    for path in [*MODULES.values(), *(ROOT / "tests").rglob("*.py")]:
+        with tokenize.open(path) as file:
+            tokens = list(tokenize.generate_tokens(file.readline))
+        comments += [(path, token.string) for token in tokens if token.type == tokenize.COMMENT]
+    unformatted = [str(path) for path, text in comments if re.search(r"fmt:\s*(skip|off)", text)]
+    assert not unformatted, f"the formatter is switched off in {', '.join(unformatted)}"
+    exempt = [str(path) for path, text in comments if re.search(r"#\s*noqa", text)]
+    assert len(exempt) <= MOST_EXEMPTIONS, f"{len(exempt)} exemptions from the linter: {', '.join(exempt)}"
 
 
 def test_what_is_public_is_described():

@@ -15,7 +15,7 @@ prepare()
 
 import numpy as np
 
-from dataset.data_path import SOURCES, DataError, MissingData, canonical_name, open_backgrounds, open_foregrounds
+from dataset.data_path import SOURCES, DataError, MissingData, canonical_name, open_data
 from dataset.images import sampled
 from dataset.labels import KINDS, check_labels, kind_of, looked_at
 from dataset.picture import PictureError
@@ -44,10 +44,7 @@ def main(argv=None):
         for split in SOURCES[name].splits:
             part = f"{name} {split}"
             try:
-                if name == "backgrounds":
-                    opened = open_backgrounds(args.data_root, split)
-                else:
-                    opened = open_foregrounds(args.data_root, name, split)
+                opened = open_data(args.data_root, name, split)
                 found += 1
                 if not args.quick:
                     problems += check(part, opened)

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.data_path import SOURCES, DataError, canonical_name, data_folder, open_backgrounds, open_foregrounds
+from dataset.data_path import SOURCES, DataError, canonical_name, data_folder, open_data
 from dataset.foreground import ForegroundDataset
 from dataset.images import ImagesDataset, sampled
 from dataset.picture import PictureError
@@ -142,18 +142,18 @@ def test_one_of_the_two_folders_missing_is_named(tmp_path):
 
 # -------------------------------------------------------------------------------------------------------- data folders
 def test_every_data_set_opens_from_its_documented_folder(root):
-    assert len(open_foregrounds(root, "videomatte240k", "train")) == 8
-    assert len(open_foregrounds(root, "private", "valid")) == 3
-    assert len(open_backgrounds(root, "train")) == 8
+    assert len(open_data(root, "videomatte240k", "train")) == 8
+    assert len(open_data(root, "private", "valid")) == 3
+    assert len(open_data(root, "backgrounds", "train")) == 8
 
 
 def test_distributed_names_of_data_sets_and_folders_are_accepted(tmp_path):
     write_picture(tmp_path / "Distinctions-646" / "Test" / "FG" / "1.png", np.zeros((4, 4, 3), np.uint8))
     write_picture(tmp_path / "Distinctions-646" / "Test" / "GT" / "1.png", np.zeros((4, 4), np.uint8))
     for name in ("distinction", "Distinctions646", "distinctions-646"):
-        assert len(open_foregrounds(tmp_path, name, "valid")) == 1
+        assert len(open_data(tmp_path, name, "valid")) == 1
     write_picture(tmp_path / "PhotoMatte85" / "a.png", np.zeros((4, 4, 4), np.uint8))
-    assert len(open_foregrounds(tmp_path, "photomatte85", "valid")) == 1
+    assert len(open_data(tmp_path, "photomatte85", "valid")) == 1
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -169,7 +169,7 @@ def test_empty_folders_are_named(tmp_path):
     for part in ("fgr", "pha"):
         (tmp_path / "private" / "train" / part).mkdir(parents=True)
     with pytest.raises(DataError, match=r"private: .*fgr holds no pictures"):
-        open_foregrounds(tmp_path, "private", "train")
+        open_data(tmp_path, "private", "train")
 
 
 def test_unknown_names_and_splits_are_refused():

@@ -393,6 +393,7 @@ def test_empty_and_unequal_folders_are_named_before_anything_starts(tmp_path, ca
         (["--dataset-name", "videomatte240k"], "videomatte240k not found"),
         (["--dataset-name", "coco"], "unknown data set 'coco'"),
         (["--batch-size", "1"], "--batch-size must be at least 2"),
+        (["--dataset-name", "Backgrounds"], "has no subjects"),
         (["--batch-size", "64"], "has 8 foregrounds, too few for a batch of 64"),
         (["--learning-rate", "fast"], "--learning-rate fast"),
         (["--crop-size", "64", "32"], "--crop-size 64 32"),

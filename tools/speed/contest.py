@@ -8,13 +8,7 @@ import numpy as np
 from utils.picture.sample_pair import read_sample_pair
 from utils.system.errors import UsageError
 
-SIZES = {
-    "540p": (540, 960),
-    "720p": (720, 1280),
-    "hd": (1080, 1920),
-    "1440p": (1440, 2560),
-    "4k": (2160, 3840),
-}
+SIZES = {"540p": (540, 960), "720p": (720, 1280), "hd": (1080, 1920), "1440p": (1440, 2560), "4k": (2160, 3840)}
 
 
 class Worker:
@@ -23,8 +17,8 @@ class Worker:
     Raises UsageError if it ends early; it has said why on stderr.
     """
 
-    def __init__(self, command, env=None):
-        self.process = subprocess.Popen([str(x) for x in command], stdin=-1, stdout=-1, text=True, env=env)
+    def __init__(self, command):
+        self.process = subprocess.Popen([str(x) for x in command], stdin=-1, stdout=-1, text=True)
         while self._answer() != "ready":
             pass
 

@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from dataset.composite import RECIPES, CompositeDataset
-from dataset.data_path import data_folder, open_backgrounds, open_foregrounds
+from dataset.data_path import data_folder, open_data
 from tools.speed.contest import Worker, take_turns
 from tools.speed.model import ORIGINAL
 from utils.training.data import prepare_worker
@@ -21,8 +21,8 @@ def measure_data(args):
     and background, before they are composed on the GPU.
     """
     prepare_worker()
-    foregrounds = open_foregrounds(args.data_root, FOREGROUNDS, "train")
-    dataset = CompositeDataset(foregrounds, open_backgrounds(args.data_root, "train"), RECIPES[args.model_type])
+    foregrounds, backgrounds = (open_data(args.data_root, name, "train") for name in (FOREGROUNDS, "backgrounds"))
+    dataset = CompositeDataset(foregrounds, backgrounds, RECIPES[args.model_type])
     steps = itertools.count()
 
     def ours():

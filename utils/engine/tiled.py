@@ -23,16 +23,9 @@ from utils.engine.tiles import (
 from utils.picture.last import Last
 
 TILE_CELLS = 4  # on a tile's side: of 2, 4 and 8 the fastest on pictures of people
+# Tiles in a call: one of two fixed numbers, since engines prepare themselves anew for each shape. More take more
+# memory, fewer more time in Paddle Inference, which loses some at each call.
 FEW_TILES, FEW_AT_ONCE, MANY_AT_ONCE = 1024, 64, 128
-
-
-def tiles_at_once(tiles):
-    """How many of a picture's tiles are computed in a call.
-
-    One of two fixed numbers, since engines prepare themselves anew for each shape: more take more memory, fewer more
-    time in Paddle Inference, which loses some at each call.
-    """
-    return FEW_AT_ONCE if tiles <= FEW_TILES else MANY_AT_ONCE
 
 
 class TiledMatting:
@@ -44,7 +37,7 @@ class TiledMatting:
         kernel_size: the refiner's, 3 or 1.
         name, backbone: of the engine, and of the network.
         n: cells on a tile's side.
-        batch: tiles in a call; None: `tiles_at_once`.
+        batch: tiles in a call; None chooses by their number.
 
     Attributes:
         prevent_oversampling: see `model.refiner.Refiner`; may be changed.
@@ -133,7 +126,7 @@ class TiledMatting:
         coarse = windows(coarse.transpose(0, 2, 1), m + 2)
         pictures = windows(framed, CELL * (n + self.margin))
         tile_rows, tile_columns, cell_rows, cell_columns, of_tile = chosen
-        batch = self.batch or tiles_at_once(len(tile_rows))
+        batch = self.batch or (FEW_AT_ONCE if len(tile_rows) <= FEW_TILES else MANY_AT_ONCE)
         starts = iter(range(0, len(tile_rows), batch))
 
         def refine(program):

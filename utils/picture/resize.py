@@ -14,22 +14,15 @@ def fit(picture, size):
     return cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA if fewer else cv2.INTER_CUBIC)
 
 
-def reduced(picture, long_side):
-    """The picture made at most `long_side` pixels long; the picture itself if it is no longer than that."""
-    longest = max(picture.shape[:2])
-    return picture if longest <= long_side else fit(picture, _scaled(picture.shape, long_side / longest))
+def reduced(picture, long_side, step=1):
+    """The picture, every `step`th row of it, at most `long_side` pixels long; itself if it is no longer than that."""
+    factor = long_side / max(picture.shape[:2])
+    return picture if factor >= 1 else fit(picture[::step], tuple(max(1, round(n * factor)) for n in picture.shape[:2]))
 
 
 def glance(picture, long_side):
     """As `reduced`, at next to no cost: of much larger pictures only some rows are read."""
-    longest = max(picture.shape[:2])
-    if longest <= long_side:
-        return picture
-    return fit(picture[:: max(1, longest // (2 * long_side))], _scaled(picture.shape, long_side / longest))
-
-
-def _scaled(shape, factor):
-    return tuple(max(1, round(n * factor)) for n in shape[:2])
+    return reduced(picture, long_side, max(1, max(picture.shape[:2]) // (2 * long_side)))
 
 
 def padded(picture, size):

@@ -10,10 +10,7 @@ from utils.system.original import names_of
 FLAGS = {
     "--model-path": {"help": "weights, .pdparams or official .pth (default: the shipped ones)"},
     "--model-backbone": {"choices": BACKBONES, "help": "default: what the weights are for"},
-    "--backbone-scale": {
-        "type": float,
-        "help": "coarse size / picture size, at most 0.5 (default: by picture size)",
-    },
+    "--backbone-scale": {"type": float, "help": "coarse size / picture size, at most 0.5 (default: by picture size)"},
     "--refine-mode": {
         "choices": MODES,
         "default": "sampling",

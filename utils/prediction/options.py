@@ -112,11 +112,7 @@ def add_video_flags(parser):
     )
     add = group.add_argument
     return [
-        add(
-            "--frame-rate",
-            type=frame_rate,
-            help="pictures a second of a folder: 25 or 30000/1001 (default 30)",
-        ),
+        add("--frame-rate", type=frame_rate, help="pictures a second of a folder: 25 or 30000/1001 (default 30)"),
         add("--video-resize", nargs=2, type=int, metavar=("W", "H"), help="bring a video's frames to this size first"),
         add("--start", type=seconds, help="begin there: seconds, or hh:mm:ss.ff"),
         add("--end", type=seconds, help="end there, of the clip's time (default: with the clip)"),

@@ -11,8 +11,8 @@ from utils.system.errors import UsageError
 from utils.video.reader import CLIP_SUFFIXES
 
 SRC_MARK, BGR_MARK = "_src", "_bgr"
-# Of pictures that are not read: somebody wanted them matted.
 KINDS_SHOWN = 6  # suffixes, most frequent first
+# Of pictures that are not read: somebody wanted them matted.
 UNREAD = (".gif", ".jp2", ".svg", ".psd", ".dpx")
 
 

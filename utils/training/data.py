@@ -13,7 +13,7 @@ from paddle.io import DataLoader, DistributedBatchSampler
 
 from dataset.augmentation import draw_affine, warp, warp_foreground
 from dataset.composite import RECIPES, CompositeDataset, Recipe, collate
-from dataset.data_path import open_backgrounds, open_foregrounds
+from dataset.data_path import open_data
 from dataset.images import sampled
 from dataset.people import PeopleDataset
 from utils.evaluation.samples import Sample
@@ -52,8 +52,8 @@ def training_batches(args, rank=0, world=1):
     Returns a DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`, and its Batches, by which it
     is told where to begin. Raises DataError if data is missing and UsageError if there is too little for one batch.
     """
-    foregrounds = open_foregrounds(args.data_root, args.dataset_name, "train")
-    backgrounds = open_backgrounds(args.data_root, "train")
+    foregrounds = open_data(args.data_root, args.dataset_name, "train")
+    backgrounds = open_data(args.data_root, "backgrounds", "train")
     size = args.batch_size
     if size % world or size // world < 2:
         raise UsageError(f"--batch-size {size} must give each of the {world} processes the same number, >= 2")
@@ -112,8 +112,8 @@ def shared_memory_suffices(side, batch_size, num_workers, world):
 
 def validation_samples(data_root, dataset_name, count, size, recipe="original"):
     """The same square composites at every validation: `count` of `size` pixels; raises DataError if data is missing."""
-    foregrounds = open_foregrounds(data_root, dataset_name, "valid")
-    backgrounds = open_backgrounds(data_root, "valid")
+    foregrounds = open_data(data_root, dataset_name, "valid")
+    backgrounds = open_data(data_root, "backgrounds", "valid")
     kind = FixedPeople if recipe == "people" else FixedComposites
     return kind(sampled(foregrounds, count), backgrounds, size)
 

@@ -147,7 +147,9 @@ def complete(args):
     _fill(args, batch_size=BATCH_SIZES[args.model_type], crop_size=[recipe.lowest, recipe.canvas])
     args.valid_size = (args.valid_size or args.crop_size[1]) // 4 * 4
     low, high = args.crop_size
+    names = args.dataset_name, args.valid_dataset_name
     checks = [
+        ("backgrounds" not in names, "--dataset-name backgrounds has no subjects: name a data set of foregrounds"),
         (args.batch_size >= 2, "--batch-size must be at least 2: batch normalisation needs two pictures"),
         (32 <= low < high, f"--crop-size {low} {high}: LOW must be at least 32 and below HIGH"),
         (0 < args.model_backbone_scale <= 0.5, "--model-backbone-scale must lie in 0..0.5, 0 excluded"),

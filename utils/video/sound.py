@@ -17,11 +17,6 @@ OPUS_RATE = 48_000
 GAP = 0.1  # seconds without sound that are kept as such when it is encoded anew
 
 
-def av_errors():
-    """The exceptions of PyAV, as a tuple for `except`."""
-    return (import_av().error.FFmpegError,)
-
-
 def open_sounds(clip, container, output_format):
     """The clip's sound tracks on their way into an opened video: a CopiedSound or EncodedSound each, in their order."""
     if clip.path.is_dir():
@@ -47,7 +42,7 @@ def _open_sound(clip, number, container, wanted):
         if codec_name(stream) in wanted:
             return CopiedSound(source, stream, container, clip.span)
         return EncodedSound(source, stream, container, wanted[0], clip.span)
-    except av_errors() as error:
+    except import_av().error.FFmpegError as error:
         source.close()
         container_has = f"the sound ({codec_name(stream)}) cannot be copied ({error.strerror})"
         raise UsageError(f"{clip.path}: {container_has}: choose --output-format mov") from None
@@ -91,7 +86,7 @@ class Sound:
                 if item.pts is not None and item.pts >= self.offset:
                     item.pts -= self.offset
                     return item
-        except av_errors():  # a file that is cut off
+        except import_av().error.FFmpegError:  # a file that is cut off
             pass
         return None
 

@@ -13,8 +13,8 @@ from utils.picture.write import STILLS, write_picture
 from utils.system.errors import UsageError
 from utils.system.files import atomic_path, write_text
 from utils.system.notes import Note
-from utils.video.reader import convert, import_av
-from utils.video.sound import av_errors, open_sounds
+from utils.video.reader import BT709, convert, import_av
+from utils.video.sound import open_sounds
 
 # Quality: an alpha of 8 bits survives H.264 and VP9 at these settings with a PSNR above 40 dB, mostly 50.
 VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
@@ -28,7 +28,7 @@ VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
     ),
 }
 FORMATS = (*VIDEO, *STILLS)
-BT709, LIMITED = 1, 1  # FFmpeg's numbers
+LIMITED = 1  # FFmpeg's number
 TIMES, TIMES_HEAD = "timestamps.txt", "# timestamp format v2"
 
 
@@ -79,7 +79,7 @@ def open_writer(path, output_format, clip, channels, sound=False):
         try:
             yield writer
             writer.finish()
-        except av_errors() as error:
+        except import_av().error.FFmpegError as error:
             raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
         finally:
             writer.close()
