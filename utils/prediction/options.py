@@ -47,7 +47,7 @@ def parse(argv, description):
     add("--output-dir", help="default: image/ for the sample pair, else output/")
     types = {"nargs": "+", "choices": OUTPUT_TYPES, "default": ["pha", "fgr", "com"]}
     add(*names_of("--output-types"), **types, help="default: pha fgr com")
-    add(*names_of("--target-bgr"), help="put before this in com: a colour (#00ff00, white), picture or video")
+    add(*names_of("--target-bgr"), help="new background of com: a colour (#00ff00, white), picture or video")
     of_pictures = add_picture_flags(parser)
     add("--verbose", action="store_true", help="also print figures on what was corrected, and times")
     add("--skip-existing", action="store_true", help="leave out what has all its results already")
@@ -62,7 +62,7 @@ def parse(argv, description):
         raise UsageError(f"--src and --bgr belong together: give a picture with the subject and one without{auto}")
     refine_from(args)  # an error is to be raised before anything is read
     if args.target_bgr and "com" not in args.output_types:
-        raise UsageError("--target-bgr is what com is put before: add com to --output-types")
+        raise UsageError("--target-bgr is what com is composited over: add com to --output-types")
     given = [[x for x in actions if getattr(args, x.dest) != x.default] for actions in (of_pictures, of_videos)]
     args.clips = clips_of(args.src, args.bgr, given[1] or args.output_format in VIDEO)
     args.numbered = not args.clips and not given[0] and numbered_frames(args.src, args.bgr)
