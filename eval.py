@@ -102,10 +102,9 @@ def open_predictor(args, world=1, samples=None):
 
     def describe():
         network = f"{matting.backbone}, weights {Path(matting.weights).name}, refine {args.refine_mode}"
-        corrections = f"align {args.align}, match exposure {args.match_exposure}"
-        return (
-            f"{network}, engine {matting.engine}; {corrections}, islets {'removed' if args.remove_islets else 'kept'}"
-        )
+        islets = "removed" if args.remove_islets else "kept"
+        corrections = f"align {args.align}, match exposure {args.match_exposure}, islets {islets}"
+        return f"{network}, engine {matting.engine}; {corrections}"
 
     return predict, describe
 

@@ -55,18 +55,7 @@ class Stored(NamedTuple):
 
 
 def read_stored(path, location=False):
-    """Decode a file completely, and see which way up it is.
-
-    Args:
-        path: Path, any file.
-        location: whether `exif` keeps the place where it was taken.
-
-    Returns:
-        Stored.
-
-    Raises:
-        PictureError: see dataset.picture.read_photo.
-    """
+    """Decode a file, a Path, completely, and see which way up it is; `location` and errors as of picture.read_photo."""
     if not path.exists():
         raise PictureError(f"{path} does not exist: check the name")
     if path.is_dir():

@@ -107,13 +107,9 @@ def read_rgb(path):
 
 
 def read_rgba(path):
-    """Read a picture that has an alpha channel, such as a cut-out.
+    """Read a cut-out: uint8 (H, W, 4), sRGB and alpha, 0..255, alpha not multiplied into the colours.
 
-    Returns:
-        uint8 (H, W, 4), sRGB and alpha, 0..255, alpha not multiplied into the colours.
-
-    Raises:
-        PictureError: as read_photo, or the file has no alpha channel.
+    Raises PictureError as read_photo, or if the file has no alpha channel.
     """
     photo = read_photo(path)
     if photo.alpha is None:
@@ -122,13 +118,10 @@ def read_rgba(path):
 
 
 def read_alpha(path):
-    """Read an alpha matte: a grey picture, or a colour picture whose three channels are equal.
+    """Read an alpha matte, a grey picture, or a colour picture whose three channels are equal: uint8 (H, W).
 
-    Returns:
-        uint8 (H, W), 0 = background, 255 = foreground; 16-bit files are rounded to 8 bits.
-
-    Raises:
-        PictureError: as read_photo, or the file is coloured or transparent, so that it cannot be a matte.
+    0 is background, 255 foreground; 16-bit files are rounded to 8 bits. Raises PictureError as read_photo, or if the
+    file is coloured or transparent, so that it cannot be a matte.
     """
     values = levels(read_stored(Path(path)).values, light=False)
     if values.ndim == 2:
@@ -146,13 +139,10 @@ def limit_megapixels(millions):
 
 
 def find_pictures(folder):
-    """List the pictures in a folder and its sub-folders, linked folders included, hidden files left out.
+    """The pictures in a folder and its sub-folders, linked folders included, hidden files left out: list of Path.
 
-    Returns:
-        list of Path, sorted by the path below the folder, suffixes as in SUFFIXES in lower or upper case.
-
-    Raises:
-        PictureError: the folder does not exist or is a file.
+    They are sorted by the path below the folder; suffixes are those of SUFFIXES in lower or upper case. Raises
+    PictureError if the folder does not exist or is a file.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -27,11 +27,10 @@ EVERY = 10  # each tenth pair goes to the validation part
 @command_line
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--src", type=Path, required=True, help="folder of pictures with a person")
-    parser.add_argument(
-        "--bgr", type=Path, required=True, help="folder of the scenes without, same names; or one picture"
-    )
-    parser.add_argument("--output", type=Path, default=Path("data/private"), help="(default data/private)")
+    add = parser.add_argument
+    add("--src", type=Path, required=True, help="folder of pictures with a person")
+    add("--bgr", type=Path, required=True, help="folder of the scenes without, same names; or one picture")
+    add("--output", type=Path, default=Path("data/private"), help="(default data/private)")
     add_network_flags(parser, "--model-path", "--model-backbone", "--device")
     args = parser.parse_args(argv)
     pairs, targets = find_pairs(args.src, args.bgr), {}

@@ -46,9 +46,8 @@ def add_strands(rng, fgr, pha, head):
 def hair_colours(rng, fgr, pha, head, count=64):
     """(count, 3) float32 colours from the top of a head; None where they are those of the face: a bald head."""
     x, top, width = head
-    rows, columns = (
-        slice(max(0, int(a)), max(0, int(b))) for a, b in ((top, top + 0.3 * width), (x - width / 2, x + width / 2))
-    )
+    ends = (top, top + 0.3 * width), (x - width / 2, x + width / 2)
+    rows, columns = (slice(max(0, int(low)), max(0, int(high))) for low, high in ends)
     found = fgr[rows, columns][pha[rows, columns] > 230].astype(np.float32)
     height, wide = pha.shape
     face = fgr[np.clip(int(top + 0.75 * width), 0, height - 1), np.clip(int(x), 0, wide - 1)].astype(np.float32)

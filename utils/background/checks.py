@@ -116,9 +116,7 @@ def _are_swapped(src, bgr, pha):
     if ratio > SWAPPED[1]:
         return False
     apart = cv2.GaussianBlur(_extremes(cv2.absdiff(src, bgr))[1], (0, 0), 1)
-    apart = cv2.morphologyEx(
-        np.where(apart > VISIBLE * 255, np.uint8(255), np.uint8(0)), cv2.MORPH_OPEN, np.ones((3, 3))
-    )
+    apart = cv2.morphologyEx(np.uint8(apart > VISIBLE * 255) * 255, cv2.MORPH_OPEN, np.ones((3, 3)))
     return ratio * _steps(src, bgr, cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((9, 9)))) < SWAPPED[0]
 
 

@@ -87,9 +87,8 @@ def estimate_exposure(src, bgr, subject=None):
     for picture in small:
         for channel in cv2.split(picture):
             high, low = cv2.dilate(channel, kernel), cv2.erode(channel, kernel)
-            usable &= (
-                (cv2.subtract(high, low) < SMOOTH * 255) & (low > UNCLIPPED[0] * 255) & (high < UNCLIPPED[1] * 255)
-            )
+            usable &= cv2.subtract(high, low) < SMOOTH * 255
+            usable &= (low > UNCLIPPED[0] * 255) & (high < UNCLIPPED[1] * 255)
     if subject is not None:
         usable &= cv2.resize(subject.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
     ground = np.random.default_rng(0).permutation(np.flatnonzero(usable))[:MOST_PIXELS]

@@ -8,12 +8,7 @@ from utils.picture.tensor import to_tensor
 
 
 class Dygraph:
-    """MattingRefine of one's own process. Not for several threads at once.
-
-    Args:
-        model: MattingRefine in evaluation mode.
-        backbone: its name.
-    """
+    """A MattingRefine in evaluation mode, and its backbone's name. Not for several threads at once."""
 
     name = "paddle"
 

@@ -14,13 +14,10 @@ import paddle
 from paddle.jit.dy2static import utils as dy2static
 from paddle.static import InputSpec
 
-import model as network
 from utils.engine import programs
 
 OPSET, OPSETS = 17, range(16, 22)  # before 16, ONNX reads windows half a pixel aside
-TRACED = [
-    sys.modules[name] for name in sorted(sys.modules) if name == network.__name__ or name.startswith("model.")
-] + [programs]
+TRACED = [*(part for name, part in sorted(sys.modules.items()) if f"{name}.".startswith("model.")), programs]
 
 
 def program_inputs():

@@ -10,7 +10,7 @@ COARSE_LONG_SIDE = 480  # what the coarse network sees of HD at 1/4 and of 4K at
 COARSE_SHORT_SIDE = 16  # the encoder's output stride: below it the deepest feature map is a single row
 LARGEST_SCALE, SMALLEST_SCALE = 1 / 2, 1 / 8
 HD_SAMPLE_PIXELS = 80_000
-SAMPLE_SHARE = 80_000 / (1920 * 1080)  # of all pixels; the same at 4K
+SAMPLE_SHARE = HD_SAMPLE_PIXELS / (1920 * 1080)  # of all pixels; the same at 4K
 ENLARGED_BELOW, LARGEST_ENLARGEMENT = 640, 4
 
 
@@ -77,11 +77,7 @@ def preset(height, width):
 
     Very long and narrow pictures get a larger scale, so that the short side is not reduced below 16.
 
-    Args:
-        height, width: pixels.
-
-    Returns:
-        backbone_scale (0.125 .. 0.5), refine_sample_pixels.
+    Returns backbone_scale (0.125 .. 0.5), refine_sample_pixels.
     """
     long_side, short_side = max(height, width), min(height, width)
     scale = max(COARSE_LONG_SIDE / long_side, COARSE_SHORT_SIDE / short_side)

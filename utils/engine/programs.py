@@ -33,11 +33,7 @@ LEVELS = 255.0
 
 
 class AnySize(nn.Layer):
-    """A network for pictures of any size, which repeats their last row and column up to multiples of 4.
-
-    Args:
-        network: MattingRefine.
-    """
+    """A MattingRefine for pictures of any size, which repeats their last row and column up to multiples of 4."""
 
     def __init__(self, network):
         super().__init__()
@@ -57,11 +53,7 @@ class AnySize(nn.Layer):
 
 
 class CoarseProgram(nn.Layer):
-    """The coarse network up to alpha, residual and error.
-
-    Args:
-        model: MattingRefine.
-    """
+    """The coarse network of a MattingRefine up to alpha, residual and error."""
 
     def __init__(self, model):
         super().__init__()
@@ -134,9 +126,8 @@ class TileProgram(nn.Layer):
         weight, bias = _with_norm(refiner.conv3, refiner.bn3)  # its inputs: features, both pictures
         self.conv3 = _convolution(_after_nearest(weight[:, :-6]), np.tile(bias, 4))
         self.conv3_pictures = _convolution(_every_second(weight[:, -6:] / LEVELS), stride=2)
-        self.conv4 = _convolution(
-            _in_quarters(refiner.conv4.weight.numpy() * LEVELS), np.tile(refiner.conv4.bias.numpy() * LEVELS, 4)
-        )
+        weight, bias = (x.numpy() * LEVELS for x in (refiner.conv4.weight, refiner.conv4.bias))
+        self.conv4 = _convolution(_in_quarters(weight), np.tile(bias, 4))
         self.eval()
 
     def forward(self, features, coarse, to_coarse_y, to_coarse_x, to_half_y, to_half_x, pictures):

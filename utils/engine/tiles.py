@@ -59,14 +59,7 @@ class Layout:
 
 
 def layout(height, width, scale, n, margin):
-    """Lay tiles over pictures of a size.
-
-    Args:
-        height, width: full size, divisible by 4.
-        scale: coarse size relative to it, above 0 and at most 1/2.
-        n: cells on a tile's side.
-        margin: half-size pixels around a tile.
-    """
+    """Lay tiles over pictures: a Layout of its attributes, and `scale`: coarse size relative to theirs, at most 1/2."""
     sizes = [(size, int(size * scale)) for size in (height, width)]
     if min(coarse for _, coarse in sizes) < 1:
         raise ValueError(f"pictures of {width}x{height} at scale {scale:g} leave nothing for the coarse network")
@@ -123,20 +116,14 @@ def _matrix(low, high, weights, first, span):
 def reduce_picture(picture, height, width):
     """Reduce a picture bilinearly, half-pixel centres, no anti-alias, reading only the pixels that this takes.
 
-    Args:
-        picture: uint8 (H, W, 3).
-        height, width: coarse size.
-
-    Returns:
-        float32 (height, width, 3), 0..1.
+    uint8 (H, W, 3) -> float32 (height, width, 3), 0..1.
     """
     full_height, full_width = picture.shape[:2]
     step = full_height // height
     if step % 2 == 0 and (height * step, width * step) == (full_height, full_width):
         return _reduce_evenly(picture, step)
-    (top, bottom, (_, down)), (left, right, (_, along)) = (
-        _bilinear(np.arange(size), size, full) for size, full in ((height, full_height), (width, full_width))
-    )
+    axes = (height, full_height), (width, full_width)
+    (top, bottom, (_, down)), (left, right, (_, along)) = (_bilinear(np.arange(n), n, full) for n, full in axes)
     along = along.astype(np.float32)[:, None]
     rows = []
     for row in (top, bottom):

@@ -179,9 +179,8 @@ def capture(
     wide, parameters = _cover(background, width + 4, height + 4, rng)  # room for the shift
     drawn: dict[str, Any] = {}
     for name, bounds in CAPTURE.items():
-        drawn[name] = (
-            [_uniform(rng, *bounds) for _ in range(SEVERAL[name])] if name in SEVERAL else _uniform(rng, *bounds)
-        )
+        values = [_uniform(rng, *bounds) for _ in range(SEVERAL.get(name, 1))]
+        drawn[name] = values if name in SEVERAL else values[0]
     scene = wide[2:-2, 2:-2]
     shadow = _soft_shadow(pha, drawn["shadow_offset"], drawn["shadow_softness"])
     strength = int(round(drawn["shadow"] * 65536))

@@ -1,5 +1,7 @@
 """Many pictures on one, in rows and columns with captions."""
 
+from itertools import zip_longest
+
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -23,16 +25,14 @@ def contact_sheet(rows, captions, titles=None, height=256):
         uint8 (H, W, 3), dark text on light grey, before which white alphas can be seen.
     """
     scaled = [[None if picture is None else _scale(picture, height) for picture in row] for row in rows]
-    columns = max(len(row) for row in scaled)
-    widths = [
-        max((row[c].width for row in scaled if c < len(row) and row[c] is not None), default=0) for c in range(columns)
-    ]
+    columns = list(zip_longest(*scaled))
+    widths = [max((picture.width for picture in column if picture is not None), default=0) for column in columns]
     top = CAPTION if titles else 0
-    size = sum(widths) + GAP * (columns + 1), top + len(rows) * (height + CAPTION + GAP) + GAP
+    size = sum(widths) + GAP * (len(columns) + 1), top + len(rows) * (height + CAPTION + GAP) + GAP
     sheet = Image.new("RGB", size, "lightgrey")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=13)
-    lefts = [GAP + sum(widths[:c]) + GAP * c for c in range(columns)]
+    lefts = [GAP + sum(widths[:c]) + GAP * c for c in range(len(columns))]
     for left, title in zip(lefts, titles or []):
         draw.text((left, 3), title, fill="black", font=font)
     for number, (row, caption) in enumerate(zip(scaled, captions)):

@@ -13,11 +13,7 @@ def islets(pha):
 
     A second person, or a thing, is solid somewhere and stays; so does all that touches what is, as hair and veils do.
 
-    Args:
-        pha: uint8 (H, W), alpha.
-
-    Returns:
-        bool (H, W), or None; always None where nothing is solid.
+    uint8 (H, W) -> bool (H, W), or None; always None where nothing is solid.
     """
     # The maximum of each cell.
     cells = cv2.dilate(pha, np.ones((CELL, CELL), np.uint8), anchor=(0, 0))[::CELL, ::CELL]

@@ -7,13 +7,10 @@ MOST = 150 << 20  # bytes; larger pictures and what is made of them are not kept
 
 
 class Last:
-    """A function of an array and other values that remembers its last result, for the very same array.
+    """A function(array, *others) that remembers its last result, for the very same array.
 
     Pictures are told apart by identity, which costs nothing; a buffer that was overwritten since is noticed by every
-    eighth of its rows. Not for several threads at once.
-
-    Args:
-        function: function(array, *others); `others` can be compared.
+    eighth of its rows, and `others` are compared. Not for several threads at once.
     """
 
     def __init__(self, function):

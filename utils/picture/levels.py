@@ -16,11 +16,8 @@ def to_levels(values):
 def to_uint8(values):
     """Turn values into a picture, rounded to the nearest level (the original truncates, half a level too dark).
 
-    Args:
-        values: tensor or array of one picture, (1, C, H, W), (C, H, W) or (H, W), 0..1; what lies outside is clipped.
-
-    Returns:
-        uint8 (H, W, C), or (H, W) where C is 1 or missing.
+    Tensor or array of one picture, (1, C, H, W), (C, H, W) or (H, W), 0..1, what lies outside is clipped -> uint8
+    (H, W, C), or (H, W) where C is 1 or missing.
     """
     values = values.numpy() if hasattr(values, "numpy") else np.asarray(values)
     values = values.reshape(values.shape[-3:])
@@ -50,9 +47,8 @@ def as_rgb(picture, name="picture"):
     if isinstance(picture, Image.Image):
         upright = ImageOps.exif_transpose(picture)
         array = np.asarray(upright if upright.mode.startswith(("I", "F")) else upright.convert("RGB"))
-    good = (
-        isinstance(array, np.ndarray) and array.size > 0 and (array.ndim == 2 or array.shape[2:] in ((1,), (3,), (4,)))
-    )
+    good = isinstance(array, np.ndarray) and array.size > 0
+    good = good and (array.ndim == 2 or array.shape[2:] in ((1,), (3,), (4,)))
     if good and array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:
         array = to_levels(array)
     elif good and array.dtype == np.uint16:

@@ -5,14 +5,7 @@ import paddle
 
 
 def to_tensor(*pictures):
-    """Turn pictures into tensors.
-
-    Args:
-        pictures: uint8 (H, W, C) or (H, W) arrays.
-
-    Returns:
-        float32 (1, C, H, W), 0..1, of each picture: one tensor for one picture, else a list.
-    """
+    """Turn uint8 (H, W, C) or (H, W) arrays into float32 (1, C, H, W), 0..1: a tensor for one picture, else a list."""
     tensors = []
     for picture in pictures:
         channels_first = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)

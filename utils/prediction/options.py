@@ -33,9 +33,8 @@ def parse(argv, description):
     Raises:
         UsageError. SystemExit: argparse's.
     """
-    parser = argparse.ArgumentParser(
-        description=description, epilog=DEBUG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, epilog=DEBUG, formatter_class=formatter)
     add = parser.add_argument
     add(*names_of("--src"), help="picture with the subject, folder of pictures, or video (default: sample pair)")
     add(*names_of("--bgr"), help="the same scene without the subject: a picture, or a folder paired by file name")
@@ -53,9 +52,8 @@ def parse(argv, description):
     add("--skip-existing", action="store_true", help="leave out what has all its results already")
     add_network_flags(parser, "--engine", "--precision", "--device")
     of_videos = add_video_flags(parser)
-    add_without_effect(
-        parser, "--model-type", "--model-refine-kernel-size", "--num-workers", "--preprocess-alignment", "-y"
-    )
+    theirs = "--model-type", "--model-refine-kernel-size", "--num-workers", "--preprocess-alignment", "-y"
+    add_without_effect(parser, *theirs)
     args = parser.parse_args(argv)
     if (args.src is None) != (args.bgr is None):
         auto = " (for a clip whose camera stood still: --bgr auto)" if args.bgr is None else ""

@@ -32,10 +32,7 @@ def picture_in(output_format, kind, matte, capture, target=None, seconds=0):
 
     Args:
         output_format: of STILLS.
-        kind: of utils.prediction.outputs.OUTPUT_TYPES.
-        matte: utils.engine.matte.Matte.
-        capture: utils.prediction.loop.Capture of a photograph.
-        target, seconds: what "com" is put before, opened, and which picture of it; None: "com" is a cut-out.
+        kind, matte, capture, target, seconds: as of utils.prediction.outputs.picture_of; capture of a photograph.
     """
     photo, dtype = capture.photo, STILLS[output_format][1]
     if kind in ("fgr", "com") and (dtype != np.uint8 or photo.pixels is not photo.rgb):

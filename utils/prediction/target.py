@@ -41,9 +41,8 @@ def open_target(spec):
         if max(colour) > 255:  # Pillow takes rgb(300, 0, 0)
             raise ValueError
     except ValueError:
-        raise UsageError(
-            f"--target-bgr {spec} is neither a file nor a colour: give a picture, a video or a colour like '#00ff00'"
-        ) from None
+        remedy = "give a picture, a video or a colour like '#00ff00'"
+        raise UsageError(f"--target-bgr {spec} is neither a file nor a colour: {remedy}") from None
     return PictureTarget(np.clip(colour, 0, 255).astype(np.uint8).reshape(1, 1, 3))  # Pillow takes 101% too
 
 

@@ -15,9 +15,8 @@ def rank_and_count(environ=os.environ):
     """
     rank, count = environ.get("PADDLE_TRAINER_ID", "0"), environ.get("PADDLE_TRAINERS_NUM", "1")
     if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
-        raise UsageError(
-            f"PADDLE_TRAINER_ID={rank} and PADDLE_TRAINERS_NUM={count} do not fit together: ranks are numbered from 0"
-        )
+        given = f"PADDLE_TRAINER_ID={rank} and PADDLE_TRAINERS_NUM={count}"
+        raise UsageError(f"{given} do not fit together: ranks are numbered from 0")
     return int(rank), int(count)
 
 

@@ -41,9 +41,8 @@ class RunLog:
     def arguments(self, values):
         """Keep a dict of names and values."""
         if self.active:
-            write_json(
-                self.folder / "arguments.json", {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
-            )
+            plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+            write_json(self.folder / "arguments.json", plain)
 
     def line(self, message, more=""):
         """Print a line of text and keep it; `more` is what only the file gets."""

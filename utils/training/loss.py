@@ -60,13 +60,7 @@ def people_loss(out, true_pha, true_fgr, use_laplacian=True):
     1, so that empty and solid parts come out exactly 0 and 1. The foreground weighs more. The true coarse alpha is
     averaged, not sampled, and the error map learns the error that the coarse alpha has at its own size.
 
-    Args:
-        out: dict of pha (b, 1, H, W), fgr (b, 3, H, W), pha_sm, err_sm (b, 1, h, w) and fgr_sm (b, 3, h, w).
-        true_pha (b, 1, H, W), true_fgr (b, 3, H, W): 0..1.
-        use_laplacian: add the Laplacian pyramid terms on both alphas.
-
-    Returns:
-        dict of scalar tensors, one a term, and total.
+    Arguments are those of `original_loss`, with coarse pictures. Returns a dict of scalar tensors: terms, and total.
     """
     with paddle.amp.auto_cast(enable=False):
         out = {name: at_least_float32(value) for name, value in out.items()}

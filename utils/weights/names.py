@@ -43,16 +43,12 @@ def deeplab_to_official(state: State) -> dict[str, np.ndarray]:
 
 
 def compare_state(state: State, shapes: Shapes) -> str | None:
-    """Compare weights with what a model needs.
+    """Compare weights, in Paddle's names, with what a model needs.
 
-    Args:
-        state: dict of name -> array, Paddle's names.
-        shapes: dict of name -> tuple, the model's.
-
-    Returns:
-        None if they agree; else the rest of a sentence that begins with the file's name.
+    Returns None if they agree; else the rest of a sentence that begins with the file's name.
     """
-    missing, unexpected, misshapen = differences(state, shapes)
+    missing, unexpected = [name for name in shapes if name not in state], [name for name in state if name not in shapes]
+    misshapen = [name for name in shapes if name in state and tuple(state[name].shape) != tuple(shapes[name])]
     if not (missing or unexpected or misshapen):
         return None
     other = other_backbone(state, shapes)
@@ -83,14 +79,9 @@ def other_backbone(state: State, shapes: Shapes) -> str | None:
 
 
 def wrong_numbers(state: State) -> str | None:
-    """Tell which arrays of a state dict no network could have made.
+    """Tell which arrays of a network, or of its optimizer, in Paddle's names, no network could have made.
 
-    Args:
-        state: dict of name -> array, Paddle's names, of a network or of its optimizer.
-
-    Returns:
-        None if all are finite floats, and variances not negative; else the rest of a sentence that begins with the
-        file's name.
+    Returns None if all are finite floats, and variances not negative; else the rest of a sentence as of compare_state.
     """
     whole = [name for name, array in state.items() if array.dtype.kind != "f"]
     if whole:
@@ -103,12 +94,6 @@ def wrong_numbers(state: State) -> str | None:
     if negative:
         return f"holds negative variances in {listed(negative)}: give an earlier checkpoint"
     return None
-
-
-def differences(state: State, shapes: Shapes) -> tuple[list[str], list[str], list[str]]:
-    """Lists of names: (missing in the state, unexpected there, of another shape there). Arguments of compare_state."""
-    misshapen = [name for name in shapes if name in state and tuple(state[name].shape) != tuple(shapes[name])]
-    return [name for name in shapes if name not in state], [name for name in state if name not in shapes], misshapen
 
 
 def model_shapes(model: paddle.nn.Layer) -> dict[str, tuple]:
