@@ -8,8 +8,7 @@ from .picture import PictureError, find_pictures, read_rgb
 class ImagesDataset(Dataset):
     """All pictures below a folder, nested folders included, sorted by path: uint8 (H, W, 3), RGB.
 
-    Raises:
-        PictureError: there is no such folder or no picture in it; or, when an item is read, the file is damaged.
+    Raises PictureError: there is no such folder or no picture in it; or, when an item is read, the file is damaged.
     """
 
     def __init__(self, root):

@@ -77,12 +77,8 @@ def read_photo(path, location=False):
         path: file of a suffix in SUFFIXES, though its first bytes decide.
         location: whether `exif` keeps the place where it was taken.
 
-    Returns:
-        Photo.
-
-    Raises:
-        PictureError: the file is missing, damaged, of another kind, needs a package that is not installed, or has more
-            pixels than `limit_megapixels` allows.
+    Returns Photo. Raises PictureError: the file is missing, damaged, of another kind, needs a package that is not
+    installed, or has more pixels than `limit_megapixels` allows.
     """
     stored = read_stored(Path(path), location)
     values, alpha, profile = stored.values, None, stored.profile

@@ -229,9 +229,8 @@ class Studio:
             seconds: its time.
             key: CAPTURE, VIEW, anything else, or nothing.
 
-        Returns:
-            uint8 (H, W, 3), RGB: by `view` the composite, alpha or the frame itself. Until a background is captured
-            the composite is the target alone: nobody is shown who does not know it.
+        Returns uint8 (H, W, 3), RGB: by `view` the composite, alpha or the frame itself. Until a background is captured
+        the composite is the target alone: nobody is shown who does not know it.
         """
         if key == CAPTURE:
             self._begin, self._empty = seconds + self.delay, []

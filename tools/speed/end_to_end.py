@@ -27,9 +27,8 @@ def measure_end_to_end(args):
 
     Args: size, pairs or frames (lists of counts), and flags of predict.py, see tools/benchmark.py.
 
-    Returns:
-        list of dict, one for each count: count, seconds `wall` of the whole process, `stream` from the first reading to
-        the last writing, and `read`, `network`, `write` that each step was busy; `peak_mib`.
+    Returns list of dict, one for each count: count, seconds `wall` of the whole process, `stream` from the first
+    reading to the last writing, and `read`, `network`, `write` that each step was busy; `peak_mib`.
     """
     rows, what = [], "frames" if args.frames else "pairs"
     options = ["--engine", args.engine, "--precision", args.precision, "--output-types", *args.output_types]

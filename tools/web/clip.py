@@ -30,11 +30,7 @@ def matte_clip(matting, asked, correction, limits, folder, tick):
             `colour`, and `target_picture`, an uploaded one or None.
         tick: function of (frames done, frames in all).
 
-    Returns:
-        paths of com and pha, and a list of Notes.
-
-    Raises:
-        Refused, PictureError: with what is wrong and the remedy.
+    Returns paths of com and pha, and a list of Notes. Raises Refused, PictureError: with what is wrong and the remedy.
     """
     src, bgr, behind = asked["src"], asked["bgr"], asked["target_picture"]
     frames = check_clip(src, limits)

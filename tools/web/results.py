@@ -26,11 +26,8 @@ from utils.prediction.loop import without_islets
 def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
     """Matte an uploaded pair with a Matting, a Correction and Limits; the results are written to a folder, a Path.
 
-    Returns:
-        dict: `width`, `height`, `seconds` (of the network and what prepares for it) and `notes`, a list of Notes.
-
-    Raises:
-        Refused, PictureError: a file cannot be used, or the two do not belong together.
+    Returns dict: `width`, `height`, `seconds` (of the network and what prepares for it) and `notes`, a list of Notes.
+    Raises Refused, PictureError: a file cannot be used, or the two do not belong together.
     """
     src, bgr = read_upload(src_path, limits), read_upload(bgr_path, limits)
     bgr, resized = match_size(src, bgr)

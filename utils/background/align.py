@@ -171,9 +171,8 @@ def follow_alignment(alignment, src, bgr, light=None):
         src, bgr: uint8 (H, W, 3), RGB, the new frame, and the background as it was captured.
         light: Exposure of the background, None for none.
 
-    Returns:
-        Alignment; None when the track is lost: too few corners agree, the homography is none of a hand's, or the
-        residual has grown by half.
+    Returns Alignment; None when the track is lost: too few corners agree, the homography is none of a hand's, or the
+    residual has grown by half.
     """
     light = light or Exposure(reason=OFF)
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)

@@ -38,11 +38,8 @@ def match_size(src, bgr, src_name="the source", bgr_name="the background"):
         src, bgr: uint8 (H, W, 3).
         src_name, bgr_name: what an error calls them.
 
-    Returns:
-        bgr uint8 of src's size, and a list of Notes: that it was resized, or none.
-
-    Raises:
-        Misfit: the shapes differ, so that no resizing can align one with the other.
+    Returns bgr uint8 of src's size, and a list of Notes: that it was resized, or none. Raises Misfit: the shapes
+    differ, so that no resizing can align one with the other.
     """
     if src.shape[:2] == bgr.shape[:2]:
         return bgr, []

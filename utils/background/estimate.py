@@ -73,8 +73,7 @@ def quiet_scene(clip):
     Args:
         clip: see utils.video.reader.open_clip; ten seconds at either end are read.
 
-    Returns:
-        uint8 (H, W, 3), RGB, the median of the stretch; None where there is none.
+    Returns uint8 (H, W, 3), RGB, the median of the stretch; None where there is none.
     """
     seconds = clip.expected / clip.rate if clip.expected else 0
     ends = [(clip.part(0, ENDS), False), (clip.part(seconds - ENDS, None), True)] if seconds > ENDS else []

@@ -76,9 +76,8 @@ def estimate_exposure(src, bgr, subject=None):
         src, bgr: uint8 (H, W, 3), RGB, of equal size; misaligned by a few per cent of the picture at most.
         subject: bool (h, w) of any size, where the subject is; None if unknown.
 
-    Returns:
-        Exposure; with a `reason` and without effect where too little smooth ground agrees, gain or bias are beyond
-        what a camera does between two shots, or the difference is below one level of 255 already.
+    Returns Exposure; with a `reason` and without effect where too little smooth ground agrees, gain or bias are beyond
+    what a camera does between two shots, or the difference is below one level of 255 already.
     """
     small = [reduced(x, LOOK_AT) for x in (src, bgr)]
     size = small[0].shape[1::-1]

@@ -55,8 +55,7 @@ def match_background(src, bgr, align="auto", match_exposure="auto"):
         align: one of utils.background.align.MODES.
         match_exposure: `"auto"` or `"off"`.
 
-    Returns:
-        bgr, uint8 (H, W, 3), the very same array where nothing was to be done; and a Match.
+    Returns bgr, uint8 (H, W, 3), the very same array where nothing was to be done; and a Match.
     """
     if match_exposure not in EXPOSURE_MODES:
         raise ValueError(f"unknown mode {match_exposure!r}: choose one of {', '.join(EXPOSURE_MODES)}")

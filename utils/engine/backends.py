@@ -95,9 +95,8 @@ def open_copies(engine, path, copies=1):
         path: of the program's files, without suffix.
         copies: how many functions.
 
-    Returns:
-        list of functions of arrays, in the order of the program's inputs, that return a list of float32 arrays. A
-        function's next call may overwrite what it has returned.
+    Returns list of functions of arrays, in the order of the program's inputs, that return a list of float32 arrays. A
+    function's next call may overwrite what it has returned.
     """
     functions = {"inference": _inference, "openvino": _openvino, "onnxruntime": _onnxruntime}
     return functions[engine](path, copies)

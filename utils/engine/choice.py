@@ -53,8 +53,7 @@ class Source:
     Attributes:
         digest: SHA-256 of the file, by which exported programs are found again.
 
-    Raises:
-        WeightsError: the file is missing, or not to be read.
+    Raises WeightsError: the file is missing, or not to be read.
     """
 
     def __init__(self, path, backbone=None):

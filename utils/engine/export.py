@@ -41,8 +41,7 @@ def save_paddle(layer, inputs, path, old_format=False):
         old_format: write .pdmodel, as Paddle before 3.0 does. Paddle 3.3's oneDNN executor rejects the resizes of the
             new format ("ConvertPirAttribute2RuntimeAttribute not support").
 
-    Returns:
-        Path of the program file.
+    Returns Path of the program file.
     """
     paddle.jit.ignore_module(TRACED)  # trace the layers as they are; a rewrite of their syntax trees is not needed
     guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None) if old_format else None

@@ -25,8 +25,7 @@ class Refine:
         scale: size of the coarse network's input relative to the picture, above 0 and at most 1/2; None chooses by
             picture size.
 
-    Raises:
-        UsageError: a value is out of range.
+    Raises UsageError: a value is out of range.
     """
 
     mode: str = "sampling"

@@ -141,9 +141,8 @@ class TileProgram(nn.Layer):
             to_half_y, to_half_x: (t, k, m) float32 weights that enlarge coarse pixels to half-size pixels.
             pictures: (t, 6, 2k, 2k) uint8 full-size pixels of source and background; zero outside the picture.
 
-        Returns:
-            (t, 2n, 2n, 16) float32: alpha and residual in levels of 1/255, not clipped, of 2x2 pixels each: upper left,
-            upper right, lower left, lower right.
+        Returns (t, 2n, 2n, 16) float32: alpha and residual in levels of 1/255, not clipped, of 2x2 pixels each: upper
+        left, upper right, lower left, lower right.
         """
         x = _resize(features, to_coarse_y, to_coarse_x)
         x = F.relu(self.hidden(x) + self.hidden_pictures(coarse))

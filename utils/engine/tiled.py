@@ -74,8 +74,7 @@ class TiledMatting:
             refine: utils.engine.presets.Refine, with nothing left open.
             foreground: whether to make the foreground, too.
 
-        Returns:
-            Matte.
+        Returns Matte.
         """
         plan, framed, coarse = self._background(bgr, refine.scale)
         framing = self.threads.submit(frame_picture, src, plan, framed[:3])

@@ -92,8 +92,7 @@ def _first(low, length, span):
 def _bilinear(positions, size, source_size):
     """Positions of an axis of `size` on one of `source_size`, half-pixel centres.
 
-    Returns:
-        low, high: int, like positions; weights: (2, *positions.shape) float64, zero outside the axis.
+    Returns low, high: int, like positions; weights: (2, *positions.shape) float64, zero outside the axis.
     """
     inside = (positions >= 0) & (positions < size)
     at = (np.clip(positions, 0, size - 1) + 0.5) * (source_size / size) - 0.5

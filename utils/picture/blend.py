@@ -15,8 +15,7 @@ def blend(fgr, pha, bgr):
         bgr: uint8 (H, W, 3), or one colour, (3,).
         pha: uint8 (H, W), 0..255.
 
-    Returns:
-        uint8 (H, W, 3).
+    Returns uint8 (H, W, 3).
     """
     fgr = np.ascontiguousarray(fgr)
     com = np.array(np.broadcast_to(bgr, fgr.shape), np.uint8, order="C")

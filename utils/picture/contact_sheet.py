@@ -21,8 +21,7 @@ def contact_sheet(rows, captions, titles=None, height=256):
         titles: one word or two above each column, or None.
         height: every picture is scaled to this many rows.
 
-    Returns:
-        uint8 (H, W, 3), dark text on light grey, before which white alphas can be seen.
+    Returns uint8 (H, W, 3), dark text on light grey, before which white alphas can be seen.
     """
     scaled = [[None if picture is None else _scale(picture, height) for picture in row] for row in rows]
     columns = list(zip_longest(*scaled))

@@ -34,8 +34,7 @@ def clean_foreground(pha, src, bgr):
         pha: uint8 (H, W), alpha.
         src, bgr: uint8 (H, W, 3), RGB: the photograph and the background, aligned with it, in its exposure.
 
-    Returns:
-        uint8 (H, W, 3), RGB; the source itself where alpha is 255.
+    Returns uint8 (H, W, 3), RGB; the source itself where alpha is 255.
     """
     step = 2 if pha.size <= LARGE else 4 if pha.size <= HUGE else 8
     size = tuple(max(2, -(-n // step)) for n in pha.shape[::-1])  # OpenCV takes a single pixel for a number

@@ -35,11 +35,8 @@ def as_rgb(picture, name="picture"):
             alpha is dropped, of uint8, uint16, or floats of 0..1.
         name: of the argument, for the error.
 
-    Returns:
-        uint8 (H, W, 3), RGB; the array itself if it is one already.
-
-    Raises:
-        PictureError: the file cannot be read. TypeError: anything else than a picture.
+    Returns uint8 (H, W, 3), RGB; the array itself if it is one already. Raises PictureError: the file cannot be read.
+    TypeError: anything else than a picture.
     """
     if isinstance(picture, (str, os.PathLike)):
         return read_rgb(picture)

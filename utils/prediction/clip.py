@@ -171,8 +171,7 @@ class ClipJob:
     Attributes:
         paths: dict of type -> path; empty if nothing is missing.
 
-    Raises:
-        UsageError, PictureError: nothing can be done.
+    Raises UsageError, PictureError: nothing can be done.
     """
 
     def __init__(self, clip, bgr, output, correction=AUTOMATIC, bgr_time=None, force=False, tell=silent):

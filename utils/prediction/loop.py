@@ -60,11 +60,8 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
         tell: function of a utils.system.notes.Note.
         tick: function without arguments that is called after each item, whether it failed or not; None for none.
 
-    Returns:
-        list of the items that failed, and utils.prediction.pipeline.StreamTimes.
-
-    Raises:
-        the first error that the source does not spare. KeyboardInterrupt: what was matted is written by then.
+    Returns list of the items that failed, and utils.prediction.pipeline.StreamTimes. Raises the first error that the
+    source does not spare. KeyboardInterrupt: what was matted is written by then.
     """
     failed, tick = [], tick or (lambda: None)
 

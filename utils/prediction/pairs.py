@@ -38,11 +38,8 @@ def find_pairs(src, bgr):
             without suffix and without a trailing `_src` or `_bgr`. If it is the folder of the sources, these are the
             pictures that end in `_src`, and their backgrounds end in `_bgr`.
 
-    Returns:
-        list of Pair, in the order of the sources' names.
-
-    Raises:
-        PictureError: a path does not exist, a folder holds no pictures, or src is a file and bgr a folder.
+    Returns list of Pair, in the order of the sources' names. Raises PictureError: a path does not exist, a folder holds
+    no pictures, or src is a file and bgr a folder.
     """
     src, bgr = Path(src), Path(bgr)
     for path in (src, bgr):
@@ -88,8 +85,7 @@ def find_clips(folder):
 def passed_over(folder, taken):
     """What a folder holds beside the files that are taken, hidden ones left out.
 
-    Returns:
-        text like `2 .heic, 1 .txt`, empty if there is nothing; and how many of them are pictures or clips.
+    Returns text like `2 .heic, 1 .txt`, empty if there is nothing; and how many of them are pictures or clips.
     """
     every = (path for path in Path(folder).rglob("*") if path.is_file())
     shown = {p for p in every if not any(part.startswith(".") for part in p.relative_to(folder).parts)}

@@ -86,8 +86,7 @@ class PairSource:
         in_batch: after a pair that fails the others go on.
         location: whether results say where the photograph was taken, if it does.
 
-    Raises:
-        PictureError: the one background of a batch cannot be read.
+    Raises PictureError: the one background of a batch cannot be read.
     """
 
     def __init__(self, pairs, correction=AUTOMATIC, in_batch=True, location=False):

@@ -19,11 +19,8 @@ def atomic_path(path):
     writers that choose their format by suffix work. After an error, Ctrl-C included, nothing is left of it, and a
     file that had the wanted name before is untouched.
 
-    Yields:
-        Path to write to.
-
-    Raises:
-        IsADirectoryError: path is a folder. OSError: the folder cannot be made or written to.
+    Yields Path to write to. Raises IsADirectoryError: path is a folder. OSError: the folder cannot be made or written
+    to.
     """
     path = Path(path)
     if path.is_dir():

@@ -10,8 +10,7 @@ LAUNCHED = "PADDLE_LOCAL_SIZE"  # the launcher's processes on this machine
 def rank_and_count(environ=os.environ):
     """(rank, number of ranks) of this process; (0, 1) if it is alone.
 
-    Raises:
-        UsageError: PADDLE_TRAINER_ID and PADDLE_TRAINERS_NUM do not fit together.
+    Raises UsageError: PADDLE_TRAINER_ID and PADDLE_TRAINERS_NUM do not fit together.
     """
     rank, count = environ.get("PADDLE_TRAINER_ID", "0"), environ.get("PADDLE_TRAINERS_NUM", "1")
     if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):

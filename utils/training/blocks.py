@@ -20,8 +20,7 @@ def refine_blocks(refiner, src, bgr, maps):
         src, bgr: (b, 3, h, w), h and w divisible by 4.
         maps: (b, 36, hc, wc): hidden features, coarse alpha and foreground residual.
 
-    Returns:
-        (b, 4, h, w): alpha and foreground residual, not clamped.
+    Returns (b, 4, h, w): alpha and foreground residual, not clamped.
     """
     pictures, half = paddle.concat([src, bgr], axis=1), [n // 2 for n in src.shape[2:]]
     x = paddle.concat([bilinear(maps, half), bilinear(pictures, half)], axis=1)

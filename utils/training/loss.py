@@ -27,9 +27,8 @@ def original_loss(out, true_pha, true_fgr, use_laplacian=True):
         true_pha (b, 1, H, W), true_fgr (b, 3, H, W).
         use_laplacian: add the Laplacian pyramid term on each alpha.
 
-    Returns:
-        dict of scalar tensors: pha_l1, pha_sobel_l1, fgr_l1, the same of the coarse pictures (pha_sm_l1 ...) if there
-        are any, err_mse, pha_laplacian and pha_sm_laplacian (if used), total.
+    Returns dict of scalar tensors: pha_l1, pha_sobel_l1, fgr_l1, the same of the coarse pictures (pha_sm_l1 ...) if
+    there are any, err_mse, pha_laplacian and pha_sm_laplacian (if used), total.
     """
     with paddle.amp.auto_cast(enable=False):
         out = {name: at_least_float32(value) for name, value in out.items()}

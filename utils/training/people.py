@@ -58,9 +58,8 @@ class Unclamped(nn.Layer):
         Args:
             src, bgr: (b, 3, h, w) float32, 0..1; h and w divisible by 4.
 
-        Returns:
-            dict: pha (b, 1, h, w), fgr (b, 3, h, w), pha_sm and err_sm (b, 1, hc, wc), fgr_sm (b, 3, hc, wc), none of
-            them clamped; ref_sm (b, 1, h/4, w/4), 1 where a cell was refined.
+        Returns dict: pha (b, 1, h, w), fgr (b, 3, h, w), pha_sm and err_sm (b, 1, hc, wc), fgr_sm (b, 3, hc, wc), none
+        of them clamped; ref_sm (b, 1, h/4, w/4), 1 where a cell was refined.
         """
         size = scaled_size(src, scale)
         src_sm, bgr_sm = bilinear(src, size), bilinear(bgr, size)

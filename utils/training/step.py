@@ -106,8 +106,7 @@ def forward_loss(network, kind, pictures, use_laplacian=True):
         kind: "base" or "refine".
         pictures: src, bgr, pha, fgr, float32 (b, c, h, w) in 0..1.
 
-    Returns:
-        dict of named terms with `total`, dict of named outputs.
+    Returns dict of named terms with `total`, dict of named outputs.
     """
     src, bgr, *truth = pictures
     out = dict(zip(OUTPUTS[kind], network(src, bgr)))

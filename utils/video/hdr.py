@@ -46,8 +46,7 @@ def to_light(rgb, curve, primaries):
         rgb: float (..., 3), the non-linear signal, 0..1.
         curve: PQ or HLG. primaries: BT2020, P3, or any other number for BT.709's.
 
-    Returns:
-        float (..., 3), light, 1.0 = SDR's white, of BT.709's primaries; negative where these cannot show a colour.
+    Returns float (..., 3), light, 1.0 = SDR's white, of BT.709's primaries; negative where these cannot show a colour.
     """
     if curve == HLG:  # the screen's gamma acts on luminance, and keeps the hue
         light = hlg_to_scene(rgb)

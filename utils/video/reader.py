@@ -360,8 +360,7 @@ def clip_start(container):
 def upright(decoded):
     """What has to be done to a decoded frame so that it stands upright.
 
-    Returns:
-        (quarters, mirrored): anticlockwise quarter turns, numpy.rot90's, then left and right exchanged.
+    Returns (quarters, mirrored): anticlockwise quarter turns, numpy.rot90's, then left and right exchanged.
 
     Source: the display matrix of ISO/IEC 14496-12, [a b u; c d v; x y w]: point (x, y) is shown at (ax + cy, bx + dy).
     """

@@ -63,8 +63,7 @@ def read_state(path: str | os.PathLike) -> dict[str, np.ndarray]:
 def weights_digest(path: str | os.PathLike) -> str:
     """SHA-256 of a weight file, read piece by piece: whether it is the one that an earlier start has checked.
 
-    Raises:
-        WeightsError: the file is missing, not to be read, or a shipped file whose SHA-256 is not the recorded one.
+    Raises WeightsError: the file is missing, not to be read, or a shipped file whose SHA-256 is not the recorded one.
     """
     check_file(path)
     digest = sha256_file(path)
@@ -121,9 +120,8 @@ class Weights:
     def load(self, model: paddle.nn.Layer) -> None:
         """Load all into a model, strictly: every tensor of the model, no other, all of the right shape.
 
-        Raises:
-            WeightsError: the weights are not this model's, or no weights at all (integers, infinite numbers, negative
-                variances); the model is then unchanged.
+        Raises WeightsError: the weights are not this model's, or no weights at all (integers, infinite numbers,
+        negative variances); the model is then unchanged.
         """
         problem = compare_state(self.state, model_shapes(model)) or wrong_numbers(self.state)
         if problem:
@@ -133,8 +131,7 @@ class Weights:
     def matching(self, shapes: Mapping[str, tuple]) -> dict[str, np.ndarray]:
         """The tensors whose name and shape a model has; shapes is its dict of name -> tuple.
 
-        Raises:
-            WeightsError: there is none, or they are of another backbone, or their numbers are wrong as in `load`.
+        Raises WeightsError: there is none, or they are of another backbone, or their numbers are wrong as in `load`.
         """
         ours = guess_backbone(shapes)
         matched = {name: x for name, x in self.state.items() if tuple(shapes.get(name, ("none",))) == x.shape}
@@ -156,8 +153,7 @@ def save_weights(model_or_state: paddle.nn.Layer | Mapping, path: str | os.PathL
     dtype is "float32", or "float16" for half the size: then kernels are float16, while vectors (biases, BatchNorm),
     which are small but span many orders of magnitude, stay float32. The file is written whole or not at all.
 
-    Raises:
-        ValueError: another dtype, or a number too large for float16; nothing is written.
+    Raises ValueError: another dtype, or a number too large for float16; nothing is written.
     """
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype is float32 or float16, not {dtype}")
