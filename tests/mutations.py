@@ -51,7 +51,7 @@ MUTATIONS = [
     for file, changes in {
         "utils/evaluation/metric.py": [
             ("UNKNOWN = 128", "UNKNOWN = 127"),
-            ("_GRADIENT_SIGMA = 1.4", "_GRADIENT_SIGMA = 1.5"),
+            ("sigma=1.4", "sigma=1.5"),
             ("_GRADIENT_CUT = 0.01", "_GRADIENT_CUT = 0.03"),
             ("_CONNECTIVITY_STEPS = 10", "_CONNECTIVITY_STEPS = 11"),
             ("_CONNECTIVITY_TOLERANCE = np.float32(0.15)", "_CONNECTIVITY_TOLERANCE = np.float32(0.16)"),

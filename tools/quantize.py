@@ -86,7 +86,8 @@ def record(folder, kernel_size, pairs):
         src, bgr = prepared(number, read_rgb(pair.src), read_rgb(pair.bgr))
         for mode in ("sampling", "full") if number % 4 == 0 else ("sampling",):  # flat ground, too
             matting(src, bgr, Refine(mode).at(*src.shape[:2]), foreground=False)
-    return {program: spread(kept) for program, kept in inputs.items()}
+    chosen = {program: np.linspace(0, len(kept) - 1, BATCHES).astype(int) for program, kept in inputs.items()}
+    return {program: [inputs[program][i] for i in np.unique(at)] for program, at in chosen.items()}
 
 
 def prepared(number, *pair):
@@ -102,11 +103,6 @@ def prepared(number, *pair):
         if number % 4 == 3:
             picture = np.rint(picture * CONTRAST + 255 * (1 - CONTRAST) / 2).astype(np.uint8)
         yield np.ascontiguousarray(picture)
-
-
-def spread(kept):
-    """At most BATCHES of a list, from its beginning to its end."""
-    return [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, BATCHES).astype(int))]
 
 
 def quantize(path, inputs, target):

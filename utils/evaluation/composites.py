@@ -19,7 +19,7 @@ from PIL import Image
 from dataset.foreground import FGR_FOLDERS, ForegroundDataset, subfolder
 from dataset.images import ImagesDataset
 from dataset.picture import PictureError
-from utils.evaluation.samples import Sample
+from utils.evaluation.samples import Named, Sample
 from utils.evaluation.trimap import make_trimap
 from utils.picture.blend import blend
 from utils.system.errors import UsageError
@@ -47,7 +47,7 @@ def check_height(height: Optional[int]) -> None:
         raise UsageError(f"--height {height} is no multiple of 4: give one, e.g. {max(4, height // 4 * 4)}")
 
 
-class Composites:
+class Composites(Named):
     """Samples composed from foregrounds and backgrounds when they are asked for; the same whenever, wherever.
 
     Args:
@@ -86,12 +86,6 @@ class Composites:
         self.order = np.arange(len(self.backgrounds))
         if protocol != "reference":  # there, background i belongs to foreground i, counted round
             self.order = np.random.RandomState(seed).permutation(len(self.backgrounds))
-
-    def __len__(self) -> int:
-        return len(self.foregrounds)
-
-    def name(self, index: int) -> str:
-        return self.names[index]
 
     def __getitem__(self, index: int) -> Sample:
         name, place = self.names[index], int(self.order[index % len(self.order)])

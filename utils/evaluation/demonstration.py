@@ -6,7 +6,7 @@ import numpy as np
 from dataset.drawn import background, continue_outside, figure, noisy
 from dataset.picture import read_alpha, read_rgb
 from utils.evaluation.composites import CAPTURE, capture
-from utils.evaluation.samples import Sample
+from utils.evaluation.samples import Named, Sample
 from utils.evaluation.trimap import make_trimap
 from utils.picture.blend import blend
 from utils.picture.sample_pair import SAMPLE_PHA, SAMPLE_SRC, read_sample_pair
@@ -14,7 +14,7 @@ from utils.picture.sample_pair import SAMPLE_PHA, SAMPLE_SRC, read_sample_pair
 MARGIN = 80  # pixels of the sample kept to the left of its subject, who touches the frame elsewhere
 
 
-class DemonstrationSet:
+class DemonstrationSet(Named):
     """The sample pair, its subject before drawn scenes, and drawn figures before drawn scenes.
 
     All but the first are made under the protocol "capture". The alpha of the first five is the sample's, that of the
@@ -24,12 +24,6 @@ class DemonstrationSet:
     def __init__(self, seed: int = 0):
         self.seed = seed
         self.names = ["sample", *(f"{kind}_{number}" for kind in ("cutout", "drawn") for number in range(1, 5))]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def name(self, index: int) -> str:
-        return self.names[index]
 
     def __getitem__(self, index: int) -> Sample:
         name = self.names[index]

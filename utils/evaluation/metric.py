@@ -25,9 +25,7 @@ import numpy as np
 
 UNKNOWN = 128
 
-# Standard deviation of the gradient's filter, and the share of the Gaussian's peak below which the filter is cut off.
-_GRADIENT_SIGMA = 1.4
-_GRADIENT_CUT = 0.01
+_GRADIENT_CUT = 0.01  # share of the Gaussian's peak below which the gradient's filter is cut off
 _CONNECTIVITY_STEPS = 10
 _CONNECTIVITY_TOLERANCE = np.float32(0.15)
 
@@ -198,13 +196,12 @@ def _mean(values):
     return float(values.mean()) if values.size else 0.0
 
 
-def _gradient_magnitude(alpha):
+def _gradient_magnitude(alpha, sigma=1.4):
     alpha = _as_float(alpha)
     low, high = alpha.min(), alpha.max()
     if low == high:
         return np.zeros_like(alpha)
     alpha = (alpha - low) / (high - low)
-    sigma = _GRADIENT_SIGMA
     half = math.ceil(sigma * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * sigma * _GRADIENT_CUT)))
     at = np.arange(-half, half + 1, dtype=np.float64)
     smooth = np.exp(-np.square(at) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))

@@ -44,7 +44,19 @@ class Samples(Protocol):
         """Name of the sample, without reading it."""
 
 
-class StoredSet:
+class Named:
+    """The part of Samples that follows from a list of names."""
+
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def name(self, index: int) -> str:
+        return self.names[index]
+
+
+class StoredSet(Named):
     """Samples of a folder with `src`, `bgr` and `pha`, and `fgr` and `trimap` if there, paired by name.
 
     A folder without `pha` of its own is one of clips: every folder below it that holds `pha` is a clip, laid out like
@@ -74,12 +86,6 @@ class StoredSet:
                 first = f"{len(missing)} of {len(self.names)}, first {missing[0]}"
                 raise PictureError(f"{folder} lacks {first}, in {part}/{_others(pictures.keys() - set(self.names))}")
         self._bgr = lru_cache(1)(read_rgb)  # the very same array for frames that share it: engines know it again
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def name(self, index: int) -> str:
-        return self.names[index]
 
     def __getitem__(self, index: int) -> Sample:
         name = self.names[index]

@@ -15,7 +15,6 @@ def islets(pha):
 
     uint8 (H, W) -> bool (H, W), or None; always None where nothing is solid.
     """
-    # The maximum of each cell.
     cells = cv2.dilate(pha, np.ones((CELL, CELL), np.uint8), anchor=(0, 0))[::CELL, ::CELL]
     count, labels = cv2.connectedComponents((cells >= FAINT).astype(np.uint8), connectivity=8)
     solid = np.zeros(count, bool)

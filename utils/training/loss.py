@@ -40,7 +40,8 @@ def original_loss(out, true_pha, true_fgr, use_laplacian=True):
         for at in sizes:
             terms[f"pha{at}_sobel_l1"] = F.l1_loss(sobel(out[f"pha{at}"]), sobel(true[f"pha{at}"]))
         for at in sizes:
-            terms[f"fgr{at}_l1"] = foreground_l1(out[f"fgr{at}"], true[f"fgr{at}"], true[f"pha{at}"])
+            mask = (true[f"pha{at}"] != 0).astype(true_fgr.dtype)  # where there is a subject, though the mean is of all
+            terms[f"fgr{at}_l1"] = F.l1_loss(out[f"fgr{at}"] * mask, true[f"fgr{at}"] * mask)
         if "_sm" in sizes:
             err, pha = (bilinear(out[name], true_pha.shape[2:]) for name in ("err_sm", "pha_sm"))
         else:  # the error map learns to predict alpha's error; alpha does not learn to be predictable
@@ -122,12 +123,6 @@ def triangles(source, size):
 def at_least_float32(x):
     """x itself, or as float32 if it comes in half precision."""
     return x.astype("float32") if x.dtype in (paddle.float16, paddle.bfloat16) else x
-
-
-def foreground_l1(pred_fgr, true_fgr, true_pha):
-    """Mean absolute difference (b, 3, H, W) where true_pha (b, 1, H, W) is not 0; the mean is over all pixels."""
-    mask = (true_pha != 0).astype(true_fgr.dtype)
-    return F.l1_loss(pred_fgr * mask, true_fgr * mask)
 
 
 def sobel(x):

@@ -99,7 +99,6 @@ def save_training(path, training, arguments):
         "arguments": json.dumps(arguments),
     }
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     for left_over in path.parent.glob(".*.tmp.pdparams"):  # of a process that was killed while writing
         left_over.unlink(missing_ok=True)
     try:
