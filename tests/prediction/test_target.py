@@ -1,4 +1,4 @@
-"""What the subject is put before: colours, pictures that cover, videos that start again."""
+"""What the subject is composited over: colours, pictures that cover, videos that start again."""
 
 import numpy as np
 import pytest

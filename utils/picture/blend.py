@@ -1,4 +1,4 @@
-"""A subject put before a background: the one composite of uint8 pictures.
+"""A subject composited over a background: the one composite of uint8 pictures.
 
 (Training samples are composed from floats, see dataset/composite.py.)
 """

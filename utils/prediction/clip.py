@@ -99,7 +99,7 @@ class ClipSink:
         clip: see utils.video.reader.open_clip.
         paths: dict of type -> path.
         output_format: of utils.video.writer.FORMATS.
-        target: what `com` is put before, see utils.prediction.target; None: `com` keeps its alpha.
+        target: what `com` is composited over, see utils.prediction.target; None: `com` keeps its alpha.
         tell: function of a Note.
 
     Attributes:

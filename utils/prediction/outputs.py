@@ -21,7 +21,7 @@ class Output:
         types: of OUTPUT_TYPES.
         format: of utils.video.writer.FORMATS for clips, None: mp4 for a video, png for a folder of frames; of
             utils.picture.write.STILLS for photographs, None: png.
-        target: what `com` is put before, see utils.prediction.target.open_target; None: it is a cut-out, RGBA.
+        target: what `com` is composited over, see utils.prediction.target.open_target; None: it is a cut-out, RGBA.
         skip_existing: leave out what exists.
         save_bgr: also write a clip's background, and where an estimated one is unsure.
         crop: pixels of a photograph's result that are kept around the subject; None keeps all.
@@ -43,7 +43,7 @@ def picture_of(kind, matte, capture, target=None, seconds=0):
         kind: one of OUTPUT_TYPES.
         matte: utils.predictor.Matte.
         capture: utils.prediction.loop.Capture; only "debug" looks at its pictures.
-        target: what "com" is put before, opened; None: "com" is a cut-out, RGBA.
+        target: what "com" is composited over, opened; None: "com" is a cut-out, RGBA.
         seconds: which picture of a target that moves.
     """
     if kind == "debug":

@@ -137,7 +137,7 @@ class PictureSink:
 
     Args:
         targets: dict of Pair -> (dict of type -> path).
-        target: what `com` is put before, see utils.prediction.target; None: `com` is a cut-out, RGBA.
+        target: what `com` is composited over, see utils.prediction.target; None: `com` is a cut-out, RGBA.
         tell: function of a Note.
         output_format: of utils.picture.write.STILLS.
         crop: pixels kept around the subject; None keeps all.

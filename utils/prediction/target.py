@@ -1,4 +1,4 @@
-"""What the subject is put before: a colour, a picture or a video.
+"""What the subject is composited over: a colour, a picture or a video.
 
 from utils.picture.blend import blend
 
@@ -18,7 +18,7 @@ from utils.video.reader import CLIP_SUFFIXES, open_clip
 
 
 def open_target(spec):
-    """Open what the subject is put before.
+    """Open what the subject is composited over.
 
     Args:
         spec: colour (`#00ff00`, `white`, `rgb(0, 255, 0)`: what Pillow knows), or the path of a picture, a video or a
