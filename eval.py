@@ -1,7 +1,7 @@
 """Score the network, or any program's alphas, with the field's metrics.
 
 python eval.py                                            PhotoMatte85 in data/, or else a small demonstration set
-python eval.py --data-path DATA/set                       a set made by tools/make_composites.py, or clips
+python eval.py --data-path DATA/set                       a set made by tools.make_composites, or clips
 python eval.py --data-path DATA/people/valid --backgrounds DATA/backgrounds/valid         composites made on the way
 python eval.py --data-path DATA/set --pred output/theirs  alphas on disk, from any program
 python eval.py --data-path DATA/set --sweep refine-sample-pixels=20000,80000 backbone-scale=0.25,0.5   accuracy, time

@@ -47,7 +47,7 @@ SOURCES = {
         "the 85 RGBA pictures themselves, or fgr and pha with equal file names",
         splits=("valid",),
     ),
-    "private": Source(("private",), "make it from your own pictures with tools/make_private_data.py", PAIRS),
+    "private": Source(("private",), "make it from your own pictures with python -m tools.make_private_data", PAIRS),
     "people": Source(("people",), "put your own cut-outs there", PAIRS),
     "backgrounds": Source(
         ("backgrounds", "background"),
