@@ -133,7 +133,7 @@ MUTATIONS = [
             ("max(0, q - length)", "max(0, q - length - 1)"),
         ],
         "utils/training/loss.py": [
-            ("(true_pha != 0)", "(true_pha != 1)"),
+            ('(true[f"pha{at}"] != 0)', '(true[f"pha{at}"] != 1)'),
             ("[-1, 0, 1]) / 8, np", "[-1, 0, 1]) / 4, np"),
             (".sum(1) + 1e-6)", ".sum(1) + 1e-5)"),
             ("levels=5", "levels=4"),
