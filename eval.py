@@ -125,8 +125,7 @@ def show(args, report, samples, title, predict, source):
         write_json(args.output, as_dict(report, **settings))
     if args.per_image:
         write_text(args.per_image, csv_text(report))
-    worst = report.worst(args.save_worst)
-    if worst:
+    if worst := report.worst(args.save_worst):
         write_picture(args.worst_file, side_by_side(samples, {"prediction": predict}, {"prediction": report}, worst))
         print(f"the {len(worst)} worst: {args.worst_file}")
 

@@ -87,8 +87,7 @@ def match(fgr, pha):
         if not found:
             raise PictureError(f"{folder} holds no pictures or videos: put .jpg, .png or .mp4 files there")
     for here, there, folder, other in ((*files, fgr, pha), (*files[::-1], pha, fgr)):
-        alone = sorted(str(here[name].relative_to(folder)) for name in here.keys() - there.keys())
-        if alone:
+        if alone := sorted(str(here[name].relative_to(folder)) for name in here.keys() - there.keys()):
             few = ", ".join(alone[:3]) + (", ..." if len(alone) > 3 else "")
             others = there.keys() - here.keys()
             names = f", which holds {len(others)} files of other names, such as {min(others)}" if others else ""

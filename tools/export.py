@@ -138,8 +138,7 @@ def describe(args):
 
 def validate(args, model, engine, path):
     """Compare alpha and foreground on the sample pair and on random pictures; prints the maxima."""
-    missing = [name for name in missing_packages(engine) if name != "paddle2onnx"]
-    if missing:
+    if missing := [name for name in missing_packages(engine) if name != "paddle2onnx"]:
         print(f"  {engine}: not compared, {' and '.join(missing)} not installed")
         return True
     good, rng = True, np.random.default_rng(0)

@@ -50,8 +50,7 @@ def main(argv=None):
     parser.add_argument("--src", type=Path, required=True, help="pictures with a subject")
     parser.add_argument("--bgr", type=Path, required=True, help="the same scenes without it")
     args = parser.parse_args(argv)
-    missing = missing_packages("openvino", "nncf")
-    if missing:
+    if missing := missing_packages("openvino", "nncf"):
         raise UsageError(f"{' and '.join(missing)} not installed: {install('engines')}")
     pairs, source, path = find_pairs(args.src, args.bgr), Source(args.model_path), int8_file(args.model_path)
     with tempfile.TemporaryDirectory() as folder:

@@ -41,6 +41,7 @@ from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.target import open_target
 from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line, printer, short_warnings
+from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note
 from utils.video.reader import FRAME_RATE, Frame, open_clip
@@ -303,10 +304,7 @@ class VirtualCamera:
     """A camera that other programs see, by pyvirtualcam."""
 
     def __init__(self, clip):
-        try:
-            import pyvirtualcam
-        except ImportError:
-            raise UsageError(f"--virtual-camera needs pyvirtualcam: {install('webcam')}") from None
+        pyvirtualcam = needed("pyvirtualcam", f"--virtual-camera needs pyvirtualcam: {install('webcam')}")
         try:
             self._camera = pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
         except RuntimeError as error:

@@ -122,8 +122,7 @@ def estimate_alignment(src, bgr, mode="auto"):
     small = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
     light = estimate_exposure(*small)
     if mode == "auto":
-        reason = _nothing_to_do(*_grey(*small, light), _still(small[0], src))
-        if reason:
+        if reason := _nothing_to_do(*_grey(*small, light), _still(small[0], src)):
             return Alignment(reason=reason, tried=False, light=light)
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     here, there = _matches(seen, known)
@@ -136,8 +135,7 @@ def estimate_alignment(src, bgr, mode="auto"):
         return Alignment(**found, reason=Note("few_matches"))
     scale = seen.shape[1] / src.shape[1]
     matrix = rescaled(matrix, 1 / scale)
-    problem = implausible(matrix, src.shape[:2])
-    if problem:
+    if problem := implausible(matrix, src.shape[:2]):
         return Alignment(**found, reason=problem)
     # The first look may have been wrong about the light where the pictures lie far apart or the subject is large.
     small_matrix = rescaled(matrix, small[0].shape[1] / src.shape[1])
@@ -148,8 +146,7 @@ def estimate_alignment(src, bgr, mode="auto"):
         near_features = estimate_exposure(small[0], laid, subject=far)
         light = near_features if near_features.share else light
     matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1])
-    problem = implausible(matrix, src.shape[:2])
-    if problem:
+    if problem := implausible(matrix, src.shape[:2]):
         return Alignment(**found, reason=problem)
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)

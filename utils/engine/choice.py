@@ -157,8 +157,7 @@ def _entry(engine, *digests):
 
 def _open(source, engine, precision, tell):
     """Open a validated entry of the cache. Raises EngineError with the reason."""
-    missing = missing_packages(engine)
-    if missing:
+    if missing := missing_packages(engine):
         raise EngineError(f"{' and '.join(missing)} not installed: {install('engines')}")
 
     int8 = int8_file(source.path) if precision == "int8" else None

@@ -81,8 +81,7 @@ class StoredSet(Named):
             if len(single) == 1:
                 bgr.update((name, bgr[single[0]]) for name in self.names if self.clips.get(name, "") == clip)
         for part, pictures in self.parts.items():
-            missing = [name for name in self.names if name not in pictures]
-            if missing:
+            if missing := [name for name in self.names if name not in pictures]:
                 first = f"{len(missing)} of {len(self.names)}, first {missing[0]}"
                 raise PictureError(f"{folder} lacks {first}, in {part}/{_others(pictures.keys() - set(self.names))}")
         self._bgr = lru_cache(1)(read_rgb)  # the very same array for frames that share it: engines know it again

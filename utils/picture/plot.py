@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 from dataset.errors import install
-from utils.system.errors import UsageError
+from utils.system.errors import needed
 from utils.system.files import atomic_path
 
 
@@ -13,11 +13,8 @@ def figure(path, **options):
 
     Raises UsageError if matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise UsageError(f"--plot needs matplotlib: {install('train')}") from None
-    drawn = Figure(layout="constrained", **options)
+    matplotlib = needed("matplotlib.figure", f"--plot needs matplotlib: {install('train')}")
+    drawn = matplotlib.Figure(layout="constrained", **options)
     yield drawn
     with atomic_path(path) as temporary:
         drawn.savefig(temporary, dpi=110)

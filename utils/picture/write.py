@@ -4,7 +4,6 @@ write_picture("com.png", rgba)                       # uint8 or uint16
 write_picture("com.exr", rgba, like=photo)           # float32, linear light; with the photograph's date and camera
 """
 
-import importlib
 import struct
 import zlib
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dataset.errors import install
-from utils.system.errors import UsageError
+from utils.system.errors import needed
 from utils.system.files import atomic_path
 
 CHANNELS = {3: "RGB", 4: "RGBA"}
@@ -96,10 +95,7 @@ def write_picture(path, array, like=None):
 
 def require(package):
     """A package that writes pictures, imported; UsageError if it is not installed."""
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        raise UsageError(f"this kind of picture needs {package}: {install('pictures')}, or choose png") from None
+    return needed(package, f"this kind of picture needs {package}: {install('pictures')}, or choose png")
 
 
 def _chunks(icc_profile=None, dpi=None, exif=None):

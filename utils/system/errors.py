@@ -1,5 +1,7 @@
 """Errors that the user can mend: each message is one sentence that says what is wrong, with what, and what to do."""
 
+from importlib import import_module
+
 from dataset.errors import PictureError, one_line
 
 
@@ -9,6 +11,14 @@ class UsageError(ValueError):
 
 class WeightsError(ValueError):
     """A weight file cannot be used; the message is one sentence that names the file, the reason and the remedy."""
+
+
+def needed(package, otherwise):
+    """An optional package, imported; raises UsageError, which says `otherwise`, if it is not installed."""
+    try:
+        return import_module(package)
+    except ImportError:
+        raise UsageError(otherwise) from None
 
 
 def out_of_memory(error):

@@ -130,8 +130,7 @@ def load_training(path, training, arguments):
             f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {arguments[name]}: "
             f"resume with the same value, or begin anew from its weights: --pretrain {path.parent.name} --model-name N"
         )
-    problem = wrong_numbers(moments)
-    if problem:
+    if problem := wrong_numbers(moments):
         raise WeightsError(f"{path} {problem}")
     for state in (exported, trained):
         Weights(path, state).load(training.model)

@@ -116,8 +116,7 @@ def forward_loss(network, kind, pictures, use_laplacian=True):
 def update(terms, optimizer, scaler, step):
     """One step of the optimizer; returns the terms as floats. Raises NonFiniteLoss before anything is changed."""
     values = {name: float(term) for name, term in terms.items()}
-    broken = ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value))
-    if broken:
+    if broken := ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value)):
         raise NonFiniteLoss(
             f"step {step}: the loss is not finite ({broken}): lower --learning-rate, set --clip-grad-norm, or use "
             "--amp off; --resume goes on from the last checkpoint"

@@ -23,7 +23,7 @@ import numpy as np
 from dataset.errors import install
 from dataset.picture import Photo, PictureError, find_pictures, read_photo
 from utils.picture.resize import fit
-from utils.system.errors import UsageError
+from utils.system.errors import UsageError, needed
 from utils.system.notes import Note, once, silent
 from utils.video.hdr import HLG, PQ, WHITE_OF_GBRP16, ToneMap
 
@@ -33,7 +33,6 @@ CLIP_SUFFIXES = tuple(
 )
 DPX = ".dpx"  # read here, frame by frame
 SEQUENCE = 12  # pictures, at least, whose names alone tell that they are a clip's frames
-INSTALL = install("video")
 FRAME_RATE = Fraction(30)  # of a folder of pictures, and where a file states none
 HD_HEIGHT = 720  # from here on, a file that does not name its colours means BT.709, as players take it
 BT709, BT601 = 1, 5  # FFmpeg's numbers
@@ -64,11 +63,7 @@ class Frame(NamedTuple):
 
 def import_av():
     """The module `av` (PyAV, which brings FFmpeg); raises UsageError that says what to install where it is missing."""
-    try:
-        import av
-    except ImportError:
-        raise UsageError(f"videos need PyAV: {INSTALL}, or give a folder of pictures, a frame each") from None
-    return av
+    return needed("av", f"videos need PyAV: {install('video')}, or give a folder of pictures, a frame each")
 
 
 def is_clip(path):

@@ -123,8 +123,7 @@ class Weights:
         Raises WeightsError: the weights are not this model's, or no weights at all (integers, infinite numbers,
         negative variances); the model is then unchanged.
         """
-        problem = compare_state(self.state, model_shapes(model)) or wrong_numbers(self.state)
-        if problem:
+        if problem := compare_state(self.state, model_shapes(model)) or wrong_numbers(self.state):
             raise WeightsError(f"{self.path} {problem}")
         model.set_state_dict(self.state)
 

@@ -51,8 +51,7 @@ def compare_state(state: State, shapes: Shapes) -> str | None:
     misshapen = [name for name in shapes if name in state and tuple(state[name].shape) != tuple(shapes[name])]
     if not (missing or unexpected or misshapen):
         return None
-    other = other_backbone(state, shapes)
-    if other:
+    if other := other_backbone(state, shapes):
         return other
     if all(name.startswith("refiner.") for name in (*missing, *unexpected, *misshapen)):
         if not (unexpected or misshapen):
@@ -83,15 +82,12 @@ def wrong_numbers(state: State) -> str | None:
 
     Returns None if all are finite floats, and variances not negative; else the rest of a sentence as of compare_state.
     """
-    whole = [name for name, array in state.items() if array.dtype.kind != "f"]
-    if whole:
+    if whole := [name for name, array in state.items() if array.dtype.kind != "f"]:
         return f"holds {state[whole[0]].dtype} numbers instead of floats in {listed(whole)}: save them as float32"
-    infinite = [name for name, array in state.items() if not np.isfinite(array).all()]
-    if infinite:
+    if infinite := [name for name, array in state.items() if not np.isfinite(array).all()]:
         return f"holds infinite or undefined numbers in {listed(infinite)}: give an earlier checkpoint"
     squares = [name for name in state if name.endswith("_variance") or "/moment2" in name]
-    negative = [name for name in squares if state[name].min(initial=0) < 0]
-    if negative:
+    if negative := [name for name in squares if state[name].min(initial=0) < 0]:
         return f"holds negative variances in {listed(negative)}: give an earlier checkpoint"
     return None
 
