@@ -108,7 +108,7 @@ def matte_pictures(args, tell, rank, count):
             tell(Note("rank_ended", rank=rank, count=count))
         raise
     if in_batch:
-        tell(Note("pairs_done", count=times.count, seconds=times.wall))
+        tell(Note("pairs_done", count=times.count, pairs=len(targets), seconds=times.wall))
     tell(Note("stream_times", read=times.read, network=times.network, write=times.write))
     if failed:
         more = f" and {len(failed) - NAMES_SHOWN} more" if len(failed) > NAMES_SHOWN else ""

@@ -102,4 +102,4 @@ def test_light_that_drifts_is_followed(wide):
     assert background.exposed >= 2 and changes <= 5
     ground = np.median(laid[:60].astype(float)) / np.median(src[:60])
     assert abs(ground - 1) < 0.06
-    assert Note("exposed_again", times=background.exposed) in background.notes
+    assert Note("exposed_again", times=background.exposed, frames=background.frames) in background.notes

@@ -60,7 +60,7 @@ def test_the_shipped_programs_are_small_listed_and_close_to_float32():
     src, bgr = read_sample_pair()
     told = []
     mine = Matting(precision="int8", device="cpu", tell=told.append)
-    assert mine.engine == "openvino" and not told
+    assert mine.engine == "openvino" and {note.kind for note in told} <= {"preparing"}
     matte, true = mine(src, bgr), Matting(engine="openvino", device="cpu")(src, bgr)
     difference = np.abs(matte.pha_float - true.pha_float)
     print(f"int8: alpha {difference.mean():.1e} from float32 on the average")
@@ -108,6 +108,7 @@ def test_where_int8_cannot_be_used_one_line_says_why_and_the_picture_is_right(tr
     src, bgr = scene(64, 64)
     told = []
     matte = Matting(weights, precision="int8", device="cpu", tell=told.append)(src, bgr)
+    told = [note for note in told if note.kind != "preparing"]
     assert [note.kind for note in told] == ["int8_not_used"] and words in say(told[0]), say(told[0])
     assert np.abs(matte.pha_float - Matting(device="cpu")(src, bgr).pha_float).max() < 1e-4
 

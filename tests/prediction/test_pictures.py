@@ -13,7 +13,7 @@ from utils.background.match import Correction
 from utils.picture.write import write_picture
 from utils.prediction import loop
 from utils.prediction import pictures as module
-from utils.prediction.loop import matte_all
+from utils.prediction.loop import Capture, matte_all
 from utils.prediction.outputs import Output
 from utils.prediction.pictures import PairSource, PictureSink, output_paths, plan
 from utils.prediction.target import open_target
@@ -246,3 +246,10 @@ def test_links_do_not_hide_that_an_input_would_be_overwritten(folder):
 def test_names_of_results():
     assert output_paths(Path("o"), "a/b", ["pha"], True) == {"pha": Path("o/pha/a/b.png")}
     assert output_paths(Path("o"), "b", ["pha"], False) == {"pha": Path("o/b_pha.png")}
+
+
+def test_what_is_most_doubtful_is_said_before_what_follows_from_it():
+    src, pha = np.full((64, 64, 3), 20, np.uint8), np.zeros((64, 64), np.uint8)
+    capture = Capture(None, "a.png", src, 255 - src, [Note("not_aligned", reason="")])
+    notes = PairSource([]).look(capture, Matte(pha, None, None, None, None))
+    assert [note.kind for note in notes] == ["matted", "other_scene", "not_aligned"]

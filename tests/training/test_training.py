@@ -82,7 +82,8 @@ def test_a_complete_training_is_skipped_and_an_existing_one_is_not_overwritten(r
     assert train.main(arguments) == 0
     before = checkpoint(tmp_path).read_bytes()
     assert train.main([*arguments, "--resume"]) == 0
-    assert "run is complete" in capsys.readouterr().out and len(losses) == 1
+    said = capsys.readouterr().out
+    assert "run is complete" in said and "best.pdparams" in said and len(losses) == 1
     assert train.main(arguments) == 1
     assert "--resume" in capsys.readouterr().err
     assert checkpoint(tmp_path).read_bytes() == before

@@ -22,6 +22,7 @@ PROGRAMS = {
     "nothing_missing",
     "passed_over",
     "pairs_done",
+    "preparing",
     "rank",
     "results_left_out",
     "skipped",

@@ -56,7 +56,7 @@ class ClipBackground:
         if self.anew:
             notes.append(Note("found_anew", times=self.anew))
         if self.exposed:
-            notes.append(Note("exposed_again", times=self.exposed))
+            notes.append(Note("exposed_again", times=self.exposed, frames=self.frames))
         if self.lost:
             notes.append(Note("lost", lost=self.lost, frames=self.frames))
         return notes

@@ -164,6 +164,7 @@ def _open(source, engine, precision, tell):
     digests = [source.digest, *([checked(int8)] if int8 else ())]
 
     def make(folder):
+        tell(Note("preparing", engine=engine))
         model = source.network()
         if int8:
             unpack(int8, source.digest, folder)

@@ -147,7 +147,7 @@ class PredictionFolder:
 
     def __call__(self, sample: Sample) -> tuple[np.ndarray, Optional[np.ndarray]]:
         if sample.name not in self.pha:
-            raise PictureError(f"{self.folder} has no {sample.name}.png: it is missing, predict this picture too")
+            raise PictureError(f"{self.folder} has no {sample.name}.png: predict this picture, too")
         fgr = self._read(read_rgb, self.fgr[sample.name], sample) if sample.name in self.fgr else None
         return self._read(read_alpha, self.pha[sample.name], sample), fgr
 

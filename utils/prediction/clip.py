@@ -9,7 +9,7 @@ import numpy as np
 
 from dataset.colour import in_type
 from dataset.picture import PictureError
-from utils.background.checks import Misfit, doubts, match_size, scene_doubts
+from utils.background.checks import SAME_BELOW, Misfit, doubts, match_size, scene_doubts
 from utils.background.estimate import empty_scene, quiet_scene, scene_behind, unsure_notes
 from utils.background.follow import ClipBackground
 from utils.background.match import AUTOMATIC, match_background
@@ -79,6 +79,8 @@ class ClipSource:
         """
         self._looks += 1
         if self._looks & (self._looks - 1):
+            if self.nobody and (matte.pha[::8, ::8] > 127).mean() > SAME_BELOW:
+                self.nobody = []
             return capture.notes
         notes = doubts(capture.src, capture.bgr, matte.pha)
         nobody = [note for note in notes if note.kind == "same_scene"]  # a subject may come into the picture later
@@ -177,7 +179,10 @@ class ClipJob:
     def __init__(self, clip, bgr, output, correction=AUTOMATIC, bgr_time=None, force=False, tell=silent):
         self.clip, self.bgr, self.output, self.correction = clip, bgr, output, correction
         self.bgr_time = bgr_time or (None, None)
-        self.force, self.tell = force, lambda note: tell(note if note.kind == "written" else note.on(clip.path))
+        self.force, self.tell = (
+            force,
+            lambda note: tell(note if note.kind in ("written", "failed") else note.on(clip.path)),
+        )
         self.format = output.format or ("png" if clip.path.is_dir() else "mp4")
         check_format(self.format)
         self.target = open_target(output.target) if output.target else None

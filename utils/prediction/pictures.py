@@ -120,7 +120,7 @@ class PairSource:
         """Notes on a pair: its size and time, what was done to the background, and what is wrong with it."""
         (height, width), seconds = matte.pha.shape, capture.seconds
         matted = Note("matted", width=width, height=height, seconds=seconds)
-        return [matted, *capture.notes, *doubts(capture.src, capture.bgr, matte.pha)]
+        return [matted, *doubts(capture.src, capture.bgr, matte.pha), *capture.notes]  # the main doubt first
 
     def spares(self, error):
         """Whether the other pairs go on: after what the user can correct."""

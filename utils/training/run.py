@@ -88,7 +88,8 @@ class Run:
         if self.validated != self.progress.step:
             self.validate()
         self.save(LAST)
-        done = f"{self.progress.step} steps, best SAD {self.progress.best_sad:.4f}"
+        best = self.args.checkpoint_dir / self.args.model_name / BEST
+        done = f"{self.progress.step} steps, best SAD {self.progress.best_sad:.4f}, of {best}"
         self.log.line(f"{self.args.model_name} is complete: {done}")
         self.log.close()
 
