@@ -23,7 +23,7 @@ from utils.system.notes import Note
 from utils.weights.load import WeightsError, save_weights
 
 IMAGES = Path(__file__).resolve().parents[2] / "image"
-SAMPLE_ERROR = 0.00126  # mean absolute difference from the true alpha, recorded with the shipped weights
+SAMPLE_ERROR = 0.00122  # mean absolute difference from the true alpha, recorded with the shipped weights
 
 
 @pytest.fixture(scope="module")
