@@ -39,15 +39,16 @@ class Worker:
 
 
 def take_turns(contestants, rounds, warm_up=1):
-    """Call every contestant once a round.
+    """Call every contestant once a round, in an order drawn anew: who follows one whose threads still spin is slower.
 
     Args: contestants: {label: function without arguments -> numbers}; warm_up: rounds that are not counted.
     Returns {label: float array (rounds, numbers)}.
     """
     found = {label: [] for label in contestants}
+    labels, random = [*contestants], np.random.default_rng(0)
     for turn in range(-warm_up, rounds):
-        for label, run in contestants.items():
-            numbers = run()
+        for label in (labels[i] for i in random.permutation(len(labels))):
+            numbers = contestants[label]()
             if turn >= 0:
                 found[label].append(numbers)
     return {label: np.array(rows) for label, rows in found.items()}
