@@ -101,7 +101,7 @@ def test_names_are_shown_and_used_without_what_could_harm():
 class Cut:
     """A matting that takes the right half."""
 
-    def __call__(self, src, bgr):
+    def __call__(self, src, bgr, foreground=True):
         pha = np.zeros(src.shape[:2], np.uint8)
         pha[:, src.shape[1] // 2 :] = 255
         self.pha, self.fgr, self.com = pha, src, np.dstack([src, pha])
