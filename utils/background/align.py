@@ -124,7 +124,8 @@ def estimate_alignment(src, bgr, mode="auto"):
     if mode == "auto":
         if reason := _nothing_to_do(*_grey(*small, light), _still(small[0], src)):
             return Alignment(reason=reason, tried=False, light=light)
-    seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
+    larger = reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT)
+    seen, known = _grey(*larger, light)
     here, there = _matches(seen, known)
     if len(here) < ENOUGH_INLIERS:
         return Alignment(matches=len(here), reason=Note("few_features"))
@@ -148,7 +149,7 @@ def estimate_alignment(src, bgr, mode="auto"):
     matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1])
     if problem := implausible(matrix, src.shape[:2]):
         return Alignment(**found, reason=problem)
-    seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
+    seen, known = _grey(*larger, light)
     before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
     found.update(before=before, after=after)
     moved = _moved(matrix, src.shape[:2])
