@@ -60,7 +60,8 @@ def doubts(src, bgr, pha):
     """
     notes = scene_doubts(src, bgr)
     if not notes:
-        notes = [Note("swapped")] if _are_swapped(src, bgr, pha) else ground_doubts(src, bgr, pha)
+        small = [glance(x, LOOK_AT) for x in (src, bgr, pha)]
+        notes = [Note("swapped")] if _are_swapped(*small) else ground_doubts(*small)
     far = {"other_scene", "other_ground"} & {note.kind for note in notes}
     return [Note("turned_scene")] if far and _is_turned(src, bgr) else notes
 
@@ -107,8 +108,9 @@ def _are_swapped(src, bgr, pha):
 
     The outline is that of alpha, which is odd when the pictures are swapped, and of where they differ, which is not but
     takes shadows for the subject; the geometric mean of both tells.
+
+    Args: as of `doubts`, all at most LOOK_AT long.
     """
-    src, bgr, pha = (glance(x, LOOK_AT) for x in (src, bgr, pha))
     ratio = _steps(src, bgr, cv2.threshold(pha, 127, 255, cv2.THRESH_BINARY)[1])
     if ratio > SWAPPED[1]:
         return False
