@@ -6,6 +6,7 @@ from typing import Optional
 import cv2
 import numpy as np
 
+from utils.picture.levels import to_levels
 from utils.picture.resize import reduced
 from utils.system.notes import Note
 
@@ -53,7 +54,7 @@ class Exposure:
         levels = captured * self.gain + self.bias
         clipped = np.clip((captured - CLIPPING[0]) / (CLIPPING[1] - CLIPPING[0]), 0, 1)
         levels = np.where(levels < captured, levels + clipped * (captured - levels), levels)
-        return cv2.LUT(bgr, np.rint(np.clip(levels, 0, 1) * 255).astype(np.uint8)[None])
+        return cv2.LUT(bgr, to_levels(levels)[None])
 
     @property
     def notes(self):

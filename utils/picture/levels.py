@@ -5,6 +5,7 @@ import os
 import numpy as np
 from PIL import Image, ImageOps
 
+from dataset.colour import levels
 from dataset.picture import read_rgb
 
 
@@ -21,10 +22,10 @@ def to_uint8(values):
     """
     values = values.numpy() if hasattr(values, "numpy") else np.asarray(values)
     values = values.reshape(values.shape[-3:])
-    levels = to_levels(values)
-    if levels.ndim == 3:
-        levels = levels[0] if levels.shape[0] == 1 else np.ascontiguousarray(levels.transpose(1, 2, 0))
-    return levels
+    picture = to_levels(values)
+    if picture.ndim == 3:
+        picture = picture[0] if picture.shape[0] == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))
+    return picture
 
 
 def as_rgb(picture, name="picture"):
@@ -49,7 +50,7 @@ def as_rgb(picture, name="picture"):
     if good and array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:
         array = to_levels(array)
     elif good and array.dtype == np.uint16:
-        array = ((array.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        array = levels(array)
     if not good or array.dtype != np.uint8:
         kind = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
         raise TypeError(
