@@ -75,7 +75,7 @@ def _is_quick():
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return True
-    return any(name in text.split() for name in INSTRUCTIONS)
+    return not set(INSTRUCTIONS).isdisjoint(text.split())
 
 
 def fastest_precision(weights, engine="auto", device="cpu"):
