@@ -16,6 +16,7 @@ import paddle
 
 from utils.engine.export import program_file, program_inputs, save_onnx, save_paddle
 from utils.engine.programs import CoarseProgram, TileProgram
+from utils.system.cpu import cores
 
 # Both engines would report their use to their makers when they are imported; each takes this for a no.
 sys.modules.setdefault("openvino_telemetry", None)
@@ -36,7 +37,7 @@ class EngineError(RuntimeError):
 def threads():
     """The number of threads that engines use."""
     value = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return int(value) if value.isdecimal() and int(value) > 0 else os.cpu_count() or 1
+    return int(value) if value.isdecimal() and int(value) > 0 else cores()
 
 
 def missing_packages(engine, *others):
