@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from tools.speed.contest import sample_at
+from tools.speed.serve import MAXRSS_IN_MIB
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 from utils.video.reader import import_av
@@ -97,5 +98,5 @@ def _run(flags, count, folder):
     if process.returncode or not (done and busy) or int(done[1]) != count:
         raise UsageError(f"predict.py ended with code {process.returncode}, see above")
     steps = dict(zip(("read", "network", "write"), map(float, busy.groups())))
-    peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB elsewhere
+    peak = used.ru_maxrss / MAXRSS_IN_MIB
     return {"count": count, "wall": wall, "stream": float(done[2]), **steps, "peak_mib": peak}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+MAXRSS_IN_MIB = 2**20 if sys.platform == "darwin" else 2**10  # getrusage counts bytes there, KiB elsewhere
+
 
 def serve(run, alpha=None):
     """Say "ready", then answer each line of standard input with the numbers that `run(line)` returns.
@@ -28,4 +30,4 @@ def peak_memory():
     try:
         return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text()).group(1)) / 1024
     except (OSError, AttributeError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS_IN_MIB
