@@ -42,7 +42,7 @@ def clean_foreground(pha, src, bgr):
     noise = max(NOISE, step * sum(cv2.mean(cv2.absdiff(mixed, behind), cv2.inRange(alpha, 0, 0))) / 3)
     near = _of_core(mixed, alpha)
     _solve(near, alpha, mixed, behind, FROM_CORE, noise, 5)
-    near = _enlarged(_spread(near, (LEVELS**CERTAIN + 1e-4 * LEVELS)[alpha]), step, pha.shape)
+    near = _enlarged(_spread(near, alpha, CERTAIN), step, pha.shape)
     _solve(near, pha, src, bgr, STRANDS, noise, 1)
     return near
 
@@ -52,7 +52,7 @@ def _of_core(mixed, alpha):
     size = tuple(max(2, -(-n // 4)) for n in alpha.shape[::-1])
     solid = cv2.erode(alpha, np.ones((3, 3), np.uint8))
     mixed, solid = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (mixed, solid))
-    return _enlarged(_spread(mixed, (LEVELS**CORE + 1e-4 * LEVELS)[solid]), 4, alpha.shape)
+    return _enlarged(_spread(mixed, solid, CORE), 4, alpha.shape)
 
 
 def _solve(near, pha, src, bgr, deviation, noise, side):
@@ -81,8 +81,9 @@ def _solve(near, pha, src, bgr, deviation, noise, side):
         flat[at] = np.rint(colours).clip(0, 255)
 
 
-def _spread(colours, weight):
-    """Colours, uint8 (h, w, 3), of which those with weight, float32 (h, w), are carried everywhere: uint8 (h, w, 3)."""
+def _spread(colours, alpha, power):
+    """Colours, uint8 (h, w, 3), carried everywhere, each counting by a power of its alpha, uint8 (h, w): as colours."""
+    weight = (LEVELS**power + 1e-4 * LEVELS)[alpha]
     colours = cv2.cvtColor(colours, cv2.COLOR_RGB2RGBA)
     colours[..., 3] = 1
     fine, pyramid = cv2.multiply(colours, cv2.merge([weight] * 4), dtype=cv2.CV_32F), []
