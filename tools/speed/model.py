@@ -39,17 +39,17 @@ def _measure(args, backbone, size, folder):
     weights = prepare_weights(backbone, folder / "weights.pdparams", archive)
     src, bgr = sample_at(size)
     np.savez(pair, src=src, bgr=bgr)
-    workers = {}  # name -> Worker, its lines
+    commands = {}  # name -> command of a Worker, its lines
     ours = [sys.executable, "-m", "tools.speed.worker", weights, pair, scale, pixels]
     for engine in args.engines:
         for precision in args.precisions if engine == "openvino" and weights == DEFAULT_WEIGHTS else ["float32"]:
             name = engine if precision == "float32" else f"{engine} {precision}"
-            workers[name] = [*ours, engine, precision], LINES
+            commands[name] = [*ours, engine, precision], LINES
     for kind in args.originals if args.original_python else []:
         command = [args.original_python, ORIGINAL, "model", kind, backbone, scale, pixels, threads(), archive, pair]
-        workers[f"original, {ORIGINALS[kind]}"] = command, {"frame": ""}
+        commands[f"original, {ORIGINALS[kind]}"] = command, {"frame": ""}
     contestants, open_workers = {}, []
-    for name, (command, lines) in workers.items():
+    for name, (command, lines) in commands.items():
         try:
             if lines is LINES:
                 Worker(command).close()  # fills the cache of exported programs, so that their making is not measured
