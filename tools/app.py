@@ -78,7 +78,8 @@ def serve(args, files):
         print(f"no videos: for these, {install('video')}")
     network = {"weights": args.model_path, "device": args.device}
     page = Page(files, [(SAMPLE_SRC, SAMPLE_BGR)], limits, network, args.engine, clips)
-    matting = page.matting("sampling", args.engine)  # wrong weights are reported now, not to the first visitor
+    # Wrong weights are reported now, not to the first visitor, who gets this very network.
+    matting = page.matting("sampling", args.engine, "float32")
     print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)
     host = args.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     try:

@@ -1,9 +1,12 @@
 """The web page: what it gives is what predict.py writes, it stays up whatever it is sent, and shows no other file."""
 
 import io
+import os
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -31,6 +34,9 @@ pytest.importorskip("httpx", reason="gradio is not installed")
 pytest.importorskip("gradio", reason="gradio is not installed")
 
 from tests.web.visitor import OPTIONS, Visitor, given, pictures, png
+from tools import app
+from tools.web import jobs
+from utils.system.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +82,28 @@ def test_eight_at_once_get_what_predict_writes(page, truth):
         assert np.array_equal(fgr, read_rgb(truth / "sample_fgr.png"))
         assert np.array_equal(com, read_rgba(truth / "sample_com.png"))
         assert (over[pha == 0] == [255, 0, 0]).all() and np.array_equal(over[pha == 255], fgr[pha == 255])
+
+
+def test_the_network_of_the_start_serves_pictures_and_clips_of_its_precision(tmp_path, monkeypatch):
+    from tools.web.page import Page
+
+    chosen = {"align": "auto", "exposure": "auto", "refine": "sampling", "engine": "auto"}
+    opened, quick = [], []
+
+    def visited(page, *_):
+        quick.extend(page.chosen(chosen, clips)[0].precision for clips in (False, True))
+        raise OSError("enough")
+
+    monkeypatch.setattr(jobs, "Matting", lambda **network: opened.append(network) or SimpleNamespace(**network))
+    monkeypatch.setattr(Page, "launch", visited)
+    for fastest in ("float32", "int8"):
+        monkeypatch.setattr(jobs, "fastest_precision", lambda *_, fastest=fastest: fastest)
+        files = tmp_path / fastest
+        files.mkdir()
+        with mock.patch.dict(os.environ), pytest.raises(UsageError, match="cannot be listened on"):
+            app.serve(app.parse([]), files)
+    assert quick == ["float32", "float32", "float32", "int8"]
+    assert [network["precision"] for network in opened] == ["float32", "float32", "int8"]
 
 
 def read_size(data):

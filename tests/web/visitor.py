@@ -5,7 +5,6 @@ import json
 import os
 import socket
 from contextlib import contextmanager
-from types import SimpleNamespace
 from unittest import mock
 
 import httpx
@@ -23,9 +22,6 @@ class Cut:
 
     engine = "none"
 
-    def background(self, bgr):
-        return SimpleNamespace(picture=bgr)
-
     def __call__(self, src, bgr, foreground=True):
         pha = np.zeros(src.shape[:2], np.uint8)
         pha[:, src.shape[1] // 2 :] = 255
@@ -42,7 +38,7 @@ def page_here(folder, limits=LIMITS, matting=None, root=None, **options):
         from tools.web.page import Page
 
         page = Page(files, [], limits, {}, **options)
-        page.matting = lambda mode, engine, clips=False: matting or Cut()
+        page.matting = lambda mode, engine, precision: matting or Cut()
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         page.launch("127.0.0.1", port, root)

@@ -44,13 +44,10 @@ class Jobs:
     def __init__(self, files, limits, network):
         self.files, self.results, self.quota, self.limits = files, files / "results", QUOTA, limits
         self.busy, self.left = set(), set()  # folders that are written to; those of them whose visitor has gone
-
-        def matting(mode, engine, clips=False):
-            chosen = network.get("weights") or DEFAULT_WEIGHTS, engine, choose_device(network.get("device"))
-            precision = fastest_precision(*chosen) if clips else "float32"
-            return Matting(refine=Refine(mode), engine=engine, precision=precision, **network)
-
-        self.matting = lru_cache(NETWORKS)(matting)
+        self.network = network
+        self.matting = lru_cache(NETWORKS)(
+            lambda mode, engine, precision: Matting(refine=Refine(mode), engine=engine, precision=precision, **network)
+        )
 
     def matte(self, request, asked):
         """Matte an uploaded pair, and put the subject before a colour or a picture."""
@@ -94,7 +91,9 @@ class Jobs:
         """The network and the Correction that were chosen; every option must be one that the page offers."""
         if any(asked[key] not in values for key, values in OFFERED.items() if key in asked):
             raise Refused("bad_option")
-        matting = self.matting(asked["refine"], asked["engine"], clips)
+        weights, device = self.network.get("weights") or DEFAULT_WEIGHTS, choose_device(self.network.get("device"))
+        precision = fastest_precision(weights, asked["engine"], device) if clips else "float32"
+        matting = self.matting(asked["refine"], asked["engine"], precision)
         return matting, Correction(asked["align"], asked["exposure"])
 
     @contextmanager
