@@ -13,7 +13,6 @@ from utils.system.cpu import prepare
 prepare()
 
 import sys
-from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -71,10 +70,7 @@ def matte_clips(args, tell):
             tell(Note("passed_over", kinds=kinds).on(args.src))
     for path in args.clips:
         try:
-            clip = open_clip(path, args.frame_rate, tell, args.start, args.end)
-            if args.video_resize:
-                clip.width, clip.height = args.video_resize
-                clip.sample_aspect = Fraction(1)
+            clip = open_clip(path, args.frame_rate, tell, args.start, args.end, args.video_resize)
             job = ClipJob(clip, args.bgr, args.output, args.correction, args.bgr_time, args.force, tell)
             if job.paths:
                 matting = matting or open_matting(args, tell)

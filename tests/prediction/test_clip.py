@@ -14,6 +14,7 @@ import pytest
 
 pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
+import predict
 from dataset.colour import in_type
 from dataset.picture import PictureError, read_alpha, read_photo, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, scene, times_of, write_clip
@@ -39,6 +40,7 @@ class Difference:
 
     def __init__(self, stop_at=None):
         self.alphas, self.backgrounds, self.stop_at = [], [], stop_at
+        self.device, self.engine, self.backbone, self.weights = "cpu", "none", "none", "none"
 
     def __call__(self, src, bgr, foreground=True):
         if len(self.alphas) == self.stop_at:
@@ -391,6 +393,15 @@ def test_an_empty_stretch_of_the_film_is_its_background(tmp_path, backwards, cap
     assert code == 0 and "empty scene" in capsys.readouterr().out
     wrong = [np.abs(pha.astype(int) - true).mean() for pha, true in zip(matting.alphas, alphas)]
     assert max(wrong) < 8
+
+
+def test_the_empty_stretch_of_a_film_has_the_size_that_is_wanted(tmp_path, monkeypatch, capsys):
+    clip, matting = write_clip(tmp_path / "film.mp4", walking_in()[0], options={"crf": "6"}), Difference()
+    monkeypatch.setattr(predict, "matting_from", lambda *_: matting)
+    wanted = ["--src", str(clip), "--bgr", "auto", "--output-types", "pha", "--output-dir", str(tmp_path)]
+    assert predict.main([*wanted, "--video-resize", "64", "48"]) == 0
+    assert "empty scene" in capsys.readouterr().out
+    assert {picture.shape[:2] for picture in (*matting.alphas, *matting.backgrounds)} == {(48, 64)}
 
 
 def test_somebody_who_stands_still_at_first_is_not_the_background():

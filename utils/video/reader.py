@@ -72,7 +72,7 @@ def is_clip(path):
     return text.isdigit() or Path(text).suffix.lower() in CLIP_SUFFIXES
 
 
-def open_clip(path, frame_rate=None, tell=silent, start=None, end=None):
+def open_clip(path, frame_rate=None, tell=silent, start=None, end=None, size=None):
     """Open a video file or a folder of pictures.
 
     Args:
@@ -81,6 +81,7 @@ def open_clip(path, frame_rate=None, tell=silent, start=None, end=None):
         tell: function of a utils.system.notes.Note, for what is found while it is read.
         start, end: seconds, of the clip's own time: frames before `start` and from `end` on are left out, and times
             count from `start`; None means the whole clip.
+        size: (width, height) that the frames of a file are brought to, in square pixels; None: their own.
 
     Returns:
         Clip: iterate it, as often as wanted, to get its Frames. Its attributes: `path`; `height`, `width` (upright);
@@ -99,7 +100,7 @@ def open_clip(path, frame_rate=None, tell=silent, start=None, end=None):
         return FolderClip(path, frame_rate, start, end)
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
-    return FileClip(path, tell, start, end)
+    return FileClip(path, tell, start, end, size)
 
 
 class FolderClip:
@@ -172,7 +173,7 @@ def read_frame(path):
 class FileClip:
     """A video file, read by PyAV; see open_clip."""
 
-    def __init__(self, path, tell=silent, start=None, end=None):
+    def __init__(self, path, tell=silent, start=None, end=None, size=None):
         self.path, self.tell, self.span = path, once(tell, path), check_span(path, start, end)
         with self._open() as container:
             stream = container.streams.video[0]
@@ -194,6 +195,9 @@ class FileClip:
         self._turn, self.height, self.width = upright(first), first.height, first.width
         if self._turn[0] % 2:
             self.height, self.width, self.sample_aspect = first.width, first.height, 1 / self.sample_aspect
+        self._wanted = size
+        if size:
+            (self.width, self.height), self.sample_aspect = size, Fraction(1)
         self._tone_map = ToneMap(*colours) if colours[0] in (HLG, PQ) else None
         if self._tone_map:
             self.tell(Note("hdr"))
@@ -202,7 +206,7 @@ class FileClip:
 
     def part(self, start, end):
         """The clip between two times of its own, seconds; see open_clip."""
-        return FileClip(self.path, silent, *_within(self.span, start, end))
+        return FileClip(self.path, silent, *_within(self.span, start, end), self._wanted)
 
     def __iter__(self):
         count, last, step = 0, None, max(1, round(1 / self.rate / self.time_base))
@@ -279,7 +283,7 @@ class FileClip:
         quarters, mirrored = self._turn
         rgb = np.rot90(rgb, quarters)
         rgb = np.ascontiguousarray(rgb[:, ::-1] if mirrored else rgb)
-        if rgb.shape[:2] != (self.height, self.width):  # some streams change their size on the way
+        if rgb.shape[:2] != (self.height, self.width):  # another is wanted, or the stream's changes on the way
             rgb = fit(rgb, (self.height, self.width))
         return Photo(rgb)
 
