@@ -8,7 +8,6 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from unittest import mock
 
 import paddle
 from paddle.jit.dy2static import utils as dy2static
@@ -43,6 +42,8 @@ def save_paddle(layer, inputs, path, old_format=False):
 
     Returns Path of the program file.
     """
+    from unittest import mock  # here, since programs are made once, and it takes asyncio along
+
     paddle.jit.ignore_module(TRACED)  # trace the layers as they are; a rewrite of their syntax trees is not needed
     guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None) if old_format else None
     # else Paddle leaves what it rewrites below ~/.cache, which need not be there or may be read-only
