@@ -36,8 +36,8 @@ from utils.background.match import EXPOSURE_MODES, Correction
 from utils.engine.choice import PRECISIONS
 from utils.engine.int8 import fastest_precision
 from utils.picture.blend import blend
-from utils.picture.foreground import clean_foreground
 from utils.prediction.flags import add_network_flags, matting_from
+from utils.prediction.loop import clean_matte
 from utils.prediction.target import open_target
 from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line, printer, short_warnings
@@ -51,7 +51,7 @@ from utils.weights.load import DEFAULT_WEIGHTS
 TITLE = "matting: B background, V view, Q quit"
 WINDOWS = "pip uninstall -y opencv-python-headless && pip install opencv-python"
 ESCAPE, WINDOW = 27, 1280  # key; pixels, width at most
-STILL = Correction("off", "auto")
+STILL = Correction("off", "auto", islets=False)
 CAPTURE, VIEW, QUIT = "b", "v", "q"
 VIEWS = ("com", "pha", "src")
 AVERAGED = 8  # frames of which a captured background is the mean: its noise falls with their square root
@@ -129,7 +129,8 @@ def main(argv=None):
         args.precision = args.precision or fastest_precision(args.model_path or DEFAULT_WEIGHTS, args.engine, device)
         matting = matting_from(args, printer())
         print(f"device {device}, engine {matting.engine}, {args.precision}, {clip.width}x{clip.height}")
-        studio = Studio(matting, target, 0 if args.source else args.delay, Correction(args.align, args.match_exposure))
+        correction = Correction(args.align, args.match_exposure, islets=False)
+        studio = Studio(matting, target, 0 if args.source else args.delay, correction)
         if not args.source:
             studio.lock = lambda: print(clip.lock())
         seconds = show(clip, studio, sinks, window, args.press)
@@ -246,12 +247,11 @@ class Studio:
             empty = np.zeros_like(src) if self.view == "pha" else self.target.frame(seconds, height, width)
             return np.ascontiguousarray(empty)
         bgr = self.background(src)
-        matte = self.matting(src, bgr, foreground=False)
+        matte = clean_matte(self.matting, src, bgr, self.correction.islets, self.view == "com")
         self.matted += 1
         if self.view == "pha":
             return cv2.cvtColor(matte.pha, cv2.COLOR_GRAY2RGB)
-        fgr = clean_foreground(matte.pha, src, bgr)
-        return blend(fgr, matte.pha, self.target.frame(seconds, height, width))
+        return blend(matte.fgr, matte.pha, self.target.frame(seconds, height, width))
 
     def _average(self, src):
         if not self._empty:

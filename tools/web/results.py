@@ -17,10 +17,9 @@ from tools.web.words import Refused
 from utils.background.checks import doubts, match_size
 from utils.background.match import match_background
 from utils.picture.blend import blend
-from utils.picture.foreground import clean_foreground
 from utils.picture.resize import cover, reduced
 from utils.picture.write import write_picture
-from utils.prediction.loop import without_islets
+from utils.prediction.loop import clean_matte
 
 
 def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
@@ -33,8 +32,7 @@ def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
     bgr, resized = match_size(src, bgr)
     start = time.perf_counter()
     bgr, match = match_background(src, bgr, correction.align, correction.exposure)
-    matte = without_islets(matting(src, bgr, foreground=False))
-    matte.fgr = clean_foreground(matte.pha, src, bgr)
+    matte = clean_matte(matting, src, bgr, correction.islets)
     seconds = time.perf_counter() - start
     name = result_name(src_path)
     for kind in ("pha", "fgr", "com"):

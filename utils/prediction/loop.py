@@ -51,6 +51,21 @@ def without_islets(matte):
     return matte if gone is None else matte.with_alpha(matte.pha * ~gone, lambda: matte.pha_float * ~gone)
 
 
+def clean_matte(matting, src, bgr, islets=True, foreground=True):
+    """The matte of one pair as it is shown and written, its `fgr` without the old background's light.
+
+    Args:
+        matting, src, bgr: see utils.predictor.Matting; arrays.
+        islets: whether weak islets of alpha are removed.
+        foreground: whether `fgr` is wanted; else it is None.
+    """
+    matte = matting(src, bgr, False)
+    matte = without_islets(matte) if islets else matte
+    if foreground:
+        matte.fgr = clean_foreground(matte.pha, src, bgr)
+    return matte
+
+
 def matte_all(matting, source, sink, tell=silent, tick=None):
     """Matte everything that a source gives; reading, the network and writing work at the same time.
 
@@ -67,10 +82,7 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
 
     def network(item, capture):
         start = time.perf_counter()
-        matte = matting(capture.src, capture.bgr, False)
-        matte = without_islets(matte) if source.correction.islets else matte
-        if sink.foreground:
-            matte.fgr = clean_foreground(matte.pha, capture.src, capture.bgr)
+        matte = clean_matte(matting, capture.src, capture.bgr, source.correction.islets, sink.foreground)
         capture = capture._replace(seconds=capture.seconds + time.perf_counter() - start)
         capture = capture._replace(notes=source.look(capture, matte))
         if not sink.pictures:  # they are not to be kept until their turn to be written
