@@ -179,10 +179,8 @@ class ClipJob:
     def __init__(self, clip, bgr, output, correction=AUTOMATIC, bgr_time=None, force=False, tell=silent):
         self.clip, self.bgr, self.output, self.correction = clip, bgr, output, correction
         self.bgr_time = bgr_time or (None, None)
-        self.force, self.tell = (
-            force,
-            lambda note: tell(note if note.kind in ("written", "failed") else note.on(clip.path)),
-        )
+        self.force = force
+        self.tell = lambda note: tell(note if note.kind in ("written", "failed") else note.on(clip.path))
         self.format = output.format or ("png" if clip.path.is_dir() else "mp4")
         check_format(self.format)
         self.target = open_target(output.target) if output.target else None
