@@ -28,6 +28,7 @@ from utils.prediction.options import clips_of, frame_rate, parse, seconds
 from utils.prediction.outputs import Output
 from utils.predictor import Matte
 from utils.system.command_line import UsageError, printer
+from utils.video import reader
 from utils.video.reader import Frame, is_clip, open_clip
 from utils.video.writer import plane
 
@@ -519,6 +520,15 @@ def test_dpx_frames_are_read(tmp_path):
     solid = matting.alphas[3] == 255
     apart = np.abs(fgr[..., ::-1][solid] / 257 - frames(COUNT)[0][3][solid])
     assert len(list((tmp_path / "out" / "shot_pha").iterdir())) == COUNT and apart.max() < 0.5
+
+
+def test_a_dpx_frame_is_decoded_once(tmp_path, monkeypatch):
+    write_dpx(tmp_path / "one.dpx", scene())
+    opened, open_container = [], reader.open_container
+    monkeypatch.setattr(reader, "open_container", lambda path: opened.append(path) or open_container(path))
+    photo = reader.read_frame(tmp_path / "one.dpx")
+    assert photo.pixels.dtype == np.uint16 and np.abs(photo.pixels / 257 - scene()).max() < 0.5
+    assert opened == [tmp_path / "one.dpx"]
 
 
 def write_dpx(path, picture):

@@ -33,7 +33,7 @@ class Capture(NamedTuple):
         src, bgr: uint8 (H, W, 3), RGB; a bgr that is the very same array as the last one is prepared only once.
         notes: list of Notes on what was done to the background.
         seconds: that this took.
-        photo: the dataset.picture.Photo that src is of; None for a frame.
+        photo: the dataset.picture.Photo that src is of; None for a frame of which src is all that is wanted.
     """
 
     item: Any

@@ -166,7 +166,7 @@ def numbered(paths):
 def read_frame(path):
     """A picture that is a frame or a plate, as dataset.picture.Photo; of DPX, the numbers as they are."""
     if Path(path).suffix.lower() == DPX:
-        return next(iter(FileClip(path))).photo(True)
+        return FileClip(path).first()
     return read_photo(path)
 
 
@@ -198,11 +198,16 @@ class FileClip:
         self._wanted = size
         if size:
             (self.width, self.height), self.sample_aspect = size, Fraction(1)
+        self._first = first
         self._tone_map = ToneMap(*colours) if colours[0] in (HLG, PQ) else None
         if self._tone_map:
             self.tell(Note("hdr"))
         if self.interlaced:
             self.tell(Note("interlaced"))
+
+    def first(self):
+        """The file's first picture as dataset.picture.Photo, with all its bits; it has been decoded already."""
+        return self._photo(self._first, True)
 
     def part(self, start, end):
         """The clip between two times of its own, seconds; see open_clip."""
