@@ -69,7 +69,7 @@ class StoredSet(Named):
     def __init__(self, folder: Union[str, Path], needs: tuple[str, ...] = ("src", "bgr", "pha")):
         folder = Path(folder)
         clips = clips_in(folder)
-        self.parts = {part: files for part in PARTS if (files := _files(folder, part))}
+        self.parts = {part: files for part in PARTS if (files := _files(folder, part, clips))}
         for part in needs:
             if part not in self.parts:
                 raise PictureError(f"{folder} is no benchmark set: it has no pictures in {part}/")
@@ -120,9 +120,9 @@ def clips_in(folder: Path) -> list[str]:
     return sorted(path.parent.relative_to(folder).as_posix() for path in found if path.is_dir())
 
 
-def _files(folder, part):
-    """Name -> file of FOLDER/PART; below a folder of clips CLIP/name -> file of FOLDER/CLIP/PART."""
-    folders = [(clip, folder / clip / part) for clip in clips_in(folder) or [""]]
+def _files(folder, part, clips):
+    """Name -> file of FOLDER/PART; where there are clips, CLIP/name -> file of FOLDER/CLIP/PART."""
+    folders = [(clip, folder / clip / part) for clip in clips or [""]]
     pictures = [(clip, by_name(path)) for clip, path in folders if path.is_dir()]
     return {f"{clip}/{name}".lstrip("/"): path for clip, files in pictures for name, path in files.items()}
 
@@ -140,7 +140,8 @@ class PredictionFolder:
 
     def __init__(self, folder: Union[str, Path], samples: Optional[Samples] = None):
         self.folder = folder = Path(folder)
-        self.pha, self.fgr = _files(folder, "pha") or by_name(folder), _files(folder, "fgr")
+        clips = clips_in(folder)
+        self.pha, self.fgr = _files(folder, "pha", clips) or by_name(folder), _files(folder, "fgr", clips)
         if samples and len(self.extra(samples)) == len(self.pha):
             first = f"{len(samples)} alphas, first {samples.name(0)}"
             raise PictureError(f"{folder} has none of {first}{_others(self.pha)}")
