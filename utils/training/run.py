@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import paddle
 
 from dataset.data_path import DataError
+from utils.evaluation.samples import share
 from utils.evaluation.score import evaluate, gather
 from utils.picture.tensor import to_tensor
 from utils.training.log import Meter, picture_rows
@@ -54,9 +55,9 @@ class Run:
     def validate(self):
         """Score the fixed samples, log the result and keep the weights if they are the best yet."""
         began = time.perf_counter()
-        share = range(self.rank, len(self.samples), self.world)
+        indices = share(self.samples, self.rank, self.world)
         with self.training.exported(), evaluation_mode(self.training.model) as predict:
-            report = evaluate(predict, self.samples, metrics=("sad", "mse"), indices=share)
+            report = evaluate(predict, self.samples, metrics=("sad", "mse"), indices=indices)
         report = gather(report) if self.world > 1 else report
         for failure in report.failures:
             self.log.line(f"warning: not validated: {failure['error']}")
