@@ -159,11 +159,14 @@ def cloth(rng, shape):
     y, x = np.mgrid[:height, :width].astype(np.float32) + 30 * field(rng, height, width, 4, -0.5, 0.5)[..., 0]
     period = rng.uniform(6, 30)
     kind = rng.integers(5)
-    waves = np.sin(x * 2 * np.pi / period), np.sin(y * 2 * np.pi / period)
+
+    def wave(along):
+        return np.sin(along * 2 * np.pi / period)
+
     if kind == 1:
-        pattern = waves[1] > 0.3
+        pattern = wave(y) > 0.3
     elif kind == 2:
-        pattern = 0.5 * (waves[0] > 0) + 0.5 * (waves[1] > 0)
+        pattern = 0.5 * (wave(x) > 0) + 0.5 * (wave(y) > 0)
     elif kind == 3:
         pattern = field(rng, height, width, 60, 0, 1)[..., 0] > 0.6
     else:
