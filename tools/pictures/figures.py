@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from dataset.drawn import noisy
+from dataset.people.shots import jpeg
 from dataset.picture import read_rgb
 from tools.speed.end_to_end import write_film
 from utils.evaluation.demonstration import cut_out
@@ -112,8 +113,7 @@ def cases(fgr, pha, rng):
 
 def compressed(picture, rng):
     """A third of the size, less than half as bright, JPEG quality 35."""
-    dark = noisy(fit(picture, tuple(side // 3 for side in picture.shape[:2])) * 0.45, rng, NOISE)
-    return cv2.imdecode(cv2.imencode(".jpg", dark, [cv2.IMWRITE_JPEG_QUALITY, 35])[1], cv2.IMREAD_COLOR)
+    return jpeg(noisy(fit(picture, tuple(side // 3 for side in picture.shape[:2])) * 0.45, rng, NOISE), 35)
 
 
 def draw_film(matting, rng):
