@@ -15,7 +15,6 @@ Writes OUTPUT/pha/NAME.png and OUTPUT/fgr/NAME.png.
 
 import argparse
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -27,7 +26,8 @@ from utils.evaluation.metric import sad
 from utils.evaluation.samples import StoredSet
 from utils.picture.levels import to_levels
 from utils.picture.write import write_picture
-from utils.system.command_line import UsageError, command_line
+from utils.system.command_line import command_line
+from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
 
 THRESHOLDS = (4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64)  # levels of 255
@@ -43,8 +43,8 @@ def main(argv=None):
     parser.add_argument("--method", choices=METHODS, required=True, help="see above")
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     args = parser.parse_args(argv)
-    if args.method == "closed-form" and find_spec("pymatting") is None:
-        raise UsageError(f"--method closed-form needs pymatting: {install('tools')}")
+    if args.method == "closed-form":
+        needed("pymatting", f"--method closed-form needs pymatting: {install('tools')}")
     samples = StoredSet(args.data)
     outputs = [args.output / kind / f"{name}.png" for kind in ("pha", "fgr") for name in samples.names]
     refuse_to_overwrite([], outputs, "another --output", [args.data])

@@ -34,6 +34,7 @@ from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
 from utils.system.command_line import UsageError, command_line
+from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
 from utils.system.original import add_without_effect, names_of
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights, weights_digest
@@ -64,8 +65,7 @@ def main(argv=None):
         save_paddle(model, inputs, path, NEEDS_OLD_FORMAT)
         describe_paddle(path, outputs, metadata)
         if args.format == "onnx":
-            if "paddle2onnx" in missing_packages("onnxruntime"):
-                raise UsageError(f"--format onnx needs paddle2onnx: {install('engines')}")
+            needed("paddle2onnx", f"--format onnx needs paddle2onnx: {install('engines')}")
             save_onnx(path, args.opset)
             describe_onnx(path, outputs, metadata)
             if args.storage == "float16":
@@ -138,7 +138,7 @@ def describe(args):
 
 def validate(args, model, engine, path):
     """Compare alpha and foreground on the sample pair and on random pictures; prints the maxima."""
-    if missing := [name for name in missing_packages(engine) if name != "paddle2onnx"]:
+    if missing := missing_packages(engine):
         print(f"  {engine}: not compared, {' and '.join(missing)} not installed")
         return True
     good, rng = True, np.random.default_rng(0)
