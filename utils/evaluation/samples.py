@@ -69,17 +69,16 @@ class StoredSet(Named):
     def __init__(self, folder: Union[str, Path], needs: tuple[str, ...] = ("src", "bgr", "pha")):
         folder = Path(folder)
         clips = clips_in(folder)
-        self.parts = {part: files for part in PARTS if (files := _files(folder, part, clips))}
+        found = {part: _by_clip(folder, part, clips) for part in PARTS}
+        for clip, files in found["bgr"].items():
+            if len(files) == 1:
+                files.update(dict.fromkeys(found["pha"].get(clip, ()), *files.values()))
+        self.parts = {part: joined for part in PARTS if (joined := _joined(found[part]))}
         for part in needs:
             if part not in self.parts:
                 raise PictureError(f"{folder} is no benchmark set: it has no pictures in {part}/")
         self.names = sorted(self.parts["pha"])
-        self.clips = {f"{clip}/{name}": clip for clip in clips for name in by_name(folder / clip / "pha")}
-        bgr = self.parts.get("bgr", {})
-        for clip in clips or [""]:
-            single = [name for name in bgr if name.startswith(f"{clip}/") or not clip]
-            if len(single) == 1:
-                bgr.update((name, bgr[single[0]]) for name in self.names if self.clips.get(name, "") == clip)
+        self.clips = {f"{clip}/{name}": clip for clip, files in found["pha"].items() if clip for name in files}
         for part, pictures in self.parts.items():
             if missing := [name for name in self.names if name not in pictures]:
                 first = f"{len(missing)} of {len(self.names)}, first {missing[0]}"
@@ -120,11 +119,14 @@ def clips_in(folder: Path) -> list[str]:
     return sorted(path.parent.relative_to(folder).as_posix() for path in found if path.is_dir())
 
 
-def _files(folder, part, clips):
-    """Name -> file of FOLDER/PART; where there are clips, CLIP/name -> file of FOLDER/CLIP/PART."""
-    folders = [(clip, folder / clip / part) for clip in clips or [""]]
-    pictures = [(clip, by_name(path)) for clip, path in folders if path.is_dir()]
-    return {f"{clip}/{name}".lstrip("/"): path for clip, files in pictures for name, path in files.items()}
+def _by_clip(folder, part, clips):
+    """{clip: {name: file of FOLDER/CLIP/PART}}; where there are no clips, the only one is "" """
+    return {clip: by_name(path) for clip in clips or [""] if (path := folder / clip / part).is_dir()}
+
+
+def _joined(by_clip):
+    """{CLIP/name: file}, of "" {name: file}."""
+    return {f"{clip}/{name}".lstrip("/"): path for clip, files in by_clip.items() for name, path in files.items()}
 
 
 def _others(names):
@@ -141,7 +143,8 @@ class PredictionFolder:
     def __init__(self, folder: Union[str, Path], samples: Optional[Samples] = None):
         self.folder = folder = Path(folder)
         clips = clips_in(folder)
-        self.pha, self.fgr = _files(folder, "pha", clips) or by_name(folder), _files(folder, "fgr", clips)
+        pha, self.fgr = (_joined(_by_clip(folder, part, clips)) for part in ("pha", "fgr"))
+        self.pha = pha or by_name(folder)
         if samples and len(self.extra(samples)) == len(self.pha):
             first = f"{len(samples)} alphas, first {samples.name(0)}"
             raise PictureError(f"{folder} has none of {first}{_others(self.pha)}")
