@@ -26,6 +26,7 @@ from utils.engine.tiles import (
     layout,
     make_room,
     reduce_picture,
+    subject_in,
 )
 
 cells = st.integers(1, 14)
@@ -174,6 +175,18 @@ def test_a_picture_is_reduced_bilinearly_by_the_same_step_both_ways(height, widt
     picture = pictures(np.random.default_rng(seed), height * step, width * step, 3)
     true = cv2.resize(picture.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR) / 255
     np.testing.assert_allclose(reduce_picture(picture, height, width), true.reshape(height, width, 3), atol=2e-5)
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.sampled_from([1.5, 2, 3, 4, 8]), st.integers(0, 3), seeds)
+def test_beyond_the_subject_there_is_nothing_to_enlarge(coarse_height, coarse_width, step, places, seed):
+    random = np.random.default_rng(seed)
+    pha = np.zeros((coarse_height, coarse_width), np.float32)
+    for _ in range(places):
+        pha[random.integers(coarse_height), random.integers(coarse_width)] = random.random() + 0.1
+    whole, parts = (np.zeros((int(coarse_height * step), int(coarse_width * step)), np.float32) for _ in range(2))
+    for out, maps in ((whole, pha), subject_in(parts, pha)):
+        enlarge_into(out, maps, lambda strip, rows, out=out: out.__setitem__(rows, strip))
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
 @given(st.integers(1, 150), st.integers(1, 150), st.integers(1, 40), st.integers(1, 40), st.integers(1, 9000), seeds)

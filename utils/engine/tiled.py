@@ -18,6 +18,7 @@ from utils.engine.tiles import (
     layout,
     make_room,
     reduce_picture,
+    subject_in,
     windows,
 )
 from utils.picture.last import Last
@@ -63,7 +64,8 @@ class TiledMatting:
     def _reduce(picture, plan, coarse):
         """Write a picture where it belongs in three channels of the coarse ones."""
         height, width = plan.coarse_height, plan.coarse_width
-        coarse[:, 1 : height + 1, 1 : width + 1] = reduce_picture(picture, height, width).transpose(2, 0, 1)
+        inner = (plane[1 : height + 1, 1 : width + 1] for plane in coarse)
+        cv2.split(reduce_picture(picture, height, width), [*inner])
 
     def __call__(self, src, bgr, refine, foreground=True):
         """Matte one picture.
@@ -86,7 +88,7 @@ class TiledMatting:
         size = src.shape[:2]
         chosen = group_cells(*choose_cells(err, refine, *size, self.prevent_oversampling), plan)
         cells = chosen[2:4]
-        full_pha, fgr = np.empty(size, np.uint8), np.empty_like(src) if foreground else None
+        full_pha, fgr = np.zeros(size, np.uint8), np.empty_like(src) if foreground else None
         if len(cells[0]) * CELL**2 < full_pha.size:
             self._enlarge(src, pha, dense[FGR], full_pha, fgr)
         cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
@@ -108,9 +110,10 @@ class TiledMatting:
         )
 
     def _enlarge(self, src, pha, residual, full_pha, fgr):
-        """Fill alpha and, unless it is None, the foreground from the coarse maps."""
+        """Fill alpha, which is 0, and, unless it is None, the foreground from the coarse maps."""
         run = self.threads.map
-        enlarge_into(full_pha, pha, lambda strip, rows: cv2.convertScaleAbs(strip, full_pha[rows], LEVELS), run)
+        part, coarse_part = subject_in(full_pha, pha)
+        enlarge_into(part, coarse_part, lambda strip, rows: cv2.convertScaleAbs(strip, part[rows], LEVELS), run)
         if fgr is not None:
             levels = np.ascontiguousarray(residual.transpose(1, 2, 0)) * np.float32(LEVELS)
             enlarge_into(fgr, levels, lambda strip, rows: cv2.add(src[rows], strip, fgr[rows], dtype=cv2.CV_8U), run)

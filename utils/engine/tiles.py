@@ -137,10 +137,8 @@ def _reduce_evenly(picture, step):
     """By an even whole step: the mean of the two by two pixels in the middle of each block."""
     height, width = picture.shape[0] // step, picture.shape[1] // step
     middle = step // 2
-    lines = cv2.add(picture[middle - 1 :: step], picture[middle::step], dtype=cv2.CV_16U)
-    lines = lines.reshape(height, width, step, 3)
-    sums = lines[:, :, middle - 1] + lines[:, :, middle]
-    return sums * np.float32(1 / (4 * 255))
+    lines = cv2.add(picture[middle - 1 :: step], picture[middle::step], dtype=cv2.CV_32F)
+    return cv2.resize(lines, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32(1 / (2 * 255))
 
 
 def choose_cells(err, refine, height, width, prevent_oversampling=True):
@@ -238,6 +236,21 @@ def enlarge_into(out, maps, convert, run=map):
 
     for _ in run(enlarge, range(0, height, lines)):
         pass
+
+
+def subject_in(full_pha, pha):
+    """View the parts of full-size alpha (H, W) and coarse alpha (hc, wc) beyond which enlarging gives 0.
+
+    All of both where one is not a whole multiple of the other: a part of a map would lie between two pixels there.
+    """
+    parts = []
+    for axis, (size, coarse) in enumerate(zip(full_pha.shape, pha.shape)):
+        step, rest = divmod(size, coarse)
+        found = np.flatnonzero(pha.any(1 - axis))
+        first, end = (max(found[0] - 1, 0), min(found[-1] + 2, coarse)) if len(found) and not rest else (0, coarse)
+        parts.append((slice(first * step, end * step if not rest else size), slice(first, end)))
+    (rows, coarse_rows), (columns, coarse_columns) = parts
+    return full_pha[rows, columns], pha[coarse_rows, coarse_columns]
 
 
 def cells_of(picture):
