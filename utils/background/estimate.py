@@ -1,10 +1,4 @@
-"""The empty scene behind a clip: from a video of it, or from the clip itself if its camera stood still.
-
-from utils.background.estimate import empty_scene, scene_behind
-
-bgr = empty_scene(open_clip("empty.mp4"))
-bgr, unsure = scene_behind(open_clip("clip.mp4"))
-"""
+"""The empty scene behind a clip: from a video of it, or from the clip itself if its camera stood still."""
 
 import cv2
 import numpy as np

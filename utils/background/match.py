@@ -1,12 +1,4 @@
-"""Make the captured background fit the source before the network sees them, and note what cannot be corrected.
-
-from utils.background.checks import doubts
-from utils.background.match import match_background
-
-bgr, match = match_background(src, bgr)  # aligned, and at the source's exposure
-matte = matting(src, bgr)
-notes = [*match.notes, *doubts(src, bgr, matte.pha)]
-"""
+"""Make the captured background fit the source before the network sees them, and note what cannot be corrected."""
 
 from dataclasses import dataclass
 

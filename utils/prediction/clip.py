@@ -15,8 +15,7 @@ from utils.background.follow import ClipBackground
 from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture, matte_all
-from utils.prediction.outputs import picture_of
-from utils.prediction.stills import picture_in, with_transparency
+from utils.prediction.outputs import picture_in, picture_of, with_transparency
 from utils.prediction.target import open_target
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent

@@ -7,41 +7,6 @@ from utils.predictor import Matting, Refine
 from utils.system.notes import silent
 from utils.system.original import names_of
 
-FLAGS = {
-    "--model-path": {"help": "weights, .pdparams or official .pth (default: the shipped ones)"},
-    "--model-backbone": {"choices": BACKBONES, "help": "default: what the weights are for"},
-    "--backbone-scale": {"type": float, "help": "coarse size / picture size, at most 0.5 (default: by picture size)"},
-    "--refine-mode": {
-        "choices": MODES,
-        "default": "sampling",
-        "help": "which cells are computed at full size: all, the worst ones, or those above a threshold "
-        "(default sampling)",
-    },
-    "--refine-sample-pixels": {
-        "type": int,
-        "help": "pixels refined in each picture, sampling (default: by picture size)",
-    },
-    "--refine-threshold": {
-        "type": float,
-        "default": 0.1,
-        "help": "predicted error above which a cell is refined, thresholding (default 0.1)",
-    },
-    "--engine": {
-        "choices": ENGINES,
-        "default": "auto",
-        "help": "what computes (default auto: the fastest that works here)",
-    },
-    "--precision": {
-        "choices": PRECISIONS,
-        "default": "float32",
-        "help": "int8: faster with OpenVINO on most processors, alpha a little different (default float32)",
-    },
-    "--device": {
-        "type": lambda text: text.replace("cuda", "gpu"),  # the original's name
-        "help": "cpu, gpu or gpu:N (default: a GPU if Paddle has one)",
-    },
-}
-SETTINGS = tuple(FLAGS)[:6]  # weights and network, without what computes
 OF_REFINE = {  # flag -> field of Refine
     "backbone_scale": "scale",
     "refine_mode": "mode",
@@ -56,9 +21,25 @@ OF_MATTING = {  # flag -> argument of Matting
 
 
 def add_network_flags(parser, *flags):
-    """Add some of FLAGS to a parser; without names all of them."""
-    for flag in flags or FLAGS:
-        parser.add_argument(*names_of(flag), **FLAGS[flag])
+    """Add some of these flags to a parser; without names all of them."""
+
+    def add(flag, text, **options):
+        if not flags or flag in flags:
+            parser.add_argument(*names_of(flag), help=text, **options)
+
+    add("--model-path", "weights, .pdparams or official .pth (default: the shipped ones)")
+    add("--model-backbone", "default: what the weights are for", choices=BACKBONES)
+    add("--backbone-scale", "coarse size / picture size, at most 0.5 (default: by picture size)", type=float)
+    cells = "which cells are computed at full size: all, the worst ones, or those above a threshold"
+    add("--refine-mode", f"{cells} (default sampling)", choices=MODES, default="sampling")
+    add("--refine-sample-pixels", "pixels refined in each picture, sampling (default: by picture size)", type=int)
+    above = "predicted error above which a cell is refined, thresholding (default 0.1)"
+    add("--refine-threshold", above, type=float, default=0.1)
+    add("--engine", "what computes (default auto: the fastest that works here)", choices=ENGINES, default="auto")
+    int8 = "int8: faster with OpenVINO on most processors, alpha a little different (default float32)"
+    add("--precision", int8, choices=PRECISIONS, default="float32")
+    of_device = "cpu, gpu or gpu:N (default: a GPU if Paddle has one)"
+    add("--device", of_device, type=lambda text: text.replace("cuda", "gpu"))  # the original's name
 
 
 def refine_from(args):

@@ -1,10 +1,5 @@
 """The one loop of everything that mattes: a source gives captures, the network mattes them, a sink takes the mattes.
 
-from utils.prediction.loop import matte_all
-from utils.prediction.pictures import PairSource, PictureSink
-
-failed, times = matte_all(matting, PairSource(targets), PictureSink(targets))
-
 A source is iterated for its items and reads one of them with `read(item)`, a Capture, both in a thread of its own;
 `correction` is its utils.background.match.Correction, `look(capture, matte)` gives the Notes that are due, and
 `spares(error)` says whether the others go on after an error.

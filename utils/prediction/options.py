@@ -9,10 +9,9 @@ from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.picture.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
 from utils.picture.write import STILLS
-from utils.prediction.flags import SETTINGS, add_network_flags, refine_from
-from utils.prediction.outputs import OUTPUT_TYPES, Output
+from utils.prediction.flags import add_network_flags, refine_from
+from utils.prediction.outputs import OUTPUT_TYPES, Output, check_still
 from utils.prediction.pairs import find_clips
-from utils.prediction.stills import check_still
 from utils.system.errors import UsageError
 from utils.system.original import add_without_effect, names_of
 from utils.video.reader import frames_in, is_clip, numbered
@@ -38,7 +37,7 @@ def parse(argv, description):
     add = parser.add_argument
     add(*names_of("--src"), help="picture with the subject, folder of pictures, or video (default: sample pair)")
     add(*names_of("--bgr"), help="the same scene without the subject: a picture, or a folder paired by file name")
-    add_network_flags(parser, *SETTINGS)
+    add_network_flags(parser)
     auto = {"default": "auto"}
     add("--align", choices=ALIGN_MODES, **auto, help="move the background to where the source has it (default auto)")
     add("--match-exposure", choices=EXPOSURE_MODES, **auto, help="bring it to the source's exposure (default auto)")
@@ -50,7 +49,6 @@ def parse(argv, description):
     of_pictures = add_picture_flags(parser)
     add("--verbose", action="store_true", help="also print figures on what was corrected, and times")
     add("--skip-existing", action="store_true", help="leave out what has all its results already")
-    add_network_flags(parser, "--engine", "--precision", "--device")
     of_videos = add_video_flags(parser)
     theirs = "--model-type", "--model-refine-kernel-size", "--num-workers", "--preprocess-alignment", "-y"
     add_without_effect(parser, *theirs)

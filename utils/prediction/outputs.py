@@ -1,4 +1,4 @@
-"""What predict.py writes: of which types, where, and one picture for each type of a matte."""
+"""What predict.py writes: of which types, in which kind of file, depth and numbers, and one picture for each type."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,10 +6,15 @@ from typing import Optional
 
 import numpy as np
 
+from dataset.colour import in_type
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import debug_picture
+from utils.picture.levels import to_uint8
+from utils.picture.write import STILLS, require
+from utils.system.errors import UsageError
 
 OUTPUT_TYPES = ("pha", "fgr", "com", "err", "ref", "debug")
+SEEN = 3  # levels of alpha from which something counts as the subject when it is cropped
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,18 @@ class Output:
     crop: Optional[int] = None
 
 
+def check_still(output):
+    """Raise UsageError if pictures cannot be written as an Output wants it."""
+    if output.crop is not None and output.crop < 0:
+        raise UsageError(f"--crop {output.crop} is no margin: give pixels, 0 or more")
+    if output.format not in (None, *STILLS):
+        raise UsageError(f"--output-format {output.format} is for videos, and --src names none")
+    if output.format == "jpg" and "com" in output.types and not output.target:
+        raise UsageError("--output-format jpg has no transparency for com: pass --target-bgr, or choose png or webp")
+    if output.format in ("exr", "tiff16"):
+        require("OpenEXR" if output.format == "exr" else "tifffile")
+
+
 def picture_of(kind, matte, capture, target=None, seconds=0):
     """The uint8 picture of an output type, (H, W), (H, W, 3) or (H, W, 4), for pictures of height H and width W.
 
@@ -51,3 +68,61 @@ def picture_of(kind, matte, capture, target=None, seconds=0):
     if kind == "com" and target is not None:
         return blend(matte.fgr, matte.pha, target.frame(seconds, *matte.pha.shape))
     return np.asarray(getattr(matte, kind))
+
+
+def picture_in(output_format, kind, matte, capture, target=None, seconds=0):
+    """The picture of an output type as `write_picture` takes it for a format.
+
+    Colours of `fgr` and `com` are those of the photograph's file, its profile and bits; alpha has more than 8 bits
+    where the format has.
+
+    Args:
+        output_format: of STILLS.
+        kind, matte, capture, target, seconds: as of `picture_of`; capture of a photograph.
+    """
+    photo, dtype = capture.photo, STILLS[output_format][1]
+    if kind in ("fgr", "com") and (dtype != np.uint8 or photo.pixels is not photo.rgb):
+        return _coloured(kind, matte, photo, dtype, target and target.frame(seconds, *matte.pha.shape))
+    picture = picture_of(kind, matte, capture, target, seconds)
+    if dtype == np.uint8:
+        return picture
+    if picture.ndim == 3:
+        return in_type(picture, dtype)
+    return _share(matte.pha_float if kind == "pha" else np.float32(picture) / 255, dtype)
+
+
+def _coloured(kind, matte, photo, dtype, behind):
+    plain = dtype == np.float32 and photo.profile  # linear light has sRGB's primaries
+    fgr = in_type(matte.fgr if plain else photo.repainted(matte.fgr), dtype)
+    if kind == "fgr":
+        return fgr
+    if behind is None:
+        alpha = matte.pha if dtype == np.uint8 else _share(matte.pha_float, dtype)
+        return np.dstack([fgr * (matte.pha > 0)[..., None], alpha])
+    behind = in_type(behind if plain else photo.numbers(behind), dtype)
+    if dtype == np.uint8:
+        return blend(fgr, matte.pha, behind)
+    alpha = matte.pha_float[..., None]
+    mixed = fgr * alpha + behind * (1 - alpha)
+    return mixed.astype(dtype) if dtype == np.float32 else np.rint(mixed).astype(dtype)
+
+
+def _share(values, dtype):
+    """Floats of 0..1 as a type."""
+    values = np.clip(values, 0, 1).astype(np.float32)
+    return values if dtype == np.float32 else np.rint(values * 65535).astype(np.uint16)
+
+
+def with_transparency(matte, alpha):
+    """The matte where a photograph that is transparent itself, uint8 (H, W), is seen."""
+    share = np.float32(alpha) / 255
+    return matte.with_alpha(to_uint8(matte.pha_float * share), lambda: matte.pha_float * share)
+
+
+def around_subject(pha, margin):
+    """Rows and columns, slices, of what is not transparent and some pixels around; everything where nothing is."""
+    seen = pha >= SEEN
+    if not seen.any():
+        return slice(None), slice(None)
+    ends = [np.flatnonzero(seen.any(axis=axis))[[0, -1]] for axis in (1, 0)]
+    return tuple(slice(max(0, first - margin), last + 1 + margin) for first, last in ends)

@@ -12,8 +12,8 @@ from utils.background.checks import doubts, match_size
 from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture
+from utils.prediction.outputs import around_subject, picture_in, with_transparency
 from utils.prediction.pairs import find_pairs, passed_over
-from utils.prediction.stills import around_subject, picture_in, with_transparency
 from utils.system.errors import UsageError, user_message
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent

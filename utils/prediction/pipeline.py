@@ -1,16 +1,4 @@
-"""Read, compute and write at the same time, in order and in flat memory.
-
-from utils.prediction.pipeline import stream
-
-times = stream(
-    paths,
-    read=read_rgb,
-    network=lambda path, src: matting(src, bgr),
-    write=lambda path, matte: write_picture(target(path), matte.pha),
-    failed=lambda path, error: print(f"{path}: {error}"),
-)
-print(f"{times.count} pictures, {times.network / times.wall:.0%} of the time in the network")
-"""
+"""Read, compute and write at the same time, in order and in flat memory."""
 
 import time
 from collections import deque
@@ -52,52 +40,50 @@ def stream(items, read, network, write, failed=None, ahead=2):
         KeyboardInterrupt. Both threads have ended by then, and what the writer had been given is written, unless it
         was the writer that failed.
     """
-    times, began, iterator, broken = StreamTimes(), time.perf_counter(), iter(items), []
+    times, began, iterator, broken = StreamTimes(), time.perf_counter(), iter(items), False
     reads, writes = deque(), deque()
 
-    def take():
-        start, item, data, error = time.perf_counter(), next(iterator, END), None, None
-        try:
-            data = None if item is END else read(item)
-        except Exception as caught:
-            error = caught
-        times.read += time.perf_counter() - start
-        return item, data, error
-
-    def put(item, result):
-        if broken:
-            return
+    def timed(step, function, *values):
+        """What a function returns, and what it raises."""
         start = time.perf_counter()
         try:
-            write(item, result)
-            times.count += 1
-        except BaseException as caught:
-            if failed is None or not isinstance(caught, Exception):
-                broken.append(True)
-            raise
+            return function(*values), None
+        except BaseException as error:
+            return None, error
         finally:
-            times.write += time.perf_counter() - start
+            setattr(times, step, getattr(times, step) + time.perf_counter() - start)
 
-    def compute(item, data):
-        start = time.perf_counter()
-        try:
-            return network(item, data), None
-        except Exception as caught:
-            return None, caught
-        finally:
-            times.network += time.perf_counter() - start
+    def ends(error):
+        return failed is None or not isinstance(error, Exception)
 
     def report(item, error):
-        if failed is None or not isinstance(error, Exception):
+        if ends(error):
             raise error
         failed(item, error)
+
+    def take():
+        item, error = timed("read", next, iterator, END)
+        if error is not None:
+            raise error
+        return (item, None, None) if item is END else (item, *timed("read", read, item))
+
+    def put(item, result):
+        nonlocal broken
+        if broken:
+            return None
+        _, error = timed("write", write, item, result)
+        if error is None:
+            times.count += 1
+        elif ends(error):
+            broken = True
+        return error
 
     def finish(most):
         """Hear of what has been written, until so many writes at most are left."""
         while len(writes) > most or (writes and writes[0][1].done()):
             item, written = writes.popleft()
-            if written.exception() is not None:
-                report(item, written.exception())
+            if written.result() is not None:
+                report(item, written.result())
 
     reader, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
     try:
@@ -108,7 +94,7 @@ def stream(items, read, network, write, failed=None, ahead=2):
                 break
             reads.append(reader.submit(take))
             finish(ahead)
-            result, error = compute(item, data) if error is None else (None, error)
+            result, error = timed("network", network, item, data) if error is None else (None, error)
             del data  # nothing is kept that others wait for
             if error is not None:
                 report(item, error)

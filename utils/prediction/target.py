@@ -1,10 +1,4 @@
-"""What the subject is composited over: a colour, a picture or a video.
-
-from utils.picture.blend import blend
-
-target = open_target("#00ff00")  # or "white", "beach.jpg", "street.mp4"
-composite = blend(matte.fgr, matte.pha, target.frame(0, *matte.pha.shape))
-"""
+"""What the subject is composited over: a colour, a picture or a video."""
 
 from pathlib import Path
 
