@@ -340,7 +340,7 @@ def test_curves_and_pictures_are_written_for_visualdl(root, tmp_path):
         "learning_rate/backbone",
         "valid/sad_all",
     } <= set(tags["scalar"])
-    assert tags["image"] == ["train/src_bgr_true_pha_err_ref"]
+    assert tags["image"] == ["train/src_bgr_true_pha_com_err_ref"]
 
 
 # -------------------------------------------------------------------------------------------------------------- errors

@@ -107,8 +107,9 @@ class Meter:
 
 
 def picture_rows(pictures, outputs, count=4):
-    """Up to `count` rows src, bgr, true alpha, alpha, error, refined cells: one uint8 (H, W, 3) picture to look at."""
-    columns = [*pictures[:3], outputs["pha"], outputs.get("err_sm", outputs.get("err")), outputs.get("ref_sm")]
+    """Up to `count` rows src, bgr, true alpha, alpha, cut-out, error, refined cells: uint8 (H, W, 3) to look at."""
+    found = outputs["pha"], outputs["fgr"] * outputs["pha"], outputs.get("err_sm", outputs.get("err"))
+    columns = [*pictures[:3], *found, outputs.get("ref_sm")]
     size, tiles = pictures[0].shape[2:], []
     for column in columns:
         if column is not None:

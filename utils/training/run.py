@@ -46,7 +46,7 @@ class Run:
             self.log.scalars("learning_rate", rates, step)
             self.meter = Meter()
         if step % args.log_train_images_interval == 0:
-            self.log.picture("train/src_bgr_true_pha_err_ref", picture_rows(pictures, outputs), step)
+            self.log.picture("train/src_bgr_true_pha_com_err_ref", picture_rows(pictures, outputs), step)
         if step % args.log_valid_interval == 0:
             self.validate()
         if step % args.checkpoint_interval == 0:
