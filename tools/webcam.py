@@ -50,7 +50,7 @@ from utils.weights.load import DEFAULT_WEIGHTS
 
 TITLE = "matting: B background, V view, Q quit"
 WINDOWS = "pip uninstall -y opencv-python-headless && pip install opencv-python"
-ESCAPE, WINDOW = 27, 1280  # key; pixels, width at most
+ESCAPE, WINDOW, RATED = 27, 1280, 30  # key; pixels, width at most; frames whose rate the title tells
 STILL = Correction("off", "auto", islets=False)
 CAPTURE, VIEW, QUIT = "b", "v", "q"
 VIEWS = ("com", "pha", "src")
@@ -271,11 +271,11 @@ class Studio:
 
 
 class Window:
-    """A window on the screen, for pictures of a size; gives the keys that are pressed in it."""
+    """A window on the screen, for pictures of a size; gives the keys that are pressed in it, and tells the rate."""
 
     def __init__(self, width, height):
         scale = min(1, WINDOW / width)
-        self.size = round(width * scale), round(height * scale)
+        self.size, self.times = (round(width * scale), round(height * scale)), []
 
     def __enter__(self):
         try:
@@ -292,6 +292,10 @@ class Window:
         for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)) if message else ():
             cv2.putText(picture, message, (20, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.9, colour, width, cv2.LINE_AA)
         cv2.imshow(TITLE, picture)
+        self.times.append(time.perf_counter())
+        if len(self.times) > RATED:
+            cv2.setWindowTitle(TITLE, f"{TITLE}: {RATED / (self.times[-1] - self.times[0]):.0f} frames a second")
+            self.times = self.times[-1:]
         code = cv2.waitKey(1) & 0xFF
         closed = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
         return QUIT if code == ESCAPE or closed else chr(code).lower() if code < 128 else ""

@@ -1,5 +1,6 @@
 """tools/webcam.py without a camera: files, a capture that is drawn here, and keys from the command line."""
 
+import re
 import sys
 import types
 from fractions import Fraction
@@ -220,10 +221,15 @@ def test_window_gives_keys_and_ends_when_it_is_closed(clip, average_of, monkeypa
     monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 0.0 if len(shown) == 3 else 1.0)
     monkeypatch.setattr(cv2, "destroyWindow", lambda _: None)
+    titles = []
+    monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: titles.append(title))
+    monkeypatch.setattr(webcam, "RATED", 2)
     with webcam.Window(168, 176) as window:
         studio = Studio(Cut(), open_target("#ff0000"), delay=0)
         webcam.show(open_clip(clip), studio, [], window, {})
     assert len(shown) == 3 and studio.background is not None
+    (title,) = titles
+    assert re.fullmatch(rf"{re.escape(webcam.TITLE)}: [1-9]\d* frames a second", title)
     assert (shown[1][-1, -1] == RED[::-1]).all(), "BGR"
     assert not np.array_equal(shown[0], np.broadcast_to(RED[::-1], shown[0].shape)), "the line of text"
 
