@@ -1,7 +1,4 @@
-"""A subject composited over a background: the one composite of uint8 pictures.
-
-(Training samples are composed from floats, see dataset/composite.py.)
-"""
+"""A subject composited over a background: the one composite of uint8 pictures outside of training."""
 
 import cv2
 import numpy as np

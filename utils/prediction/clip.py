@@ -22,7 +22,6 @@ from utils.system.notes import Note, silent
 from utils.video.reader import is_clip, open_clip, read_frame
 from utils.video.writer import VIDEO, check_format, open_writer
 
-AUTO = "auto"
 GREEN = "#78ff9b"  # behind the composite where the format has no alpha, as in the original's videos
 SOUNDING = ("com", "fgr")
 LOOKS, APART = 3, 12  # frames that are looked at before the work, and frames between them
@@ -240,7 +239,7 @@ class ClipJob:
     def _background(self):
         """The background, uint8 (H, W, 3), RGB, of the clip's size; tells what is doubtful about it."""
         clip, unsure, start = self.clip, None, time.perf_counter()
-        if str(self.bgr) == AUTO:
+        if str(self.bgr) == "auto":
             bgr, notes = quiet_scene(clip), []
             if bgr is None:
                 bgr, unsure = scene_behind(clip)
