@@ -10,16 +10,13 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from . import layers
+from . import BACKBONES, MAX_BACKBONE_SCALE, layers
 from .aspp import ASPP
 from .decoder import Decoder
 from .mobilenet import MobileNetV2Encoder
 from .refiner import Refiner
 from .resize import bilinear, scaled_size
 from .resnet import ResNetEncoder
-
-BACKBONES = ("resnet50", "resnet101", "mobilenetv2")
-MAX_BACKBONE_SCALE = 0.5
 
 
 class Base(nn.Layer):

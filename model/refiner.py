@@ -10,10 +10,10 @@ from paddle import nn
 from paddle.nn import functional as F
 from paddle.vision.ops import roi_align
 
+from . import MODES
 from .layers import BatchNorm2D, conv2d
 from .resize import bilinear, nearest, size_of
 
-MODES = ("full", "sampling", "thresholding")
 PATCH_CROP_METHODS = ("unfold", "roi_align", "gather")
 PATCH_REPLACE_METHODS = ("scatter_nd", "scatter_element")
 

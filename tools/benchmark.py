@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from model.matting import BACKBONES
+from model import BACKBONES
 from tools.speed.contest import SIZES
 from tools.speed.data import measure_data
 from tools.speed.end_to_end import measure_end_to_end

@@ -16,7 +16,7 @@ from utils.system.cpu import prepare
 
 prepare()
 
-from model.matting import BACKBONES
+from model import BACKBONES
 from utils.picture.write import write_picture
 from utils.predictor import Matting
 from utils.system.command_line import UsageError, command_line

@@ -25,10 +25,18 @@ import paddle
 from paddle.static import InputSpec
 
 from dataset.errors import install, one_line
-from model.matting import BACKBONES
-from model.refiner import MODES
-from utils.engine.backends import NEEDS_OLD_FORMAT, missing_packages, open_program
-from utils.engine.export import OPSET, OPSETS, describe_onnx, describe_paddle, save_onnx, save_paddle, store_as_float16
+from model import BACKBONES, MODES
+from utils.engine.backends import missing_packages, open_program
+from utils.engine.export import (
+    NEEDS_OLD_FORMAT,
+    OPSET,
+    OPSETS,
+    describe_onnx,
+    describe_paddle,
+    save_onnx,
+    save_paddle,
+    store_as_float16,
+)
 from utils.engine.programs import AnySize
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair

@@ -19,10 +19,10 @@ from typing import Callable, Union
 
 import cv2
 import numpy as np
-import paddle
 from PIL import Image
 
 from dataset.errors import PictureError, install
+from utils.engine.backends import version_of
 from utils.engine.choice import open_engine
 from utils.engine.matte import Matte
 from utils.engine.presets import MULTIPLE, Refine, enlargement
@@ -137,7 +137,7 @@ def choose_device(device: str | None = None) -> str:
 
     Raises UsageError when the device does not exist or this Paddle cannot use it.
     """
-    gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    gpus = _gpus()
     device = device or ("gpu" if gpus else "cpu")
     kind, colon, index = device.partition(":")
     if kind == "gpu" and not gpus:
@@ -145,5 +145,17 @@ def choose_device(device: str | None = None) -> str:
     known = not colon or (kind == "gpu" and index.isascii() and index.isdigit())
     if kind not in ("cpu", "gpu") or not known or (kind == "gpu" and int(index or 0) >= gpus):
         raise UsageError(f"--device {device} does not exist: pass cpu, gpu or gpu:0 .. gpu:{max(gpus - 1, 0)}")
-    paddle.set_device(device)
+    if gpus:
+        import paddle
+
+        paddle.set_device(device)
     return device
+
+
+def _gpus():
+    """How many GPUs Paddle can use; the Paddle for processors need not be imported to be asked."""
+    if version_of("paddlepaddle") != "-" == version_of("paddlepaddle-gpu"):
+        return 0
+    import paddle
+
+    return paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0

@@ -14,10 +14,13 @@ from model.resize import bilinear
 from tests.properties import given, pictures, seeds, settings, st
 from utils.engine import tiles
 from utils.engine.presets import Refine
-from utils.engine.programs import DENSE, ERR, LEVELS, PHA
 from utils.engine.tiled import TiledMatting
 from utils.engine.tiles import (
     CELL,
+    DENSE,
+    ERR,
+    LEVELS,
+    PHA,
     cells_of,
     choose_cells,
     enlarge_into,

@@ -55,6 +55,18 @@ def test_bare_command_mattes_the_sample_pair_in_place(tmp_path):
     assert "device" in done.stdout and "mobilenetv2_people.pdparams" in done.stdout and " s\n" in done.stdout
 
 
+def test_exported_programs_run_without_paddle(pair):
+    """Which takes longer to import than everything else does together."""
+    pytest.importorskip("openvino")
+    pytest.importorskip("paddle2onnx")
+    arguments = ["--src", pair / "one_src.png", "--bgr", pair / "one_bgr.png", "--output-dir", pair / "out"]
+    assert run(*arguments) == 0  # exports them
+    code = "import sys, predict; predict.main(sys.argv[1:]); print('paddle' in sys.modules)"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+
+
 def test_one_pair_writes_every_type_at_its_size(pair, capsys):
     out = pair / "out"
     assert (

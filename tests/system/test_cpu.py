@@ -32,7 +32,7 @@ def test_whatever_else_an_import_of_paddle_says_is_passed_on(tmp_path, last):
     lines = ["WARNING: OMP_NUM_THREADS set to 8, not 1. ...", "PLEASE USE OMP_NUM_THREADS WISELY.", "out of memory", ""]
     code = "".join(f"print({line!r}, file=sys.stderr)\n" for line in lines)
     (tmp_path / "paddle.py").write_text(f"import sys\n{code}print()\nprint('driver is too old')\n{last}\n")
-    said, complained = python(PREPARE + "print('ready')", [tmp_path])
+    said, complained = python(PREPARE + "import paddle; print('ready')", [tmp_path])
     assert said == "\ndriver is too old\n" + ("" if last else "ready\n")
     assert complained.startswith("out of memory\n\n") and ("libpaddle.so is damaged" in complained) == bool(last)
 

@@ -20,7 +20,8 @@ from PIL import Image
 import tools.export
 from tests.app_server import BROWSER, DRIVER, ROOT, browsing, wait
 from tools.export import main
-from utils.engine.backends import NEEDS_OLD_FORMAT, missing_packages, open_program
+from utils.engine.backends import missing_packages, open_program
+from utils.engine.export import NEEDS_OLD_FORMAT
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.predictor import Matting, Refine

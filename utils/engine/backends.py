@@ -12,10 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import paddle
 
-from utils.engine.export import program_file, program_inputs, save_onnx, save_paddle
-from utils.engine.programs import CoarseProgram, TileProgram
 from utils.system.cpu import cores
 
 # Both engines would report their use to their makers when they are imported; each takes this for a no.
@@ -26,7 +23,7 @@ FASTEST_FIRST = ("openvino", "inference")
 PACKAGES = {"openvino": ("openvino", "paddle2onnx"), "inference": (), "onnxruntime": ("onnxruntime", "paddle2onnx")}
 PRECISIONS = ("float32", "int8")
 PROGRAMS = ("coarse", "tiles")
-NEEDS_OLD_FORMAT = tuple(int(part) for part in paddle.__version__.split(".")[:2]) >= (3, 3)
+FORMAT = 4  # raise it when what the programs compute changes: those that are kept somewhere are then made anew
 SHAPES_KEPT = 8  # compiled by OpenVINO for one program
 
 
@@ -48,10 +45,11 @@ def missing_packages(engine, *others):
 def versions(engine):
     """Versions of everything that the files of an engine depend on: text, part of the cache's key."""
     names = ("paddlepaddle", "paddlepaddle-gpu", *PACKAGES[engine])
-    return " ".join(f"{name}={_version(name)}" for name in names)
+    return " ".join(f"{name}={version_of(name)}" for name in names)
 
 
-def _version(name):
+def version_of(name):
+    """Version of an installed package; "-" if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -60,6 +58,9 @@ def _version(name):
 
 def build(engine, model, folder, bounded=False):
     """Export a model's two programs for OpenVINO or Paddle Inference into a folder; `bounded`: see TileProgram."""
+    from utils.engine.export import NEEDS_OLD_FORMAT, program_inputs, save_onnx, save_paddle
+    from utils.engine.programs import CoarseProgram, TileProgram
+
     layers = CoarseProgram(model), TileProgram(model, bounded)
     for name, layer, inputs in zip(PROGRAMS, layers, program_inputs()):
         path = Path(folder) / name
@@ -106,6 +107,8 @@ def open_copies(engine, path, copies=1):
 def _inference(path, copies):
     """Paddle Inference with oneDNN."""
     from paddle import inference
+
+    from utils.engine.export import program_file
 
     config = inference.Config(str(program_file(path)), f"{path}.pdiparams")
     config.disable_gpu()

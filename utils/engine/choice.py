@@ -1,16 +1,18 @@
 """Open the network in the engine that was asked for, or in the fastest one that works here.
 
+Paddle is imported only where a program is made or the network itself computes: exported programs need two seconds less.
+
 Every engine is called with (src, bgr, refine, foreground) and returns a Matte, see `utils.engine.tiled.TiledMatting`.
 """
 
 import sys
 
 import numpy as np
-import paddle
 
 from dataset.errors import install, one_line
 from utils.engine.backends import (
     FASTEST_FIRST,
+    FORMAT,
     PRECISIONS,
     PROGRAMS,
     EngineError,
@@ -21,14 +23,12 @@ from utils.engine.backends import (
     versions,
 )
 from utils.engine.cache import cached, key
-from utils.engine.dygraph import Dygraph
 from utils.engine.int8 import checked, int8_file, unpack
 from utils.engine.presets import Refine
-from utils.engine.programs import DENSE, FORMAT
 from utils.engine.tiled import TiledMatting
+from utils.engine.tiles import DENSE
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
-from utils.picture.tensor import to_tensor
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import sha256_file
 from utils.system.notes import Note, silent
@@ -68,6 +68,8 @@ class Source:
 
     def dygraph(self):
         """The network as an engine of its own."""
+        from utils.engine.dygraph import Dygraph
+
         model = self.network()
         return Dygraph(model, guess_backbone(model_shapes(model)))
 
@@ -216,6 +218,10 @@ def _validate(model, tiled):
         dict of differences: max and mean of alpha; levels, the largest of the foreground (half a level is rounding);
         coarse, the largest of the coarse network's outputs before they are clipped, relative to their largest value.
     """
+    import paddle
+
+    from utils.picture.tensor import to_tensor
+
     src, bgr = (fit(picture[:, 560:], CHECK_SIZE) for picture in read_sample_pair())
     model.backbone_scale, model.refiner.mode = CHECK_SCALE, "full"
     with paddle.no_grad():

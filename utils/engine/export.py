@@ -16,7 +16,7 @@ from paddle.static import InputSpec
 from utils.engine import programs
 
 OPSET, OPSETS = 17, range(16, 22)  # before 16, ONNX reads windows half a pixel aside
-TRACED = [*(part for name, part in sorted(sys.modules.items()) if f"{name}.".startswith("model.")), programs]
+NEEDS_OLD_FORMAT = tuple(int(part) for part in paddle.__version__.split(".")[:2]) >= (3, 3)
 
 
 def program_inputs():
@@ -44,7 +44,8 @@ def save_paddle(layer, inputs, path, old_format=False):
     """
     from unittest import mock  # here, since programs are made once, and it takes asyncio along
 
-    paddle.jit.ignore_module(TRACED)  # trace the layers as they are; a rewrite of their syntax trees is not needed
+    layers = [part for name, part in sorted(sys.modules.items()) if f"{name}.".startswith("model.")]
+    paddle.jit.ignore_module([*layers, programs])  # trace them as they are; no rewrite of their syntax trees is needed
     guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None) if old_format else None
     # else Paddle leaves what it rewrites below ~/.cache, which need not be there or may be read-only
     with (

@@ -8,8 +8,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from utils.engine.backends import PROGRAMS, EngineError, missing_packages
-from utils.engine.programs import FORMAT
+from utils.engine.backends import FORMAT, PROGRAMS, EngineError, missing_packages
 from utils.system.errors import WeightsError
 from utils.system.files import atomic_path
 from utils.weights.load import weights_digest

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Optional
 
+from model import MAX_BACKBONE_SCALE, MODES
 from utils.system.errors import UsageError
 
 MULTIPLE = 4  # the network's heights and widths
@@ -34,9 +35,6 @@ class Refine:
     scale: Optional[float] = None
 
     def __post_init__(self):
-        from model.matting import MAX_BACKBONE_SCALE  # here, since tests/parity/record_inference.py has no Paddle
-        from model.refiner import MODES
-
         if self.mode not in MODES:
             raise UsageError(f"--refine-mode {self.mode} does not exist: pass one of {', '.join(MODES)}")
         if self.pixels is not None and self.pixels < 0:

@@ -24,12 +24,7 @@ from paddle.base.layer_helper import LayerHelper
 from paddle.nn import functional as F
 
 from model.resize import bilinear, size_of
-
-FORMAT = 4  # raise it when what the programs compute changes: those that are kept somewhere are then made anew
-HIDDEN = 32
-PHA, FGR, ERR, HID = 0, slice(1, 4), 4, slice(5, 5 + HIDDEN)  # output channels of the decoder
-DENSE = 5  # alpha, residual and error
-LEVELS = 255.0
+from utils.engine.tiles import DENSE, FGR, HID, HIDDEN, LEVELS, PHA
 
 
 class AnySize(nn.Layer):

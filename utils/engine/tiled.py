@@ -7,9 +7,13 @@ import cv2
 import numpy as np
 
 from utils.engine.matte import Matte
-from utils.engine.programs import DENSE, ERR, FGR, LEVELS, PHA
 from utils.engine.tiles import (
     CELL,
+    DENSE,
+    ERR,
+    FGR,
+    LEVELS,
+    PHA,
     cells_of,
     choose_cells,
     enlarge_into,

@@ -13,6 +13,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 CELL = 4
+HIDDEN = 32
+PHA, FGR, ERR, HID = 0, slice(1, 4), 4, slice(5, 5 + HIDDEN)  # output channels of the decoder
+DENSE = 5  # alpha, residual and error
+LEVELS = 255.0
 STRIP_BYTES = 1 << 20  # of float32 enlarged at a time: stays in the processor's cache
 
 

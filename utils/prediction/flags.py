@@ -1,7 +1,6 @@
 """The flags by which programs choose weights, settings, device and engine of the network: one definition for all."""
 
-from model.matting import BACKBONES
-from model.refiner import MODES
+from model import BACKBONES, MODES
 from utils.engine.choice import ENGINES, PRECISIONS
 from utils.predictor import Matting, Refine
 from utils.system.notes import silent

@@ -1,4 +1,4 @@
-"""The processor's settings, of which Paddle reads some only once: `prepare` imports it with them."""
+"""The processor's settings, of which Paddle reads some only once, when it is imported."""
 
 import builtins
 import ctypes
@@ -6,6 +6,8 @@ import os
 import sys
 import warnings
 from importlib import import_module
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 
 from utils.system.ranks import processes_here
 
@@ -16,7 +18,7 @@ LARGEST_KEPT = 1 << 30  # bytes
 
 
 def prepare():
-    """Set what Paddle's kernels read when they are loaded, and import Paddle; every program calls this first.
+    """Set what Paddle's kernels read when they are loaded; every program calls this before it imports anything.
 
     Intel's MKL, which Paddle's CPU build ships, takes a slow path on other makers' processors unless told otherwise:
     with MKL_DEBUG_CPU_TYPE=5 a matrix product on an AMD processor is about three times as fast, and Intel processors
@@ -24,24 +26,40 @@ def prepare():
     the process; processes that Paddle's launcher started share the cores. Its threads spin for a fifth of a second
     after each piece of work, in the way of every other thread; a thousandth is enough. The variables are left alone
     where the user has set them. Paddle's remarks on OMP_NUM_THREADS, and on a compiler's cache that nothing here needs,
-    are left out; whatever else is said meanwhile is passed on.
+    are left out when it is imported; whatever else is said meanwhile is passed on.
     """
     os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
     os.environ.setdefault("KMP_BLOCKTIME", "1")
     set_threads()
     warnings.filterwarnings("ignore", "No ccache found")
     import_module("zlib")  # Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
-    say = builtins.print
+    if not any(isinstance(finder, _QuietPaddle) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _QuietPaddle())
 
-    def say_the_rest(*values, **options):
-        if not (values and str(values[0]).startswith(REMARKS)):
-            say(*values, **options)
 
-    builtins.print = say_the_rest
-    try:
-        import_module("paddle")
-    finally:
-        builtins.print = say
+class _QuietPaddle(MetaPathFinder):
+    """Whoever imports Paddle first, and whenever, does it without REMARKS."""
+
+    def find_spec(self, name, path=None, target=None):
+        spec = PathFinder.find_spec(name, path, target) if name == "paddle" else None
+        if spec:
+            run = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: self._run(run, module)
+        return spec
+
+    @staticmethod
+    def _run(run, module):
+        say = builtins.print
+
+        def say_the_rest(*values, **options):
+            if not (values and str(values[0]).startswith(REMARKS)):
+                say(*values, **options)
+
+        builtins.print = say_the_rest
+        try:
+            run(module)
+        finally:
+            builtins.print = say
 
 
 def cores():

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from dataset.composite import RECIPES
 from dataset.data_path import SOURCES, canonical_name
-from model.matting import BACKBONES
-from model.refiner import MODES
+from model import BACKBONES, MODES
 from utils.system.cpu import cores
 from utils.system.errors import UsageError
 from utils.system.files import refuse_to_overwrite

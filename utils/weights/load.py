@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import paddle
 
-from model import MattingBase, MattingRefine
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import atomic_path, sha256_file
 from utils.weights.file import check_file, read_tensors
@@ -26,6 +25,11 @@ from utils.weights.names import (
     other_backbone,
     wrong_numbers,
 )
+
+if TYPE_CHECKING:  # exported programs run without Paddle, which takes long to import
+    import paddle
+
+    from model.matting import MattingBase
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[2] / "model" / "weights"
 DEFAULT_WEIGHTS = WEIGHTS_FOLDER / "mobilenetv2_people.pdparams"
@@ -88,6 +92,8 @@ class Weights:
 
     def network(self, backbone: str | None = None, model_type: str = "refine", **options: object) -> MattingBase:
         """The network that the tensors are of, with random numbers; arguments and UsageError as of `build`."""
+        from model import MattingBase, MattingRefine
+
         backbone = backbone or self.backbone or "mobilenetv2"
         kernel = self.state.get("refiner.conv1.weight", np.empty(3)).shape[-1:]
         try:
@@ -154,6 +160,8 @@ def save_weights(model_or_state: paddle.nn.Layer | Mapping, path: str | os.PathL
 
     Raises ValueError: another dtype, or a number too large for float16; nothing is written.
     """
+    import paddle
+
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype is float32 or float16, not {dtype}")
     state = arrays_of(model_or_state.state_dict() if hasattr(model_or_state, "state_dict") else model_or_state)
