@@ -86,7 +86,7 @@ def serve(args, files):
         page.launch(host, args.port, os.environ.get("GRADIO_ROOT_PATH"))
     except OSError:
         raise UsageError(f"--port {args.port} cannot be listened on at {host}: choose another") from None
-    print(f"open {page.blocks.local_url} (Ctrl-C ends it and deletes all files)", flush=True)
+    print(f"open {page.blocks.local_url} (Ctrl-C ends it and deletes uploads and results)", flush=True)
     threading.Thread(target=sweep_always, args=(page,), daemon=True).start()
     page.blocks.block_thread()
 

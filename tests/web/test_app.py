@@ -116,6 +116,12 @@ def test_it_listens_on_this_machine_only(page):
         socket.create_connection(("127.0.0.2", port), 5).close()
 
 
+def test_no_clock_lies_over_the_page_while_it_opens_and_changes_its_language(page):
+    calls = Visitor(page[0]).http.get("/config").json()["dependencies"]
+    worded = [call for call in calls if len(call["outputs"]) > 20]
+    assert [call["show_progress"] for call in worded] == ["hidden", "hidden"]
+
+
 def test_no_other_file_and_no_other_server_is_reached(page, small):
     address, files = page
     visitor = Visitor(address)

@@ -1,6 +1,6 @@
 """Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures {readme,spill,failures,film}
 
-readme    the sample pair: source, captured background, alpha, the foreground over a new colour
+readme    the sample pair: source, captured background, alpha, the cut-out over the squares that mean transparency
 spill     the sample's subject, photographed before a green screen, before another background with and without the
           screen's light on its rim; printed is how far the rim is from the subject's true colours
 failures  where the shipped weights fail: a fine pattern whose empty shot is 1.5 pixels aside; a small, dark, strongly
@@ -40,7 +40,7 @@ from utils.predictor import Matting
 from utils.system.command_line import command_line, printer
 from utils.video.reader import open_clip
 
-COLOUR = np.uint8([70, 150, 90])  # behind the README's subject
+SIDE, HEIGHT, SQUARE = 360, (360, 460), 24  # of the README's pictures: what is cut off, their size, transparency's squares
 SCREEN, TARGET = "#20b040", "#e8e4dc"
 SUIT = (214, 84, 52)  # RGB, the subject's clothes
 NOISE = 3.0  # levels of 255
@@ -64,8 +64,10 @@ def draw_readme(matting, _):
     """Rows of pictures, uint8 (H, W, 3), as every draw_* gives them."""
     src, bgr = read_sample_pair()
     matte = matting(src, bgr)
-    titles = ("source", "captured background", "alpha", "foreground over a new colour")
-    return contact_sheet([[src, bgr, matte.pha, blend(matte.fgr, matte.pha, COLOUR)]], [""], titles, height=270)
+    squares = (np.indices(matte.pha.shape) // SQUARE).sum(0) % 2
+    checks, pha = (np.dstack([grey] * 3) for grey in (np.where(squares, 255, 210).astype(np.uint8), matte.pha))
+    panels = [fit(x[:, SIDE:], HEIGHT) for x in (src, bgr, pha, blend(matte.com[..., :3], matte.pha, checks))]
+    return np.hstack([np.pad(x, ((0, 0), (0, 8), (0, 0)), constant_values=255) for x in panels])[:, :-8]
 
 
 def draw_spill(matting, rng):

@@ -22,6 +22,7 @@ FONT = ["system-ui", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "sans
 # Where the columns do not lie side by side, what was asked for appears below all fields: it comes into view.
 TO_VIEW = "() => { if (innerWidth < 800) document.querySelector('ID')?.scrollIntoView({behavior: 'smooth'}); }"
 HIDDEN = {"api_visibility": "private"}
+AT_ONCE = {**HIDDEN, "queue": False, "show_progress": "hidden"}  # no clocks over a page that changes its words
 IN_TURN = {"concurrency_limit": 1, "concurrency_id": "network"}
 
 
@@ -57,7 +58,7 @@ class Page(Jobs):
         self.answers = []  # (box, list, State of the Notes that they say), of each tab
         with gr.Blocks(title="Background matting", analytics_enabled=False) as self.blocks:
             self.build()
-            self.blocks.load(self.greet, None, [self.language, *self.labelled], queue=False, **HIDDEN)
+            self.blocks.load(self.greet, None, [self.language, *self.labelled], **AT_ONCE)
             self.blocks.unload(self.unload)
         self.blocks.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
         hooks.be_fair(self.blocks._queue)
@@ -127,8 +128,7 @@ class Page(Jobs):
                 self.build_clips()
         self.labelled = [component for component, _, _ in self.worded]
         said, notes = [part for answer in self.answers for part in answer[:2]], [answer[2] for answer in self.answers]
-        change = {**HIDDEN, "queue": False, "show_progress": "hidden"}
-        self.language.change(self.translate, [self.language, *notes], [*self.labelled, *said], **change)
+        self.language.change(self.translate, [self.language, *notes], [*self.labelled, *said], **AT_ONCE)
 
     def build_pictures(self):
         folder = gr.State()
