@@ -95,7 +95,7 @@ def check(part, pictures):
         line += f", {widths.min()}x{heights.min()} to {widths.max()}x{heights.max()}"
     if soft:
         line += f", alpha {np.mean(opaque):.1%} opaque, {np.mean(soft):.2%} soft"
-    print(line + (f", {len(problems)} problems" if problems else ""))
+    print(line + (f", problems: {len(problems)}" if problems else ""))
     return problems
 
 

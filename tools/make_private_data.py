@@ -1,8 +1,8 @@
 """Make training data from your own photographs: `python -m tools.make_private_data --src S --bgr B`.
 
 For each picture in S and the picture of the same scene without the person in B (same name, or one for all), the
-network's alpha and foreground are written to OUTPUT/train and, every tenth, to OUTPUT/valid, in the layout of stage 3.
-Look through them and delete what is wrong: the network learns from what stays.
+network's alpha and foreground, as predict.py makes them, are written to OUTPUT/train and, every tenth, to
+OUTPUT/valid, in the layout of stage 3. Look through them and delete what is wrong: the network learns from what stays.
 """
 
 import argparse
@@ -13,7 +13,6 @@ from utils.system.cpu import prepare
 
 prepare()
 
-from utils.background.match import Correction
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import matte_all
 from utils.prediction.pairs import find_pairs
@@ -39,7 +38,7 @@ def main(argv=None):
         targets[pair] = {kind: folder / kind / f"{pair.name}.png" for kind in ("fgr", "pha")}
     written = (path for paths in targets.values() for path in paths.values())
     refuse_to_overwrite((path for pair in pairs for path in (pair.src, pair.bgr)), written, "another --output")
-    source, tell = PairSource(pairs, Correction("off", "off")), printer()
+    source, tell = PairSource(pairs), printer()
     failures, _ = matte_all(matting_from(args, tell), source, PictureSink(targets, tell=tell), tell)
     if len(pairs) < EVERY:
         print(f"fewer than {EVERY} pairs: nothing went to {args.output / 'valid'}, train with --valid-dataset-name")

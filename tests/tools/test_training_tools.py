@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import predict
 from dataset import drawn
 from dataset.data_path import SOURCES
 from dataset.foreground import ForegroundDataset
 from dataset.picture import read_alpha, read_rgb
+from tests.background.test_align import pair
 from tests.drawn_data import disc, make_data, scene
 from tools import check_dataset, make_lite_data, make_private_data, training_report
 from utils.picture.write import write_picture
@@ -61,7 +63,7 @@ def test_check_names_everything_that_is_wrong(tmp_path, capsys):
     (root / "private" / "valid" / "pha" / "00.png").unlink()
     assert check_dataset.main(["--data-root", str(root), "private"]) == 1
     out, err = capsys.readouterr()
-    assert "private train: 5 pictures" in out and "4 problems" in out and "soft" in out
+    assert "private train: 5 pictures" in out and "problems: 4" in out and "soft" in out
     for words in ("00.jpg", "01.png is 12x10", "02.png", "zero everywhere", "1 of 3 files have no partner"):
         assert words in err
 
@@ -92,6 +94,17 @@ def test_private_data_is_made_in_the_layout_of_training(tmp_path, capsys):
     (tmp_path / "bgr" / "7.png").unlink()
     assert make_private_data.main(arguments) == 1
     assert "7.png has no background" in capsys.readouterr().err
+
+
+def test_private_data_of_a_hand_held_pair_is_what_predict_makes_of_it(tmp_path, capsys):
+    for part, picture in zip(("src", "bgr"), pair(8, seed=31, gain=0.8, size=(288, 384))):
+        write_picture(tmp_path / part / "one.png", picture)
+    pictures = ["--src", str(tmp_path / "src"), "--bgr", str(tmp_path / "bgr")]
+    assert make_private_data.main([*pictures, "--output", str(tmp_path / "private")]) == 0
+    assert "moved by up to 8." in capsys.readouterr().out
+    assert predict.main([*pictures, "--output-dir", str(tmp_path / "out"), "--output-types", "pha"]) == 0
+    made, predicted = (tmp_path / folder / "pha" / "one.png" for folder in ("private/train", "out"))
+    np.testing.assert_array_equal(read_alpha(made), read_alpha(predicted))
 
 
 # -------------------------------------------------------------------------------------------------------------- report
