@@ -40,7 +40,7 @@ from utils.predictor import Matting
 from utils.system.command_line import command_line, printer
 from utils.video.reader import open_clip
 
-SIDE, HEIGHT, SQUARE = 360, (360, 460), 24  # of the README's pictures: what is cut off, their size, transparency's squares
+SIDE, SIZE, SQUARE = 360, (360, 460), 24  # of the README's pictures: columns cut off, size, squares of transparency
 SCREEN, TARGET = "#20b040", "#e8e4dc"
 SUIT = (214, 84, 52)  # RGB, the subject's clothes
 NOISE = 3.0  # levels of 255
@@ -66,7 +66,7 @@ def draw_readme(matting, _):
     matte = matting(src, bgr)
     squares = (np.indices(matte.pha.shape) // SQUARE).sum(0) % 2
     checks, pha = (np.dstack([grey] * 3) for grey in (np.where(squares, 255, 210).astype(np.uint8), matte.pha))
-    panels = [fit(x[:, SIDE:], HEIGHT) for x in (src, bgr, pha, blend(matte.com[..., :3], matte.pha, checks))]
+    panels = [fit(x[:, SIDE:], SIZE) for x in (src, bgr, pha, blend(matte.com[..., :3], matte.pha, checks))]
     return np.hstack([np.pad(x, ((0, 0), (0, 8), (0, 0)), constant_values=255) for x in panels])[:, :-8]
 
 
