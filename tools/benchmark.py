@@ -19,7 +19,7 @@ from tools.speed.contest import SIZES
 from tools.speed.data import measure_data
 from tools.speed.end_to_end import measure_end_to_end
 from tools.speed.growth import measure_growth
-from tools.speed.model import ORIGINALS, measure_model
+from tools.speed.model import measure_model
 from utils.engine.backends import FASTEST_FIRST, PRECISIONS
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import command_line
@@ -45,9 +45,6 @@ def main(argv=None):
     add("--engines", nargs="+", choices=FASTEST_FIRST, default=list(FASTEST_FIRST), help="default: all")
     add(
         "--precisions", "--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="openvino, default: both"
-    )
-    add(
-        "--originals", nargs="+", choices=ORIGINALS, default=list(ORIGINALS), help="forms of the original, default: all"
     )
     add = command("end-to-end", measure_end_to_end, 0, "predict.py on a folder or a clip: read, compute, write")
     add("--pairs", type=int, nargs="+", default=[100], help="one run for each count (default 100)")

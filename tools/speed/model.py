@@ -45,7 +45,7 @@ def _measure(args, backbone, size, folder):
         for precision in args.precisions if engine == "openvino" and weights == DEFAULT_WEIGHTS else ["float32"]:
             name = engine if precision == "float32" else f"{engine} {precision}"
             commands[name] = [*ours, engine, precision], LINES
-    for kind in args.originals if args.original_python else []:
+    for kind in ORIGINALS if args.original_python else []:
         command = [args.original_python, ORIGINAL, "model", kind, backbone, scale, pixels, threads(), archive, pair]
         commands[f"original, {ORIGINALS[kind]}"] = command, {"frame": ""}
     contestants, open_workers = {}, []
