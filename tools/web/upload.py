@@ -13,11 +13,7 @@ from tools.web.decoder import Decoder
 from tools.web.words import Refused, shown_name
 from utils.picture.resize import reduced
 from utils.picture.write import write_picture
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from utils.system.files import lock_folder
 
 PREFIX = "matting-page-"
 QUOTA = 4 * 10**9  # bytes
@@ -80,26 +76,15 @@ def original(path):
 def own_folder():
     """A new temporary folder, locked while this process lives; those of pages that were killed are deleted."""
     parent = Path(tempfile.gettempdir()).resolve()
-    for folder in parent.glob(f"{PREFIX}*") if fcntl else ():
+    for folder in parent.glob(f"{PREFIX}*") if hasattr(os, "getuid") else ():
         with suppress(OSError):
             stat = folder.lstat()
             if stat.st_uid == os.getuid() and stat.st_mtime < time.time() - YOUNG and folder.is_dir():
-                os.close(_lock(folder))
+                lock_folder(folder)()
                 shutil.rmtree(folder)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    if fcntl:
-        _lock(folder)
+    lock_folder(folder)
     return folder
-
-
-def _lock(folder):
-    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor  # closed, and so released, when the process ends
 
 
 def room(folder, more, quota=QUOTA):

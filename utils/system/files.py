@@ -6,9 +6,15 @@ import json
 import os
 import secrets
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from utils.system.errors import UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 @contextmanager
@@ -38,6 +44,23 @@ def atomic_path(path):
     finally:
         with suppress(OSError):  # on a read-only disk even a missing file cannot be deleted
             temporary.unlink(missing_ok=True)
+
+
+def lock_folder(folder):
+    """Hold a folder for this process, until it ends or calls the function that is returned.
+
+    No effect where the system has no such locks (Windows). Raises BlockingIOError: another process holds it. OSError:
+    it is a link, cannot be opened, or its drive knows no locks.
+    """
+    if fcntl is None:
+        return lambda: None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return partial(os.close, descriptor)
 
 
 def real_path(path, known=None):

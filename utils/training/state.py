@@ -5,7 +5,6 @@ numbers need no place in them: each follows from seed, epoch and step (see `util
 """
 
 import json
-import os
 import re
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -15,15 +14,10 @@ import numpy as np
 import paddle
 
 from utils.system.errors import UsageError, WeightsError
-from utils.system.files import atomic_path
+from utils.system.files import atomic_path, lock_folder
 from utils.weights.file import read_tensors
 from utils.weights.load import Weights, arrays_of
 from utils.weights.names import wrong_numbers
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 LAST, BEST = "last.pdparams", "best.pdparams"
 
@@ -39,16 +33,13 @@ def alone_in(folder):
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        if fcntl:
-            descriptor = os.open(folder, os.O_RDONLY)
-            held.callback(os.close, descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                remedy = "wait until it has ended, or pass another --model-name"
-                raise UsageError(f"another training is writing to {folder}: {remedy}") from None
-            except OSError:  # some network drives know no locks
-                pass
+        try:
+            held.callback(lock_folder(folder.resolve()))
+        except BlockingIOError:
+            remedy = "wait until it has ended, or pass another --model-name"
+            raise UsageError(f"another training is writing to {folder}: {remedy}") from None
+        except OSError:  # some network drives know no locks
+            pass
         yield
 
 
