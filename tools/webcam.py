@@ -6,8 +6,8 @@ python -m tools.webcam --virtual-camera                       for video calls: p
 python -m tools.webcam --output talk.mp4                      record what is shown
 python -m tools.webcam --source clip.mp4 --no-window --press 0:b 300:q --output frames     without camera and window
 
-Keys: B captures the background, anew as often as you like (leave the picture), V shows composite, alpha or camera,
-Q or Escape ends. A window needs opencv-python instead of opencv-python-headless:
+Keys: B captures the background, anew as often as you like (leave the picture), Q or Escape ends. A window needs
+opencv-python instead of opencv-python-headless:
 pip uninstall -y opencv-python-headless && pip install opencv-python
 """
 
@@ -30,9 +30,7 @@ import cv2
 import numpy as np
 
 from dataset.errors import PictureError, install
-from utils.background.align import MODES as ALIGN_MODES
 from utils.background.follow import ClipBackground
-from utils.background.match import EXPOSURE_MODES, Correction
 from utils.engine.choice import PRECISIONS
 from utils.engine.int8 import fastest_precision
 from utils.picture.blend import blend
@@ -48,12 +46,10 @@ from utils.video.reader import FRAME_RATE, Frame, open_clip
 from utils.video.writer import VIDEO, frames_written, open_writer
 from utils.weights.load import DEFAULT_WEIGHTS
 
-TITLE = "matting: B background, V view, Q quit"
+TITLE = "matting: B background, Q quit"
 WINDOWS = "pip uninstall -y opencv-python-headless && pip install opencv-python"
 ESCAPE, WINDOW, RATED = 27, 1280, 30  # key; pixels, width at most; frames whose rate the title tells
-STILL = Correction("off", "auto", islets=False)
-CAPTURE, VIEW, QUIT = "b", "v", "q"
-VIEWS = ("com", "pha", "src")
+CAPTURE, QUIT = "b", "q"
 AVERAGED = 8  # frames of which a captured background is the mean: its noise falls with their square root
 # Settings and what drivers take for "manual"; exposure: Video4Linux 1, before OpenCV 4.5 and DirectShow 0.25,
 # AVFoundation 0.
@@ -67,13 +63,11 @@ MANUAL = {
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--camera", type=int, default=0, help="which camera (default: 0)")
-    parser.add_argument("--size", help="WIDTHxHEIGHT that the camera is asked for (default: its own)")
+    of_size = {"type": int, "nargs": 2, "metavar": ("W", "H")}
+    parser.add_argument("--size", "--resolution", **of_size, help="that the camera is asked for (default: its own)")
     parser.add_argument("--source", help="a video or a folder of frames in place of a camera")
     parser.add_argument("--target-bgr", default="#00ff00", help="colour, picture or video (default: #00ff00)")
     parser.add_argument("--delay", type=float, default=3, help="seconds to leave the picture (default: 3, of a file 0)")
-    parser.add_argument("--align", choices=ALIGN_MODES, default="off", help="for a camera that moves (default: off)")
-    exposure = {"choices": EXPOSURE_MODES, "default": "auto", "help": "to the camera's (default: auto)"}
-    parser.add_argument("--match-exposure", **exposure)
     parser.add_argument("--output", help="record: a file .mp4, .mov or .webm, or a folder for PNG")
     parser.add_argument("--virtual-camera", action="store_true", help="be a camera for other programs (pyvirtualcam)")
     parser.add_argument("--no-window", action="store_true", help="show nothing here")
@@ -81,11 +75,9 @@ def parse(argv):
     add_network_flags(parser, "--model-path", "--engine", "--device")
     parser.add_argument("--precision", choices=PRECISIONS, help="default: int8 where it works here, else float32")
     args = parser.parse_args(argv)
-    keys = f"a frame's number, a colon and one of {CAPTURE}, {VIEW}, {QUIT}: 300:q"
-    given = [matched(rf"(\d+):([{CAPTURE}{VIEW}{QUIT}])", text, f"--press {text}: give {keys}") for text in args.press]
-    args.press = {int(number): key for number, key in given}
-    no_size = f"--size {args.size} is no size: give WIDTHxHEIGHT, such as 1280x720"
-    args.size = args.size and tuple(map(int, matched(r"([1-9]\d*)x([1-9]\d*)", args.size, no_size)))
+    args.press = dict(map(pressed, args.press))
+    if args.size and min(args.size) < 1:
+        raise UsageError("--size gives width and height in pixels: 1280 720")
     if args.output:
         check_output(args)
     if args.no_window and not (args.output or args.virtual_camera):
@@ -95,12 +87,12 @@ def parse(argv):
     return args
 
 
-def matched(pattern, text, remedy):
-    """The groups of a pattern that is a whole text."""
-    found = re.fullmatch(pattern, text)
+def pressed(text):
+    """(number of a frame, key) of FRAME:KEY."""
+    found = re.fullmatch(rf"(\d+):([{CAPTURE}{QUIT}])", text)
     if not found:
-        raise UsageError(remedy)
-    return found.groups()
+        raise UsageError(f"--press {text}: give a frame's number, a colon and {CAPTURE} or {QUIT}, as in 300:q")
+    return int(found[1]), found[2]
 
 
 def check_output(args):
@@ -129,8 +121,7 @@ def main(argv=None):
         args.precision = args.precision or fastest_precision(args.model_path or DEFAULT_WEIGHTS, args.engine, device)
         matting = matting_from(args, printer())
         print(f"device {device}, engine {matting.engine}, {args.precision}, {clip.width}x{clip.height}")
-        correction = Correction(args.align, args.match_exposure, islets=False)
-        studio = Studio(matting, target, 0 if args.source else args.delay, correction)
+        studio = Studio(matting, target, 0 if args.source else args.delay)
         if not args.source:
             studio.lock = lambda: print(clip.lock())
         seconds = show(clip, studio, sinks, window, args.press)
@@ -210,7 +201,6 @@ class Studio:
     Args:
         matting, target: see utils.predictor.Matting and utils.prediction.target.open_target.
         delay: seconds between the key and the first of the AVERAGED frames, for leaving the picture.
-        correction: utils.background.match.Correction.
 
     Attributes:
         lock: function that is called before the first frame is averaged.
@@ -218,9 +208,9 @@ class Studio:
         matted: number of frames.
     """
 
-    def __init__(self, matting, target, delay=3, correction=STILL):
-        self.matting, self.target, self.delay, self.correction = matting, target, delay, correction
-        self.lock, self.background, self.view, self.matted = lambda: None, None, "com", 0
+    def __init__(self, matting, target, delay=3):
+        self.matting, self.target, self.delay = matting, target, delay
+        self.lock, self.background, self.matted = lambda: None, None, 0
         self._begin, self._empty = None, []
 
     def frame(self, src, seconds, key=""):
@@ -229,29 +219,21 @@ class Studio:
         Args:
             src: uint8 (H, W, 3), RGB.
             seconds: its time.
-            key: CAPTURE, VIEW, anything else, or nothing.
+            key: CAPTURE, anything else, or nothing.
 
-        Returns uint8 (H, W, 3), RGB: by `view` the composite, alpha or the frame itself. Until a background is captured
-        the composite is the target alone: nobody is shown who does not know it.
+        Returns the composite, uint8 (H, W, 3), RGB. Until a background is captured it is the target alone: nobody is
+        shown who does not know it.
         """
         if key == CAPTURE:
             self._begin, self._empty = seconds + self.delay, []
-        elif key == VIEW:
-            self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
         if self._begin is not None and seconds >= self._begin:
             self._average(src)
-        if self.view == "src":
-            return src
-        height, width = src.shape[:2]
+        behind = self.target.frame(seconds, *src.shape[:2])
         if self.background is None:
-            empty = np.zeros_like(src) if self.view == "pha" else self.target.frame(seconds, height, width)
-            return np.ascontiguousarray(empty)
-        bgr = self.background(src)
-        matte = clean_matte(self.matting, src, bgr, self.correction.islets, self.view == "com")
+            return np.ascontiguousarray(behind)
+        matte = clean_matte(self.matting, src, self.background(src), islets=False)
         self.matted += 1
-        if self.view == "pha":
-            return cv2.cvtColor(matte.pha, cv2.COLOR_GRAY2RGB)
-        return blend(matte.fgr, matte.pha, self.target.frame(seconds, height, width))
+        return blend(matte.fgr, matte.pha, behind)
 
     def _average(self, src):
         if not self._empty:
@@ -259,7 +241,7 @@ class Studio:
         self._empty.append(src)
         if len(self._empty) == AVERAGED:
             bgr = np.mean(self._empty, axis=0).round().astype(np.uint8)
-            self.background = ClipBackground(bgr, self.correction.align, self.correction.exposure)
+            self.background = ClipBackground(bgr, align="off")
             self._begin = None
 
     def message(self, seconds):

@@ -80,30 +80,16 @@ def clip(tmp_path):
 def test_background_is_captured_by_key_and_the_subject_put_before_the_target(clip, tmp_path, average_of, capsys):
     out = tmp_path / "out"
     average_of(3)
-    assert (
-        run(
-            "--source",
-            clip,
-            "--no-window",
-            "--press",
-            "0:b",
-            "4:v",
-            "--output",
-            out,
-            "--target-bgr",
-            "#ff0000",
-        )
-        == 0
-    )
+    keys = ("--no-window", "--press", "0:b", "4:q")
+    assert run("--source", clip, *keys, "--output", out, "--target-bgr", "#ff0000") == 0
     frames = [read_rgb(path) for path in find_pictures(out)]
-    assert len(frames) == 5
+    assert len(frames) == 4
     assert (frames[0] == RED).all() and (frames[1] == RED).all(), "shown before there is a background"
     assert (frames[2] == RED).mean() > 0.95, "the empty scene"
-    alpha = frames[4][..., 0] / 255.0
-    assert np.array_equal(frames[4][..., 0], frames[4][..., 1]) and 0.02 < alpha.mean() < 0.9
-    inside, outside = alpha == 1, alpha == 0
-    assert np.abs(frames[3][inside].astype(int) - SRC[inside]).mean() < 12 and (frames[3][outside] == RED).all()
-    assert "3 frames matted" in capsys.readouterr().out
+    subject = (frames[3] != RED).any(axis=2)
+    assert 0.02 < subject.mean() < 0.9
+    assert np.median(np.abs(frames[3][subject].astype(int) - SRC[subject])) < 12
+    assert "2 frames matted" in capsys.readouterr().out
 
 
 def test_background_is_the_mean_of_the_frames_after_the_delay():
@@ -121,7 +107,7 @@ def test_background_is_the_mean_of_the_frames_after_the_delay():
     assert studio.matted == 23  # from the last averaged frame on
 
 
-def test_the_key_captures_anew_and_changes_the_view(average_of):
+def test_the_key_captures_anew(average_of):
     average_of(1)
     studio = Studio(Cut(), open_target("#ff0000"), delay=0)
     studio.frame(BGR, 0, "b")
@@ -129,8 +115,6 @@ def test_the_key_captures_anew_and_changes_the_view(average_of):
     assert (studio.frame(SRC, 1)[0, 0] == RED).all()
     studio.frame(BGR, 2, "b")
     assert studio.background is not first
-    assert set(np.unique(studio.frame(SRC, 3, "v"))) == {0, 255}
-    assert np.array_equal(studio.frame(SRC, 4, "v"), SRC)
 
 
 def test_camera_locks_what_its_driver_locks():
@@ -157,7 +141,7 @@ def test_camera_locks_what_its_driver_locks():
     [
         (["--press", "b"], "--press b"),
         (["--press", "1:x"], "--press 1:x"),
-        (["--size", "12"], "--size 12 is no size"),
+        (["--size", "12", "0"], "--size gives width and height"),
         (["--no-window", "--press", "0:b"], "--no-window shows nothing"),
         (["--no-window", "--output", "x"], "--press 0:b"),
         (["--source", "none.mp4"], "none.mp4 does not exist"),
