@@ -36,28 +36,20 @@ OFF = Note("not_asked")
 class Alignment:
     """Where the source's pixels are in the background.
 
-    Attributes:
-        matrix: float64 (3, 3), homography from source pixels to background pixels (x right, y down, centres at whole
-            numbers); the identity where nothing is to be done.
-        matches, inliers: features found in both pictures, and those that the homography explains.
-        before, after: residual, 0..1: median difference of brightness on textured ground near the inliers.
-        motion: largest distance that a corner of the picture moves, in pixels.
-        uncovered: share of the source that the background does not show, 0..1.
-        reason: Note on why nothing is done, else None.
-        tried: features were looked for: the pictures do not fit as they are, or it was demanded.
-        light: the exposure of the aligned background, as it was estimated on the way; None if it was not.
+    `matrix`, float64 (3, 3), is the homography from source pixels to background pixels (x right, y down, centres at
+    whole numbers); the identity where nothing is to be done.
     """
 
     matrix: np.ndarray = field(default_factory=lambda: np.eye(3))
-    matches: int = 0
-    inliers: int = 0
-    before: float = 0.0
-    after: float = 0.0
-    motion: float = 0.0
-    uncovered: float = 0.0
-    reason: Optional[Note] = None
-    tried: bool = True
-    light: Optional[Exposure] = None
+    matches: int = 0  # features found in both pictures
+    inliers: int = 0  # those that the homography explains
+    before: float = 0.0  # residual, 0..1: median difference of brightness on textured ground near the inliers
+    after: float = 0.0  # the same of the aligned background
+    motion: float = 0.0  # largest distance that a corner of the picture moves, in pixels
+    uncovered: float = 0.0  # share of the source that the background does not show, 0..1
+    reason: Optional[Note] = None  # why nothing is done
+    tried: bool = True  # features were looked for: the pictures do not fit as they are, or it was demanded
+    light: Optional[Exposure] = None  # of the aligned background, if it was estimated on the way
 
     def apply(self, bgr, src, exposure=None):
         """The background as the source's camera would have seen it, uint8 (H, W, 3).

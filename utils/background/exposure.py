@@ -26,22 +26,14 @@ BIAS_WEIGHT = 0.002  # decides for a pure gain where the scene has one brightnes
 
 @dataclass(frozen=True)
 class Exposure:
-    """What to do to the background's channels: `gain * bgr + bias`, on the scale 0..1.
-
-    Attributes:
-        gain, bias: 3 floats each, RGB; ones and zeros where nothing is to be done.
-        before, after: median colour difference of source and background, 0..1, on smooth ground outside the subject.
-        share: of the smooth ground that agrees with gain and bias, 0..1; the rest is the subject, its shadow, and
-            what moved.
-        reason: Note on why nothing is done, else None.
-    """
+    """What to do to the background's channels, RGB: `gain * bgr + bias`, on the scale 0..1."""
 
     gain: tuple = (1.0, 1.0, 1.0)
     bias: tuple = (0.0, 0.0, 0.0)
-    before: float = 0.0
-    after: float = 0.0
-    share: float = 0.0
-    reason: Optional[Note] = None
+    before: float = 0.0  # median colour difference of source and background, 0..1, on smooth ground outside the subject
+    after: float = 0.0  # the same with gain and bias
+    share: float = 0.0  # of the smooth ground that agrees, 0..1; the rest is the subject, its shadow, and what moved
+    reason: Optional[Note] = None  # why nothing is done
 
     def apply(self, bgr):
         """The background, uint8 (H, W, 3), at the source's exposure: uint8, rounded and clipped.

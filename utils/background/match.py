@@ -10,17 +10,11 @@ EXPOSURE_MODES = ("auto", "off")
 
 @dataclass(frozen=True)
 class Correction:
-    """What may be corrected around the network.
+    """What may be corrected around the network."""
 
-    Attributes:
-        align: one of utils.background.align.MODES.
-        exposure: one of EXPOSURE_MODES.
-        islets: whether alpha's weak islets are removed, see utils.picture.islets.
-    """
-
-    align: str = "auto"
-    exposure: str = "auto"
-    islets: bool = True
+    align: str = "auto"  # one of utils.background.align.MODES
+    exposure: str = "auto"  # one of EXPOSURE_MODES
+    islets: bool = True  # whether alpha's weak islets are removed, see utils.picture.islets
 
 
 AUTOMATIC = Correction()

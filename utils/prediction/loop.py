@@ -20,24 +20,15 @@ from utils.system.notes import Note, silent
 
 
 class Capture(NamedTuple):
-    """One picture, and the background as the network is to see it.
+    """One picture, and the background as the network is to see it: uint8 (H, W, 3), RGB."""
 
-    Attributes:
-        item: what the source made it of, a Pair or a Frame.
-        path: file that notes on it are about.
-        src, bgr: uint8 (H, W, 3), RGB; a bgr that is the very same array as the last one is prepared only once.
-        notes: list of Notes on what was done to the background.
-        seconds: that this took.
-        photo: the dataset.picture.Photo that src is of; None for a frame of which src is all that is wanted.
-    """
-
-    item: Any
-    path: Any
+    item: Any  # what the source made it of, a Pair or a Frame
+    path: Any  # file that notes on it are about
     src: np.ndarray
-    bgr: np.ndarray
-    notes: list
-    seconds: float = 0.0
-    photo: Any = None
+    bgr: np.ndarray  # prepared only once if it is the very same array as the last one
+    notes: list  # on what was done to the background
+    seconds: float = 0.0  # that this took
+    photo: Any = None  # the dataset.picture.Photo that src is of; None for a frame of which src is all that is wanted
 
 
 def without_islets(matte):

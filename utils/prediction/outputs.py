@@ -21,24 +21,17 @@ SEEN = 3  # levels of alpha from which something counts as the subject when it i
 class Output:
     """What is wanted of the results.
 
-    Attributes:
-        folder: where they go.
-        types: of OUTPUT_TYPES.
-        format: of utils.video.writer.FORMATS for clips, None: mp4 for a video, png for a folder of frames; of
-            utils.picture.write.STILLS for photographs, None: png.
-        target: what `com` is composited over, see utils.prediction.target.open_target; None: it is a cut-out, RGBA.
-        skip_existing: leave out what exists.
-        save_bgr: also write a clip's background, and where an estimated one is unsure.
-        crop: pixels of a photograph's result that are kept around the subject; None keeps all.
+    `format` is of utils.picture.write.STILLS for photographs, None: png; of utils.video.writer.FORMATS for clips, None:
+    mp4 for a video, png for a folder of frames.
     """
 
-    folder: Path
-    types: tuple = ("pha", "fgr", "com")
+    folder: Path  # where they go
+    types: tuple = ("pha", "fgr", "com")  # of OUTPUT_TYPES
     format: Optional[str] = None
-    target: Optional[str] = None
-    skip_existing: bool = False
-    save_bgr: bool = False
-    crop: Optional[int] = None
+    target: Optional[str] = None  # what com is composited over, see utils.prediction.target; None: a cut-out, RGBA
+    skip_existing: bool = False  # leave out what exists
+    save_bgr: bool = False  # also write a clip's background, and where an estimated one is unsure
+    crop: Optional[int] = None  # pixels of a photograph's result that are kept around the subject; None keeps all
 
 
 def check_still(output):

@@ -10,7 +10,7 @@ END = object()
 
 @dataclass
 class StreamTimes:
-    """What a stream did: `wall` seconds in all, seconds that each step was busy, and items that were written."""
+    """What a stream did: seconds in all, seconds that each step was busy, and items that were written."""
 
     wall: float = 0.0
     read: float = 0.0

@@ -45,19 +45,14 @@ TOLERATED = 1.5  # frames that a file may end before the time that its header st
 class Frame(NamedTuple):
     """One picture of a clip.
 
-    Attributes:
-        number: counted from 0.
-        time: Fraction, seconds from the clip's beginning.
-        name: of the picture's file without suffix, in a folder; else None.
-        rgb: function that decodes the picture: uint8 (H, W, 3), RGB, upright.
-        photo: function of a bool that decodes it to a dataset.picture.Photo, with all the bits that the clip has if
-            the bool is True; None where there are no others than those of `rgb`.
+    `photo` is a function of a bool that decodes it to a dataset.picture.Photo, with all the bits that the clip has if
+    the bool is True; None where there are no others than those of `rgb`.
     """
 
-    number: int
-    time: Fraction
-    name: Optional[str]
-    rgb: Callable
+    number: int  # counted from 0
+    time: Fraction  # seconds from the clip's beginning
+    name: Optional[str]  # of the picture's file without suffix, in a folder
+    rgb: Callable  # decodes the picture: uint8 (H, W, 3), RGB, upright
     photo: Optional[Callable] = None
 
 
