@@ -52,6 +52,7 @@ class ForegroundDataset(Dataset):
             fgr, pha = read_rgb(item[0]), read_alpha(item[1])
         else:
             fgr, pha = (video[item[2]] for video in self._open_videos(*item[:2]))
+            pha = pha[..., 1].copy()
         if fgr.shape[:2] != pha.shape:
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (fgr.shape, pha.shape)]
             raise PictureError(f"{item[1]} is {sizes[1]}, its foreground {item[0]} is {sizes[0]}: make them equal")
@@ -66,7 +67,7 @@ class ForegroundDataset(Dataset):
         return Path(self.items[index][:2][-1])
 
     def _open_videos(self, fgr, pha):
-        videos = self.videos.pop(fgr, None) or (VideoDataset(fgr, "RGB"), VideoDataset(pha, "L"))
+        videos = self.videos.pop(fgr, None) or (VideoDataset(fgr), VideoDataset(pha))
         self.videos[fgr] = videos  # the last of them
         if len(self.videos) > OPEN_VIDEOS:
             del self.videos[next(iter(self.videos))]

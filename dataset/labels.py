@@ -66,6 +66,7 @@ def looked_at(dataset, count: int = LOOKED_AT) -> Iterator[tuple[Path, np.ndarra
         except PictureError:
             continue
         yield dataset.alpha_file(index), pha, fgr
+    dataset.videos.clear()  # a reader process that is forked from this one could not go on with a video that is open
 
 
 def check_labels(items: Iterable[tuple[Path, np.ndarray, Optional[np.ndarray]]]) -> list[str]:

@@ -11,21 +11,15 @@ SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 
 class VideoDataset(Dataset):
-    """Frames of one video, read on demand; reading them in order needs no seeking.
-
-    Args:
-        path: video file that OpenCV can read.
-        mode: "RGB" -> uint8 (H, W, 3); "L" -> uint8 (H, W), the green channel (alpha videos are grey).
+    """Frames of one video that OpenCV can read, uint8 (H, W, 3), RGB; reading them in order needs no seeking.
 
     The length is what the container states; where a frame cannot be decoded, PictureError names the file and the frame.
     """
 
-    def __init__(self, path, mode="RGB"):
+    def __init__(self, path):
         super().__init__()
-        self.path, self.mode = Path(path), mode
-        capture = self._open()
-        self.frame_count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        capture.release()
+        self.path = Path(path)
+        self.frame_count = int(self._open().get(cv2.CAP_PROP_FRAME_COUNT))
         self._capture, self._next = None, 0  # opened at the first frame: each worker process needs its own
 
     def _open(self):
@@ -48,15 +42,9 @@ class VideoDataset(Dataset):
         decoded, frame = self._capture.read()
         self._next = index + 1
         if not decoded:
-            self.close()
-            raise PictureError(f"{self.path}: frame {index} cannot be decoded: re-encode or download the video again")
-        return frame[..., 1].copy() if self.mode == "L" else cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-
-    def close(self):
-        """Close the file; it is opened again when the next frame is read."""
-        if self._capture is not None:
-            self._capture.release()
             self._capture = None
+            raise PictureError(f"{self.path}: frame {index} cannot be decoded: re-encode or download the video again")
+        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
     def __getstate__(self):  # an open capture cannot be sent to another process
-        return {**self.__dict__, "_capture": None, "_next": 0}
+        return {**self.__dict__, "_capture": None}

@@ -1,5 +1,7 @@
 """Data sets on disk: what they read, in which order, and what they say about files that are wrong."""
 
+import multiprocessing
+import os
 import pickle
 
 import cv2
@@ -9,6 +11,7 @@ import pytest
 from dataset.data_path import SOURCES, DataError, canonical_name, data_folder, open_data
 from dataset.foreground import ForegroundDataset
 from dataset.images import ImagesDataset, sampled
+from dataset.labels import looked_at
 from dataset.picture import PictureError
 from dataset.video import VideoDataset
 from tests.drawn_data import disc, make_data, scene
@@ -66,13 +69,35 @@ def test_video_frames_come_in_any_order(tmp_path):
 
 def test_video_can_be_sent_to_a_worker_and_names_a_bad_file(tmp_path):
     write_video(tmp_path / "v.mp4", [np.full((48, 64, 3), 100, np.uint8)] * 3)
-    video = VideoDataset(tmp_path / "v.mp4", "L")
-    assert video[1].shape == (48, 64)
-    assert pickle.loads(pickle.dumps(video))[1].shape == (48, 64)
-    video.close()
+    video = VideoDataset(tmp_path / "v.mp4")
+    assert video[1].shape == (48, 64, 3)
+    assert pickle.loads(pickle.dumps(video))[1].shape == (48, 64, 3)
     (tmp_path / "bad.mp4").write_bytes(b"no video")
     with pytest.raises(PictureError, match=r"bad\.mp4"):
         VideoDataset(tmp_path / "bad.mp4")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_videos_that_were_looked_at_do_not_stop_readers_that_are_forked(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [np.clip(rng.normal(20 + 4 * i, 20, (120, 160, 3)), 0, 255).astype(np.uint8) for i in range(20)]
+    for folder in ("fgr", "pha"):
+        (tmp_path / folder).mkdir()
+        write_video(tmp_path / folder / "v.mp4", frames)
+    dataset = ForegroundDataset(tmp_path)
+    assert len(list(looked_at(dataset))) > 4
+
+    def read():
+        cv2.setNumThreads(0)
+        means = [dataset[i][1].mean() for i in range(20)]
+        os._exit(0 if np.all(np.diff(means) > 0) else 1)
+
+    reader = multiprocessing.get_context("fork").Process(target=read)
+    reader.start()
+    reader.join(20)
+    reader.kill()
+    reader.join()
+    assert reader.exitcode == 0
 
 
 # -------------------------------------------------------------------------------------------------------- foregrounds
