@@ -20,9 +20,10 @@ import utils.engine.choice
 import utils.weights.load
 from model import MattingRefine
 from tests.prediction.test_predictor import scene
-from utils.engine.backends import FASTEST_FIRST, missing_packages, open_program
-from utils.engine.cache import cached, key
-from utils.engine.choice import FallBack, Source
+from utils.engine.backends import FASTEST_FIRST, build, missing_packages, open_program
+from utils.engine.cache import cache_folder, cached, key
+from utils.engine.choice import FallBack, Source, open_engine
+from utils.engine.dygraph import Dygraph
 from utils.engine.export import program_file, save_paddle
 from utils.predictor import Matting, Refine
 from utils.system.errors import UsageError
@@ -32,20 +33,16 @@ from utils.weights.load import DEFAULT_WEIGHTS, WeightsError, save_weights, weig
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def own_cache(tmp_path_factory):
-    """A cache of these tests alone, filled once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(utils.engine.cache.FOLDER_VARIABLE, str(tmp_path_factory.mktemp("cache")))
-        yield
+@pytest.fixture(scope="module")
+def kept():
+    """The cache's entry for Paddle Inference and the shipped weights."""
+    open_engine(DEFAULT_WEIGHTS, engine="inference")
+    return cache_folder() / utils.engine.choice._entry("inference", weights_digest(DEFAULT_WEIGHTS))
 
 
 @pytest.fixture
-def quick_build(monkeypatch):
+def quick_build(monkeypatch, kept):
     """Entries for Paddle Inference that are made anew are copies of one exported before, which takes no time."""
-    Matting(engine="inference", device="cpu")(*scene(64, 64))
-    entry = utils.engine.choice._entry("inference", weights_digest(DEFAULT_WEIGHTS))
-    kept = utils.engine.cache.cache_folder() / entry
 
     def build(engine, model, folder):
         assert engine == "inference"
@@ -53,7 +50,6 @@ def quick_build(monkeypatch):
             shutil.copy(file, folder)
 
     monkeypatch.setattr(utils.engine.choice, "build", build)
-    return kept
 
 
 def agree(mine, true, tolerance=1e-4):
@@ -94,12 +90,14 @@ def test_threads_may_share_a_matting(engine):
     assert matting.engine == engine and {note.kind for note in told} <= {"preparing"}
 
 
-def test_default_engine_agrees_for_resnet(tmp_path):
+def test_inference_agrees_for_resnet(tmp_path):
     paddle.seed(1)
-    save_weights(MattingRefine("resnet50"), tmp_path / "net.pdparams")
-    src, bgr = scene(64, 96)
-    options = dict(weights=tmp_path / "net.pdparams", refine=Refine("full"), device="cpu")
-    agree(Matting(engine="inference", **options)(src, bgr), Matting(engine="paddle", **options)(src, bgr))
+    model = MattingRefine("resnet50")
+    model.eval()
+    build("inference", model, tmp_path)
+    mine = utils.engine.choice._tiled(tmp_path, {"engine": "inference", "kernel": 3, "backbone": "resnet50"})
+    picture = *scene(64, 96), Refine("full", 0, 0, 0.5)
+    agree(mine(*picture), Dygraph(model, "resnet50")(*picture))
 
 
 @pytest.mark.parametrize("options, message", [(dict(engine="fast"), "fast"), (dict(precision="int4"), "int4")])
@@ -110,7 +108,7 @@ def test_unknown_engine_or_precision_is_named(options, message):
 
 def test_an_engine_is_refused_on_another_device():
     with pytest.raises(UsageError, match="--engine inference works on the CPU: pass --device cpu"):
-        utils.engine.choice.open_engine(DEFAULT_WEIGHTS, engine="inference", device="gpu:0")
+        open_engine(DEFAULT_WEIGHTS, engine="inference", device="gpu:0")
 
 
 def test_where_every_engine_fails_paddle_computes(monkeypatch):
@@ -120,7 +118,7 @@ def test_where_every_engine_fails_paddle_computes(monkeypatch):
     monkeypatch.setattr(utils.engine.choice, "missing_packages", lambda engine: ["x"] if engine == "openvino" else [])
     monkeypatch.setattr(utils.engine.choice, "_open", fail)
     told = []
-    assert utils.engine.choice.open_engine(DEFAULT_WEIGHTS, tell=told.append).name == "paddle"
+    assert open_engine(DEFAULT_WEIGHTS, tell=told.append).name == "paddle"
     line = " ".join(map(say, told))
     assert "paddle, which is slower," in line and "inference (it is broken)" in line and "openvino" not in line
 

@@ -96,7 +96,7 @@ def test_resuming_with_other_arguments_is_refused(root, tmp_path, capsys):
 
 
 def test_a_killed_training_leaves_a_checkpoint_that_loads_and_goes_on(root, tmp_path):
-    kills = int(os.environ.get("MATTING_KILLS", "6"))
+    kills = int(os.environ.get("MATTING_KILLS", "3"))
     command = [sys.executable, str(ROOT / "tests" / "killed_training.py"), str(kills), str(checkpoint(tmp_path))]
     arguments = flags(root, tmp_path, "--checkpoint-interval", "1", "--resume", "--epoch-end", "1000")
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=600)
@@ -273,13 +273,11 @@ def test_processes_split_the_joint_batch():
 
 
 def test_the_number_of_workers_does_not_change_the_samples(root, tmp_path):
-    printed = set()
-    for workers in ("0", "1", "2"):
-        command = [sys.executable, "tests/read_batches.py", *flags(root, tmp_path, "--num-workers", workers)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
-        assert done.returncode == 0, done.stderr
-        printed.add(done.stdout.splitlines()[-1])
-    assert len(printed) == 1 and printed.pop().startswith("checksum ")
+    command = [sys.executable, "tests/read_batches.py", "0,1,2", *flags(root, tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 0, done.stderr
+    printed = done.stdout.splitlines()[-3:]
+    assert len(set(printed)) == 1 and printed[0].startswith("checksum ")
 
 
 def test_validation_samples_are_always_the_same(root, tmp_path):
