@@ -153,6 +153,7 @@ def test_hue_turns_the_colour_circle():
     # one of the 256 steps of hue is up to 6 levels of a pure colour
     assert np.abs(augmentation.turn_hue(red, 1 / 3).astype(int) - (0, 255, 0)).max() <= 6
     assert np.abs(augmentation.turn_hue(red, -1 / 3).astype(int) - (0, 0, 255)).max() <= 6
+    assert np.abs(augmentation.turn_hue(red, 0, saturation=0.5).astype(int) - (255, 127, 127)).max() <= 1
     grey = np.full((2, 2, 3), 90, np.uint8)
     assert np.array_equal(augmentation.turn_hue(grey, 0.2), grey)
 

@@ -130,7 +130,7 @@ def test_float_tiff_is_linear_light(tmp_path):
     np.testing.assert_array_equal(read_photo(tmp_path / "grey.tif").pixels[..., 2], light[..., 1])
 
 
-def test_exr_and_its_alpha_and_windows(tmp_path):
+def test_exr_and_its_alpha_and_windows(tmp_path, monkeypatch):
     exr = pytest.importorskip("OpenEXR", reason="OpenEXR (requirements/pictures.txt)")
     light = np.random.default_rng(3).random((12, 18, 4)).astype(np.float32)
     light[0, 0, 3] = 0
@@ -141,19 +141,32 @@ def test_exr_and_its_alpha_and_windows(tmp_path):
     np.testing.assert_allclose(photo.alpha, 255 * light[..., 3], atol=0.7)
     write_picture(tmp_path / "pha.exr", light[..., 3])
     np.testing.assert_allclose(read_alpha(tmp_path / "pha.exr"), 255 * light[..., 3], atol=0.7)
-    windows = {"displayWindow": ((0, 0), (9, 7)), "dataWindow": ((2, 1), (13, 6))}  # as a renderer crops and overscans
     data = np.full((6, 12, 3), 0.5, np.float32)
-    exr.File({"type": exr.scanlineimage, "compression": exr.ZIP_COMPRESSION, **windows}, {"RGB": data}).write(
-        str(tmp_path / "b.exr")
-    )
-    pixels = read_photo(tmp_path / "b.exr").pixels
-    assert pixels.shape == (8, 10, 3) and pixels[1:7, 2:].min() == 0.5 and pixels.sum() == 0.5 * 6 * 8 * 3
+    # As a renderer crops and overscans: height and width of the display window, where data begins, what is seen of it.
+    for (height, width), (left, top), rows, columns, most in (
+        ((8, 10), (12, 21), slice(1, 7), slice(2, 10), 80),
+        ((4, 10), (7, 16), slice(0, 2), slice(0, 9), 72),
+    ):
+        windows = {
+            "displayWindow": ((10, 20), (9 + width, 19 + height)),
+            "dataWindow": ((left, top), (left + 11, top + 5)),
+        }
+        header = {"type": exr.scanlineimage, "compression": exr.ZIP_COMPRESSION, **windows}
+        exr.File(header, {"RGB": data}).write(str(tmp_path / "b.exr"))
+        expected = np.zeros((height, width, 3), np.float32)
+        expected[rows, columns] = 0.5
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+        np.testing.assert_array_equal(read_photo(tmp_path / "b.exr").pixels, expected)
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most - 1)
+        with pytest.raises(PictureError, match="b.exr claims to have more than"):
+            read_photo(tmp_path / "b.exr")
+    monkeypatch.undo()
     exr.File({"type": exr.scanlineimage}, {"Z": data[..., 0]}).write(str(tmp_path / "z.exr"))
     with pytest.raises(PictureError, match="channels Z"):
         read_photo(tmp_path / "z.exr")
 
 
-def test_raw_is_developed_without_brightening(tmp_path):
+def test_raw_is_developed_without_brightening(tmp_path, monkeypatch):
     pytest.importorskip("rawpy", reason="rawpy (requirements/pictures.txt)")
     pytest.importorskip("tifffile", reason="tifffile (requirements/pictures.txt)")
     values = np.full((64, 96), 1000, np.uint16)
@@ -162,6 +175,9 @@ def test_raw_is_developed_without_brightening(tmp_path):
     photo = read_photo(tmp_path / "a.DNG")
     assert photo.pixels.shape == (64, 96, 3) and photo.pixels.dtype == np.uint16 and b"Maker" in photo.exif
     np.testing.assert_allclose(linear(photo.pixels)[32, 48], np.float64([2000, 1000, 500]) / 4095, rtol=0.01)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 64 * 96 - 1)
+    with pytest.raises(PictureError, match="a.DNG claims to have more than"):
+        read_photo(tmp_path / "a.DNG")
     (tmp_path / "b.dng").write_bytes(b"II*\0 cut off")
     with pytest.raises(PictureError, match="b.dng is damaged"):
         read_photo(tmp_path / "b.dng")
