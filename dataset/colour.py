@@ -11,15 +11,25 @@ from PIL import Image, ImageCms
 
 GRID = 9  # steps of each colour at which a profile is compared with sRGB
 SRGB = ImageCms.createProfile("sRGB")
+MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space -> Pillow's mode
+LARGEST = 1 << 23  # bytes of a profile; those of printing presses take 3 MB
 BLACK_POINT = 0x2000  # black becomes black: Little CMS's cmsFLAGS_BLACKPOINTCOMPENSATION
 
 
-def colour_space(profile):
-    """Colour space of an ICC profile, bytes: `"RGB"`, `"GRAY"`, `"CMYK"` …; None if there is none, or it is broken."""
-    try:
-        return _opened(profile).profile.xcolor_space.strip() if profile else None
-    except (ImageCms.PyCMSError, OSError):
+def colour_space(profile, back=False):
+    """Colour space of an ICC profile, bytes: `"RGB"`, `"GRAY"`, `"CMYK"`; None if there is none or it is of no use.
+
+    Such are those that lead from no such space to sRGB or, with `back`, from sRGB to none: scanners' often have no way
+    back.
+    """
+    if not profile or len(profile) > LARGEST:
         return None
+    try:
+        space = _opened(profile).profile.xcolor_space.strip()
+        _transform(profile, MODES[space], back)
+    except (ImageCms.PyCMSError, OSError, KeyError, ValueError):
+        return None
+    return space
 
 
 def to_srgb(image, profile):

@@ -256,7 +256,7 @@ def _dpi(image, tags):
     try:
         dpi = image.info.get("dpi") or [float(tags[tag]) * (2.54 if tags.get(UNIT) == 3 else 1) for tag in RESOLUTIONS]
         dpi = tuple(float(x) for x in dpi)
-        return dpi if min(dpi) > 1 and max(dpi) < 1e6 else None  # Pillow says 1 where a TIFF says nothing
+        return dpi if all(1 < x < 1e6 for x in dpi) else None  # Pillow says 1 where a TIFF says nothing
     except Exception:
         return None
 

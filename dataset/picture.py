@@ -69,9 +69,9 @@ class Photo:
 def read_photo(path, location=False):
     """Read a picture as colour, with its depth, profile, resolution and camera.
 
-    Grey becomes three equal channels; palettes are converted, and CMYK and grey that have a profile become sRGB. Float
-    pictures (EXR, TIFF) are taken for linear light, camera RAW is developed at the camera's white balance without any
-    brightening, in 16 bits.
+    Grey becomes three equal channels; palettes are converted, and CMYK, grey that has a profile, and RGB whose profile
+    has no way back become sRGB. Float pictures (EXR, TIFF) are taken for linear light, camera RAW is developed at the
+    camera's white balance without any brightening, in 16 bits.
 
     Args:
         path: file of a suffix in SUFFIXES, though its first bytes decide.
@@ -91,6 +91,8 @@ def read_photo(path, location=False):
         alpha = levels(values[..., 3], light=False)
         values = np.ascontiguousarray(values[..., :3])
     profile = profile if space == "RGB" and stored.values.ndim == 3 else None
+    if profile and not colour_space(profile, back=True):
+        values, profile = converted(levels(values), profile), None
     return Photo(values, alpha, profile, *stored[2:])
 
 

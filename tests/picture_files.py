@@ -1,4 +1,4 @@
-"""Picture files that tests write: an ICC profile of Display P3, and a camera's RAW."""
+"""Picture files that tests write: ICC profiles, and a camera's RAW."""
 
 import struct
 
@@ -32,6 +32,26 @@ def display_p3():
     head = struct.pack(">I4sI12s", 128 + len(table + data), b"none", 0x04300000, b"mntrRGB XYZ ")
     head += struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + fixed(0.9642, 1, 0.82491)
     return head.ljust(128, b"\0") + table + data
+
+
+def profile_of(space, tags):
+    """An ICC profile, version 2, of a colour space and some tags; Lab between."""
+    tags = {b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1, 0.8249), **tags}
+    entries, data = struct.pack(">I", len(tags)), b""
+    for name, body in tags.items():
+        entries += name + struct.pack(">II", 132 + 12 * len(tags) + len(data), len(body))
+        data += body + bytes(-len(body) % 4)
+    head = struct.pack(">I4sI4s4s4s", 128 + len(entries + data), b"none", 0x02400000, b"prtr", space, b"Lab ")
+    head += struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + fixed(0.9642, 1, 0.8249)
+    return head.ljust(128, b"\0") + entries + data
+
+
+def table(inputs, outputs, steps=3):
+    """ICC's lut8Type: straight curves, and any colours between."""
+    curve = bytes(range(256))
+    colours = np.random.default_rng(0).integers(0, 256, steps**inputs * outputs, np.uint8).tobytes()
+    matrix = fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    return b"mft1" + bytes(4) + bytes([inputs, outputs, steps, 0]) + matrix + curve * inputs + colours + curve * outputs
 
 
 def shot(orientation=1):

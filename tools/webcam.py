@@ -124,27 +124,38 @@ def main(argv=None):
         studio = Studio(matting, target, 0 if args.source else args.delay)
         if not args.source:
             studio.lock = lambda: print(clip.lock())
-        seconds = show(clip, studio, sinks, window, args.press)
+        seconds, stopped = show(clip, studio, sinks, window, args.press)
     print(f"{studio.matted} frames matted, {studio.matted / seconds if seconds else 0:.1f} a second")
     background = studio.background
     for note in [*background.first.notes, *background.notes] if background else [Note("no_background")]:
         printer()(note)
+    if stopped:
+        raise stopped
 
 
 def show(clip, studio, sinks, window, press):
-    """Show a clip until its end or QUIT; returns the seconds since the first frame was matted."""
-    start, key = None, ""
-    for frame in clip:
-        key = press.get(frame.number) or key
-        if key == QUIT:
-            break
-        picture = studio.frame(frame.rgb(), frame.time, key)
-        if start is None and studio.matted:
-            start = time.perf_counter()
-        for sink in sinks:
-            sink.write(picture, frame)
-        key = window.show(picture, studio.message(frame.time)) if window else ""
-    return time.perf_counter() - start if start else 0.0
+    """Show a clip until its end or QUIT; returns the seconds since the first frame was matted.
+
+    And what has stopped it after its first frame, a KeyboardInterrupt or None: a recording is completed before it is
+    raised.
+    """
+    start, key, shown, stopped = None, "", 0, None
+    try:
+        for frame in clip:
+            key = press.get(frame.number) or key
+            if key == QUIT:
+                break
+            picture = studio.frame(frame.rgb(), frame.time, key)
+            if start is None and studio.matted:
+                start = time.perf_counter()
+            for sink in sinks:
+                sink.write(picture, frame)
+            key, shown = window.show(picture, studio.message(frame.time)) if window else "", shown + 1
+    except KeyboardInterrupt as error:
+        if not shown:
+            raise
+        stopped = error
+    return (time.perf_counter() - start if start else 0.0), stopped
 
 
 class Camera:

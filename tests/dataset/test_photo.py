@@ -1,5 +1,6 @@
 """Pictures as phones, cameras and compositors write them: what their numbers mean is kept."""
 
+import io
 import sys
 
 import cv2
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from dataset.colour import converted, encoded, linear
+from dataset.colour import LARGEST, converted, encoded, linear
+from dataset.decode import _dpi
 from dataset.picture import PictureError, find_pictures, limit_megapixels, read_alpha, read_photo, read_rgb
-from tests.picture_files import DATE, display_p3, shot, write_raw
+from tests.picture_files import DATE, display_p3, profile_of, shot, table, write_raw
 from utils.picture.write import write_picture
 
 P3 = display_p3()
@@ -82,6 +84,35 @@ def test_the_network_sees_srgb_whatever_the_profile(tmp_path):
     assert plain.profile and plain.rgb is plain.pixels
     broken = read_photo(saved(tmp_path / "c.png", picture, icc_profile=b"no profile at all" * 20))
     assert broken.profile is None and broken.rgb is broken.pixels
+
+
+def test_profiles_that_lead_nowhere_are_dropped(tmp_path):
+    picture = np.full((16, 16, 3), SUIT, np.uint8)
+    for mode, profile in (("RGB", P3.replace(b"rTRC", b"none")), ("L", P3.replace(b"RGB ", b"GRAY"))):
+        Image.fromarray(picture).convert(mode).save(tmp_path / "a.tif", icc_profile=profile)
+        photo = read_photo(tmp_path / "a.tif")
+        assert photo.profile is None and photo.rgb is photo.pixels
+    Image.fromarray(picture).save(tmp_path / "a.tif", icc_profile=P3 + bytes(LARGEST))
+    assert read_photo(tmp_path / "a.tif").profile is None
+
+
+def test_a_scanners_profile_without_a_way_back_is_used_up(tmp_path):
+    scanner = profile_of(b"RGB ", {b"A2B0": table(3, 3)})
+    Image.fromarray(blocks()).save(tmp_path / "a.tif", icc_profile=scanner)
+    photo = read_photo(tmp_path / "a.tif")
+    assert photo.profile is None and photo.pixels.dtype == np.uint8
+    with Image.open(tmp_path / "a.tif") as stored:
+        expected = ImageCms.profileToProfile(stored, stored_profile(scanner), srgb(), renderingIntent=1, flags=0x2000)
+    assert np.array_equal(photo.pixels, np.asarray(expected)) and not np.array_equal(photo.pixels, blocks())
+
+
+def test_a_resolution_that_is_no_number_is_dropped():
+    assert _dpi(Image.new("L", (1, 1)), {0x011A: 300.0, 0x011B: float("nan"), 0x0128: 2}) is None
+    assert _dpi(Image.new("L", (1, 1)), {0x011A: 300.0, 0x011B: 150.0, 0x0128: 2}) == (300, 150)
+
+
+def stored_profile(profile):
+    return ImageCms.ImageCmsProfile(io.BytesIO(profile))
 
 
 def srgb():

@@ -1,18 +1,21 @@
 """Read damaged files until the time is up: only results and the repository's own errors may come of it.
 
-python -m tests.faults.fuzz picture --minutes 10          dataset/picture.py: its three readers
-python -m tests.faults.fuzz pth --minutes 10              utils/weights/load.py on files of PyTorch
-python -m tests.faults.fuzz pdparams --minutes 10         utils/weights/load.py on files of Paddle
+python -m tests.faults.fuzz picture --minutes 10          PNG, JPEG, TIFF, BMP, WebP: dataset/picture.py
+python -m tests.faults.fuzz exr --minutes 10              also heic, avif, jxl, dpx, raw
+python -m tests.faults.fuzz icc --minutes 10              profiles, in a sound picture: dataset/colour.py
+python -m tests.faults.fuzz video --minutes 10            utils/video: read, and written again with the sound
+python -m tests.faults.fuzz pth --minutes 10              utils/weights/load.py on files of PyTorch; pdparams: of Paddle
+python -m tests.faults.fuzz int8 --minutes 10             utils/engine/int8.py
 python -m tests.faults.fuzz pth --only 123 --keep a.pth   one file again, kept and read in this process
 
 A file follows from --seed and its number alone. Child processes read the files, some hundred each; one that is killed
 or ended by a signal, takes more than 5 seconds of processor time or 2 GiB of memory for a file, or raises anything but
-PictureError and WeightsError, is a finding: its number is printed, and the next child goes on behind it.
+an error of the repository's own, is a finding: its number is printed, and the next child goes on behind it.
 """
 
 import argparse
 import collections
-import io
+import itertools
 import os
 import random
 import resource
@@ -22,20 +25,32 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
+from dataset.colour import in_type
+from dataset.decode import picture_size
+from dataset.picture import PictureError, limit_megapixels, read_alpha, read_photo, read_rgb, read_rgba
+from tests.faults import valid
 from tests.faults.damage import damage
-from tests.torch_file import torch_zip, write_torch
-from utils.weights.file import WeightsError
+from tools.web.clip import check_clip
+from tools.web.upload import Limits
+from tools.web.words import Refused
+from utils.engine.backends import EngineError
+from utils.engine.int8 import FILES, unpack
+from utils.picture.write import write_picture
+from utils.system.errors import UsageError, WeightsError
+from utils.video.reader import open_clip, read_frame
+from utils.video.writer import open_writer
 from utils.weights.load import read_state
 
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
+CLEAN = PictureError, WeightsError, UsageError, EngineError
 SECONDS, MEMORY, STUCK = 5, 2 << 30, 60  # processor time and address space of one file; wall time without any news
-FILES_A_CHILD = 500
+FILES_A_CHILD, MEGAPIXELS = 500, 4  # larger pictures take their time rightly
+FRAMES = 20  # of a clip that are read
 
 
 def main(argv=None):
@@ -100,6 +115,7 @@ def child(read, valid, seed, numbers, folder, end):
                 occupied = int(file.read().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (occupied + MEMORY, resource.RLIM_INFINITY))
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            limit_megapixels(MEGAPIXELS)
             for number in numbers:
                 if time.monotonic() > end:
                     break
@@ -139,7 +155,7 @@ def look(read, data, folder):
     path.write_bytes(data)
     try:
         read(path)
-    except (PictureError, WeightsError) as error:
+    except CLEAN as error:
         text = str(error)
         if "\n" in text or str(path) not in text or len(text) > 700:
             return f"finding|a message of {len(text)} letters: {text!r:.100}"
@@ -175,82 +191,80 @@ def read_weights(path):
         array.sum()  # touches every value
 
 
-def valid_pictures():
-    """Small pictures of every format and mode that cameras and programs write: name -> bytes."""
-    rng = np.random.default_rng(0)
-    rgb = np.repeat(np.repeat(rng.integers(0, 256, (5, 6, 3), np.uint8), 4, 0), 4, 1)[:17, :23]
-    picture = Image.fromarray(rgb)
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010F] = 6, "camera"
-    exif.get_ifd(0x8769)[0x9003] = "2020:01:01 00:00:00"
-    wide = Image.fromarray(rng.integers(0, 65536, (17, 23)).astype(np.uint16))
-    rgba, palette = picture.convert("RGBA"), picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=9)
-    rgba.putalpha(120)
-    cases = {
-        **{f"png {mode}": (picture.convert(mode), "PNG", {}) for mode in ("1", "L", "LA", "RGB", "RGBA")},
-        "png 16": (wide, "PNG", {}),
-        "png palette": (palette, "PNG", {"transparency": bytes(range(9))}),
-        "png tRNS": (picture, "PNG", {"transparency": (1, 2, 3), "exif": exif, "icc_profile": bytes(300)}),
-        "jpeg": (picture, "JPEG", {"exif": exif, "quality": 90}),
-        "jpeg progressive": (picture, "JPEG", {"progressive": True, "comment": b"x" * 40}),
-        "jpeg grey": (picture.convert("L"), "JPEG", {"icc_profile": bytes(200)}),
-        "jpeg CMYK": (picture.convert("CMYK"), "JPEG", {}),
-        "jpeg MPO": (picture, "MPO", {"save_all": True, "append_images": [picture.rotate(180)]}),
-        **{
-            f"tiff {c}": (picture, "TIFF", {"compression": c})
-            for c in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
-        },
-        "tiff group4": (picture.convert("1"), "TIFF", {"compression": "group4"}),
-        "tiff 16": (wide, "TIFF", {}),
-        "tiff 16 lzw": (wide, "TIFF", {"compression": "tiff_lzw"}),
-        "tiff float": (Image.fromarray(rgb[..., 0].astype(np.float32)), "TIFF", {}),
-        **{f"tiff {mode}": (picture.convert(mode), "TIFF", {"exif": exif}) for mode in ("L", "CMYK", "LAB", "YCbCr")},
-        "tiff RGBA": (rgba, "TIFF", {"compression": "tiff_lzw"}),
-        "tiff palette": (palette, "TIFF", {}),
-        "tiff pages": (picture, "TIFF", {"save_all": True, "append_images": [rgba], "big_tiff": True}),
-        **{f"bmp {mode}": (picture.convert(mode), "BMP", {}) for mode in ("1", "L", "RGB", "RGBA")},
-        "bmp palette": (palette, "BMP", {}),
-        "webp": (picture, "WEBP", {"exif": exif}),
-        "webp lossless": (rgba, "WEBP", {"lossless": True}),
-        "webp moving": (picture, "WEBP", {"save_all": True, "append_images": [picture.rotate(180)]}),
-        "gif": (palette, "GIF", {"save_all": True, "append_images": [palette.rotate(180)], "transparency": 3}),
-    }
-    files = {}
-    for name, (image, kind, options) in cases.items():
-        buffer = io.BytesIO()
-        image.save(buffer, kind, **options)
-        files[name] = buffer.getvalue()
-    files["png interlaced"] = interlaced(files["png L"])
-    return files
+def read_one(path, read=read_photo):
+    """Read a file as a photograph; what is known of it must go into a result."""
+    photo = read(path)
+    check(photo)
+    with suppress(UsageError):  # very long
+        write_picture(path.with_name("out.jpg"), in_type(photo.numbers(photo.rgb[::-1]), np.uint8), photo)
+    write_picture(path.with_name("out.tif"), in_type(photo.repainted(photo.rgb // 2), np.uint16), photo)
 
 
-def interlaced(data):
-    """A grey PNG's header with the flag for interlacing; its pixels then lie in another order, which nobody minds."""
-    return data[:28] + b"\1" + data[29:]
+def check(photo):
+    height, width = photo.pixels.shape[:2]
+    assert photo.rgb.shape == (height, width, 3) and photo.rgb.dtype == np.uint8 and photo.rgb.size, photo.rgb.shape
+    assert photo.pixels.shape == (height, width, 3) and photo.pixels.dtype in (np.uint8, np.uint16, np.float32)
 
 
-def valid_pth():
-    """Files of torch.save: those of PyTorch itself, and one of several tensors in each type."""
-    names = ("zip.pth", "legacy.pth", "nested.pth", "script.pth", "module.pth")
-    files = {name: (CHECKPOINTS / name).read_bytes() for name in names}
-    rng = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as folder:
-        kinds = ("float32", "float16", "float64", "int64")
-        state = {f"layer.{i}.weight": rng.random((i + 1, 3)).astype(kind) for i, kind in enumerate(kinds)}
-        files["types"] = write_torch(Path(folder) / "a.pth", state).read_bytes()
-    files["empty"] = torch_zip(b"\x80\x02}.", {})
-    return files
+def read_still(path):
+    """Read a file of any suffix, by its contents."""
+    size = picture_size(path)
+    read_one(path)
+    assert min(size) > 0
 
 
-def valid_pdparams():
-    """Files of paddle.save, of Paddle 2 and 3, in several protocols."""
-    return {path.name: path.read_bytes() for path in sorted(CHECKPOINTS.glob("*.pdparams"))}
+def read_raw(path):
+    read_one(path.replace(path.with_suffix(".dng")))
+
+
+def read_dpx(path):
+    read_one(path.replace(path.with_suffix(".dpx")), read_frame)
+
+
+def read_profile(path):
+    """A picture with a profile."""
+    profile = path.read_bytes()
+    mode = {b"GRAY": "L", b"CMYK": "CMYK"}.get(profile[16:20], "RGB")
+    picture = Image.fromarray(valid.drawn()).convert(mode)
+    picture.save(path.with_suffix(".tif"), icc_profile=profile)
+    read_one(path.with_suffix(".tif"))
+
+
+def read_clip(path):
+    """Read some frames of a clip, and write small ones again, with the sound."""
+    with suppress(Refused):
+        check_clip(path, Limits())
+    clip = open_clip(path)
+    with open_writer(path.with_name("out.mp4"), "mp4", clip, 3, sound=True) as writer:
+        for frame in itertools.islice(clip, FRAMES):
+            photo = frame.photo(True)
+            check(photo)
+            assert photo.pixels.shape[:2] == (clip.height, clip.width) and frame.time >= 0
+            if photo.rgb.size < 1 << 20:
+                writer.write(photo.rgb, frame)
+
+
+def read_int8(path):
+    """Unpack a file of programs; whatever is written must have the right name."""
+    folder = path.with_name("programs")
+    folder.mkdir(exist_ok=True)
+    unpack(path, "0" * 64, folder)
+    assert sorted(found.name for found in folder.iterdir()) == sorted(FILES)
 
 
 READERS = {
-    "picture": (read_picture, valid_pictures),
-    "pth": (read_weights, valid_pth),
-    "pdparams": (read_weights, valid_pdparams),
+    "picture": (read_picture, valid.pictures),
+    "heic": (read_still, valid.heic),
+    "avif": (read_still, valid.avif),
+    "jxl": (read_still, valid.jxl),
+    "exr": (read_still, valid.exr),
+    "dpx": (read_dpx, valid.dpx),
+    "raw": (read_raw, valid.raw),
+    "icc": (read_profile, valid.profiles),
+    "video": (read_clip, valid.clips),
+    "pth": (read_weights, valid.pth),
+    "pdparams": (read_weights, valid.pdparams),
+    "int8": (read_int8, valid.int8),
 }
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Send Ctrl-C (SIGINT, to all processes of the door, as a terminal does) and SIGTERM (to the door alone) to each door.
+"""Send Ctrl-C (SIGINT, to all processes of a door, as a terminal does), SIGTERM and kill -9 (to the door alone).
 
 python -m tests.faults.interrupts                    prints rows of the table in tests/README.md
 python -m tests.faults.interrupts --only train.py    cases whose name begins so
@@ -13,6 +13,7 @@ import os
 import pty
 import re
 import signal
+import socket
 import struct
 import sys
 import tempfile
@@ -21,17 +22,20 @@ import time
 from pathlib import Path
 
 from tests.drawn_data import make_data
-from tests.faults.playground import FAST, clip, count_frames, left_over, pictures, row, start, training, wait_for
+from tests.faults.playground import FAST, QUIET, clip, count_frames, left_over, pictures, row, start, training, wait_for
 from utils.picture.write import write_picture
 
-SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM}
-CODES = {"Ctrl-C": 130, "SIGTERM": 143}
+SIGNALS = {"Ctrl-C": signal.SIGINT, "SIGTERM": signal.SIGTERM, "kill -9": signal.SIGKILL}
+CODES = {"Ctrl-C": 130, "SIGTERM": 143, "kill -9": 137}
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="beginning of a case's name")
     args = parser.parse_args(argv)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # jobs in the background ignore it, and so do their children
     bad = 0
     for name, prepare in CASES.items():
         for kind in SIGNALS:
@@ -64,7 +68,8 @@ def interrupt(name, kind, folder, prepare):
             print(shown.text()[-2000:], (folder / "said").read_text()[-1000:], file=sys.stderr)
             raise SystemExit(f"{name}: {error}") from None
         sent = time.monotonic()
-        os.kill(-process.pid if kind == "Ctrl-C" else process.pid, SIGNALS[kind])
+        everybody = kind == "Ctrl-C" or (kind == "kill -9" and command[0] == "sh")  # a shell can do nothing about it
+        os.kill(-process.pid if everybody else process.pid, SIGNALS[kind])
         while process.poll() is None:
             shown.text()
             time.sleep(0.02)
@@ -73,14 +78,18 @@ def interrupt(name, kind, folder, prepare):
         seconds = time.monotonic() - sent
         lines = [line for line in shown.text().replace("\r", "\n").splitlines() if line.strip()]
     code = process.returncode if process.returncode >= 0 else 128 - process.returncode
-    time.sleep(0.5)
+    time.sleep(10 if kind == "kill -9" else 0.5)  # they have to see for themselves that their parent is gone
     children = session(process.pid)
     for child in children:
         os.kill(child, signal.SIGKILL)
     left = left_over(folder / "out", folder / "tmp", folder / "checkpoint", folder / "cache")
+    if kind == "kill -9":  # nobody is there who could remove them
+        left = [what for what in left if not what.startswith("temporary")]
     traceback = sum("Traceback" in line for line in lines)
     last = [line for line in lines if "it/s" not in line and "%|" not in line][-1:] or ["nothing"]
-    problems = [f"exit code {code}"] * (code != CODES[kind]) + ["a traceback"] * bool(traceback)
+    problems = [f"exit code {code}"] * (code != (CODES[kind] if name != "page" or kind == "kill -9" else 0)) + [
+        "a traceback"
+    ] * bool(traceback)
     problems += [f"{len(children)} processes left"] * bool(children) + left
     after = resumed(environ) if resumed else "nothing to resume"
     row(
@@ -167,7 +176,7 @@ def picture_folder(folder):
     command = ["predict.py", *pictures(folder, 300), "--output-dir", folder / "out", "--skip-existing"]
 
     def check(said):
-        skipped = next(line for line in said.splitlines() if line.startswith("skipped"))
+        skipped = next((line for line in said.splitlines() if line.startswith("skipped")), "nothing skipped")
         count = sum(1 for _ in (folder / "out").rglob("*.png"))
         assert count == 900, said
         return f"{skipped}; {count} files"
@@ -185,7 +194,7 @@ def video(folder):
         return f"{count_frames(folder / 'out' / 'clip_pha.mp4')} frames"
 
     def resumed(environ):
-        kept = [f"a playable file of {count_frames(path)} frames" for path in (folder / "out").glob("*.mp4")]
+        kept = [f"a playable file of {count_frames(path)} frames" for path in (folder / "out").glob("[!.]*.mp4")]
         (folder / "out" / "clip_pha.mp4").unlink(missing_ok=True)
         return (kept or ["no file"])[0] + "; " + finish(command, check)(environ)
 
@@ -202,6 +211,47 @@ def frame_sequence(folder):
         return f"{count} files"
 
     return command, exists(folder / "out", "000005.png"), finish(command, check)
+
+
+def webcam(folder):
+    flags = clip(folder, 600)
+    command = [sys.executable, "-W", QUIET, "-m", "tools.webcam", *flags[:2], "--no-window", "--press", "0:b"]
+    command[5] = "--source"
+    command += ["--output", folder / "out" / "talk.mp4"]
+
+    def condition(process, shown):
+        return any(path.stat().st_size for path in (folder / "out").glob(".*.mp4"))
+
+    def resumed(environ):
+        kept = [f"a playable file of {count_frames(path)} frames" for path in (folder / "out").glob("[!.]*.mp4")]
+        (folder / "out" / "talk.mp4").unlink(missing_ok=True)
+        check = lambda said: f"{count_frames(folder / 'out' / 'talk.mp4')} frames"  # noqa: E731
+        return (kept or ["no file"])[0] + "; " + finish(command, check)(environ)
+
+    return command, condition, resumed
+
+
+def page(folder):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-W", QUIET, "-m", "tools.app", "--port", port]
+
+    def condition(process, shown):
+        return "open http" in (folder / "said").read_text()
+
+    def resumed(environ):
+        left = [path.name for path in (folder / "tmp").glob("matting-page-*")]
+        for name in left:
+            os.utime(folder / "tmp" / name, (0, 0))  # in its first minute it might still be without its lock
+        process = start(*command, env={**environ, "PYTHONUNBUFFERED": "1"})
+        while "open http" not in process.stdout.readline():
+            assert process.poll() is None
+        there = [name for name in left if (folder / "tmp" / name).exists()]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        return f"{len(left)} folders left, {len(there)} after the next start"
+
+    return command, condition, resumed
 
 
 def train(folder):
@@ -256,6 +306,8 @@ CASES = {
     "predict.py, folder": picture_folder,
     "predict.py, video": video,
     "predict.py, video to pictures": frame_sequence,
+    "webcam, from a file": webcam,
+    "page": page,
     "train.py, two readers": train,
     "eval.py": scoring,
     "run.sh": stages,

@@ -76,6 +76,15 @@ def test_what_a_format_cannot_hold_is_refused(tmp_path, suffix, dtype):
         write_picture(tmp_path / f"a.{suffix}", np.zeros((4, 4, 3), dtype))
 
 
+@pytest.mark.parametrize(("suffix", "side"), [("jpg", 65_501), ("webp", 16_384)])
+def test_what_is_too_long_for_a_format_is_refused_in_words(tmp_path, suffix, side):
+    with pytest.raises(
+        UsageError, match=rf"a.{suffix}: .{suffix} holds at most .* pixels a side: choose --output-format"
+    ):
+        write_picture(tmp_path / f"a.{suffix}", np.zeros((2, side, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 1), (5, 7, 3), (5, 7, 4)])
 @pytest.mark.parametrize("suffix", [".png", ".PNG", ".tif", ".webp"])
 def test_lossless_formats_keep_every_value(tmp_path, shape, suffix):

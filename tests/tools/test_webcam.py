@@ -92,6 +92,25 @@ def test_background_is_captured_by_key_and_the_subject_put_before_the_target(cli
     assert "2 frames matted" in capsys.readouterr().out
 
 
+def test_ctrl_c_completes_a_recording(clip, tmp_path, average_of, monkeypatch, capsys):
+    pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
+    average_of(1)
+    show, frames = Studio.frame, []
+
+    def interrupted(studio, *frame):
+        if len(frames) == 4:
+            raise KeyboardInterrupt
+        frames.append(show(studio, *frame))
+        return frames[-1]
+
+    monkeypatch.setattr(Studio, "frame", interrupted)
+    out = tmp_path / "out.mp4"
+    assert run("--source", clip, "--no-window", "--press", "0:b", "--output", out) == 130
+    assert sum(1 for _ in open_clip(out)) == 4
+    said = capsys.readouterr()
+    assert "4 frames matted" in said.out and said.err.endswith("interrupted: what was finished is kept\n")
+
+
 def test_background_is_the_mean_of_the_frames_after_the_delay():
     locked = []
     studio = Studio(Cut(), open_target("#ff0000"), delay=1)

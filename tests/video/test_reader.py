@@ -184,6 +184,13 @@ def test_file_without_its_index_is_named(tmp_path):
         open_clip(path)
 
 
+def test_a_codec_that_is_not_known_is_said(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", PICTURES)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with pytest.raises(PictureError, match="a.mp4 holds no picture track that can be read"):
+        open_clip(path)
+
+
 def test_missing_file_and_sound_alone_are_named(tmp_path):
     with pytest.raises(PictureError, match="does not exist"):
         open_clip(tmp_path / "no.mp4")

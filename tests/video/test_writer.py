@@ -13,6 +13,7 @@ from dataset.picture import read_alpha, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, times_of, write_clip
 from utils.picture.write import STILLS
 from utils.system.command_line import UsageError
+from utils.system.words import say
 from utils.video import reader as video_reader
 from utils.video.reader import Frame, open_clip
 from utils.video.writer import FORMATS, VIDEO, check_format, open_writer, plane
@@ -161,6 +162,46 @@ def test_interrupted_sound_ends_with_the_picture(tmp_path):
     assert len(times_of(tmp_path / "out.mp4")) == 15
     with video_reader.import_av().open(str(tmp_path / "out.mp4")) as container:
         assert float(container.duration) / 1e6 < 15 / RATE + 0.05
+
+
+def copied(source, path, told=None):
+    """A clip written again with its sound."""
+    clip = open_clip(source, tell=(told if told is not None else []).append)
+    with open_writer(path, "mp4", clip, 3, True) as writer:
+        for frame in clip:
+            writer.write(frame.rgb(), frame)
+    return path
+
+
+@pytest.mark.parametrize("encoder", ["mp3", "mp2"])  # copied, encoded anew
+def test_recordings_that_were_joined_keep_their_sound(tmp_path, encoder):
+    one = write_clip(tmp_path / "a.ts", frames(16)[0], encoder="mpeg2video", sound=encoder).read_bytes()
+    (tmp_path / "b.ts").write_bytes(one + one)
+    with video_reader.import_av().open(str(copied(tmp_path / "b.ts", tmp_path / "out.mp4"))) as container:
+        seconds = [float(stream.duration * stream.time_base) for stream in container.streams]
+    assert np.allclose(seconds, 32 / float(RATE), atol=0.1)
+
+
+def test_sound_of_an_unknown_kind_is_left_out_and_named(tmp_path):
+    path = write_clip(tmp_path / "a.mp4", frames(4)[0], sound="aac")
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"apac").replace(b"esds", b"dapa"))
+    told = []
+    with video_reader.import_av().open(str(copied(path, tmp_path / "out.mp4", told))) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+    assert [say(note) for note in told] == ["sound tracks left out, as their kind is not known: 1"]
+
+
+def test_sound_that_becomes_stereo_on_the_way_is_kept(tmp_path, monkeypatch):
+    path, decode = write_clip(tmp_path / "a.ts", frames(30)[0], sound="mp2"), video_reader.FileClip.decode
+
+    def changing(clip, container, stream):
+        resampler = video_reader.import_av().AudioResampler("s16p", "stereo", 48_000)
+        for number, frame in enumerate(decode(clip, container, stream)):
+            yield from [frame] if stream.type == "video" or number < 10 else resampler.resample(frame)
+
+    monkeypatch.setattr(video_reader.FileClip, "decode", changing)
+    with video_reader.import_av().open(str(copied(path, tmp_path / "out.mp4"))) as container:
+        assert abs(float(container.streams.audio[0].duration / 48_000) - 30 / RATE) < 0.1
 
 
 def test_error_leaves_no_video_behind(tmp_path):

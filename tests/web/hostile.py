@@ -64,6 +64,22 @@ def scans(count):
     return data[:-2] + data[last:-2] * count + data[-2:]
 
 
+def exr_of(channels):
+    """The header of an EXR of 16x16 pixels and so many channels."""
+
+    def attribute(name, kind, value):
+        return name + b"\0" + kind + b"\0" + struct.pack("<I", len(value)) + value
+
+    names = [b"B", b"G", b"R", *(b"c%06d" % number for number in range(channels - 3))]
+    entries = b"".join(name + b"\0" + struct.pack("<IB3xII", 1, 0, 1, 1) for name in names) + b"\0"
+    attributes = [(b"channels", b"chlist", entries)]
+    attributes += [(name, name, b"\0") for name in (b"compression", b"lineOrder")]
+    attributes += [(name + b"Window", b"box2i", struct.pack("<4i", 0, 0, 15, 15)) for name in (b"data", b"display")]
+    attributes += [(name, b"float", struct.pack("<f", 1)) for name in (b"pixelAspectRatio", b"screenWindowWidth")]
+    attributes += [(b"screenWindowCenter", b"v2f", bytes(8))]
+    return b"\x76\x2f\x31\x01\x02\0\0\0" + b"".join(attribute(*x) for x in attributes) + b"\0" + bytes(16 * 8)
+
+
 def zipped(name, data):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -77,7 +93,7 @@ def box(kind, data):
 
 def pictures(good):
     """What is uploaded as a picture; `good` is the data of a sound PNG."""
-    zeros = zlib.compress(bytes(30_000_000), 9)
+    zeros, hundred = zlib.compress(bytes(30_000_000), 9), zlib.compress(bytes(100_000_000), 1)
     broken = bytearray(good)
     broken[60] ^= 255
     jpeg, webp = SAMPLE["src"].read_bytes(), saved("WEBP")
@@ -114,6 +130,7 @@ def pictures(good):
         "bomb: less than it claims": png_of(6000, 6000, zlib.compress(bytes(100))),
         "bomb: text": good[:33] + chunk(b"zTXt", b"Comment\0\0" + zeros) + good[33:],
         "bomb: profile": good[:33] + chunk(b"iCCP", b"icc\0\0" + zeros) + good[33:],
+        "bomb: profile of 100 MB": good[:33] + chunk(b"iCCP", b"icc\0\0" + hundred) + good[33:],
         "profile of noise": good[:33] + chunk(b"iCCP", b"icc\0\0" + zlib.compress(bytes(range(256)) * 9)) + good[33:],
         "no pixels": png_of(0, 0, zlib.compress(b"")),
         "wrong depth": png_of(16, 16, zlib.compress(bytes(300)), depth=7),
@@ -149,6 +166,7 @@ def pictures(good):
         "avif, nothing but its name": ("a.avif", box(b"ftyp", b"avif\0\0\0\0mif1avif")),
         "jpeg xl, cut off": ("a.jxl", b"\xff\x0a\xff\xff\xff\xff"),
         "exr, no header": ("a.exr", exr),
+        "exr, 5,000 channels": ("a.exr", exr_of(5000)),
         "exr, huge": ("a.exr", exr + b"dataWindow\0box2i\0\x10\0\0\0" + struct.pack("<4i", 0, 0, 2**30, 2**30) + b"\0"),
         "raw of a camera": ("a.dng", tiff_of()),
         "two megabytes": good + bytes(2_000_001),

@@ -154,6 +154,13 @@ def test_what_is_larger_than_the_limit_is_refused_without_a_warning(tmp_path, mo
         read_rgb(path)
 
 
+def test_the_time_that_100_000_channels_take_is_limited(decoder, tmp_path):
+    pytest.importorskip("OpenEXR", reason="OpenEXR (requirements/pictures.txt)")
+    (tmp_path / "a.exr").write_bytes(hostile.exr_of(100_000))
+    assert refused(decoder, tmp_path / "a.exr").kind == "too_costly"
+    assert decoder.read(SAMPLE["src"]).shape == (720, 1280, 3)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_reads_every_kind_as_predict_does(decoder, tmp_path, kind):
     package = pytest.importorskip(KINDS[kind], reason=f"{KINDS[kind]} (requirements/pictures.txt)")

@@ -92,7 +92,7 @@ def check_clip(path, limits):
                     at = None if packet.pts is None else packet.pts * packet.time_base
                     times.setdefault(packet.stream.index, []).append(at)
             count = len(times.get(stream.index, ()))
-    except (av.error.FFmpegError, IndexError, ValueError, OSError):
+    except (av.error.FFmpegError, IndexError, AttributeError, ValueError, OSError):  # no track, or of an unknown codec
         raise Refused("no_clip", name=name) from None
     tracks = [[at for at in track if at is not None] for track in times.values()]
     longest = max((max(track) - min(track) for track in tracks if track), default=0)

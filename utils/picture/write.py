@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from dataset.errors import install
-from utils.system.errors import needed
+from utils.system.errors import UsageError, needed
 from utils.system.files import atomic_path
 
 CHANNELS = {3: "RGB", 4: "RGBA"}
@@ -33,6 +33,7 @@ SAVE_OPTIONS = {
     ".exr": {},
 }
 DEEP = (".png", ".tif", ".tiff")
+LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}  # side that the format can hold, pixels
 STILLS = {  # --output-format: suffix and type of what is written
     "png": (".png", np.uint8),
     "png16": (".png", np.uint16),
@@ -55,7 +56,7 @@ def write_picture(path, array, like=None):
 
     Raises:
         ValueError: unknown suffix, wrong shape or dtype, or the format cannot hold it (RGBA or uint16 in JPEG).
-        UsageError: what writes the format is not installed.
+        UsageError: what writes the format is not installed, or the picture is longer than the format can hold.
         OSError: the file cannot be written; nothing is left of it.
     """
     path, array = Path(path), np.asarray(array)
@@ -74,6 +75,10 @@ def write_picture(path, array, like=None):
         raise ValueError(f"{path}: {array.dtype} does not go into {suffix}: float32 is for .exr, and .exr for float32")
     if (wide and suffix not in DEEP) or (kind == "RGBA" and suffix in (".jpg", ".jpeg", ".bmp")):
         raise ValueError(f"{path}: {suffix} cannot hold {'16 bits' if wide else 'transparency'}, use .png")
+    if max(array.shape[:2]) > LONGEST.get(suffix, np.inf):
+        raise UsageError(
+            f"{path}: {suffix} holds at most {LONGEST[suffix]:,} pixels a side: choose --output-format png"
+        )
     facts = {"icc_profile": like.profile, "dpi": like.dpi, "exif": like.exif} if like else {}
     facts = {name: fact for name, fact in facts.items() if fact and not (kind == "grey" and name == "icc_profile")}
     array = np.ascontiguousarray(array)

@@ -9,6 +9,7 @@ for frame in clip:
 PyAV reads whatever FFmpeg reads.
 """
 
+import errno
 import itertools
 import math
 import re
@@ -179,7 +180,7 @@ class FileClip:
             seconds = stream.duration * self.time_base if stream.duration else None
             seconds = seconds or (Fraction(container.duration, 1_000_000) if container.duration else None)
             colours = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
-            first = next(self._decode(container, stream), None)
+            first = next(self.decode(container, stream), None)
         if first is None:
             raise PictureError(f"{path} holds no frame that can be decoded: copy or download it again")
         self.interlaced = bool(first.interlaced_frame)
@@ -216,7 +217,7 @@ class FileClip:
             stream = container.streams.video[0]
             if start:  # to the last frame before it that can be decoded by itself
                 container.seek(int((start + self.start) * 1_000_000))
-            frames = self._decode(container, stream)
+            frames = self.decode(container, stream)
             for decoded in deinterlaced(frames, stream) if self.interlaced else frames:
                 # A frame without a time stamp, or whose stamp does not grow, comes one frame after the last one.
                 ticks = None if decoded.pts is None else decoded.pts - offset
@@ -239,19 +240,19 @@ class FileClip:
             container = open_container(self.path)
         except (av.error.FFmpegError, OSError) as error:
             why = f"cannot be read as a video ({error.strerror or type(error).__name__}): copy it again, or convert it"
-            why = "may not be read: change its permissions" if isinstance(error, PermissionError) else why
+            why = "may not be read: change its permissions" if error.errno == errno.EACCES else why  # EPERM: damage
             raise PictureError(f"{self.path} {why}") from None
-        if not container.streams.video:
+        context = container.streams.video[0].codec_context if container.streams.video else None
+        if context is None:  # also of a codec that FFmpeg does not know
             container.close()
-            raise PictureError(f"{self.path} holds no picture track: give a video")
-        context = container.streams.video[0].codec_context
+            raise PictureError(f"{self.path} holds no picture track that can be read: give a video, or convert it")
         context.thread_type = "AUTO"
         if context.width and context.height:  # a stream may ask for more memory on the way
             context.options = {"max_pixels": str(max(SMALL, GROWTH * context.width * context.height))}
         return container
 
-    def _decode(self, container, stream):
-        """Decoded frames in the order of display; a packet that cannot be decoded is passed over."""
+    def decode(self, container, stream):
+        """Decoded frames of an opened file's track, in their order; a packet that cannot be decoded is passed over."""
         av = import_av()
         damaged, packets = 0, container.demux(stream)
         while True:

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from fractions import Fraction
+from functools import partial
 
 from utils.system.errors import UsageError
 from utils.system.notes import Note
@@ -18,18 +19,29 @@ GAP = 0.1  # seconds without sound that are kept as such when it is encoded anew
 
 
 def open_sounds(clip, container, output_format):
-    """The clip's sound tracks on their way into an opened video: a CopiedSound or EncodedSound each, in their order."""
+    """The clip's sound tracks on their way into an opened video: a CopiedSound or EncodedSound each, in their order.
+
+    The clip is told of those that cannot be read, which are left out.
+    """
     if clip.path.is_dir():
         return []
     with open_container(clip.path) as source:
-        count = len(source.streams.audio)
+        known = [number for number, stream in enumerate(source.streams.audio) if _is_known(stream.codec_context)]
+        unknown = len(source.streams.audio) - len(known)
+    if unknown:  # to FFmpeg, as the spatial sound beside the ordinary one in clips of some phones
+        clip.tell(Note("sound_unknown", count=unknown))
     with ExitStack() as stack:  # closes those that are open if one cannot be
         tracks = []
-        for number in range(count):
+        for number in known:
             tracks.append(_open_sound(clip, number, container, SOUND[output_format]))
             stack.callback(tracks[-1].close)
         stack.pop_all()
     return tracks
+
+
+def _is_known(context):
+    """Whether FFmpeg knows a track's codec, and the track how fast and in how many channels it is to be played."""
+    return context is not None and context.sample_rate > 0 and context.layout.nb_channels > 0
 
 
 def _open_sound(clip, number, container, wanted):
@@ -41,7 +53,7 @@ def _open_sound(clip, number, container, wanted):
     try:
         if codec_name(stream) in wanted:
             return CopiedSound(source, stream, container, clip.span)
-        return EncodedSound(source, stream, container, wanted[0], clip.span)
+        return EncodedSound(clip, source, stream, container, wanted[0])
     except import_av().error.FFmpegError as error:
         source.close()
         container_has = f"the sound ({codec_name(stream)}) cannot be copied ({error.strerror})"
@@ -96,10 +108,12 @@ class CopiedSound(Sound):
 
     def __init__(self, source, stream, container, span):
         super().__init__(source, stream, container, span, source.demux)
-        self.stream = container.add_stream_from_template(stream)
+        self.stream, self.last = container.add_stream_from_template(stream), None
 
     def take(self, packet):
-        packet.dts = packet.pts if packet.dts is None else packet.dts - self.offset
+        if self.last is not None and packet.pts <= self.last:  # recordings that were joined, or damage: as the frames
+            packet.pts = self.last + max(packet.duration or 0, 1)
+        self.last = packet.dts = packet.pts
         packet.stream = self.stream
         self.container.mux(packet)
 
@@ -107,23 +121,26 @@ class CopiedSound(Sound):
 class EncodedSound(Sound):
     """Sound that the container cannot hold as it is: decoded and encoded anew."""
 
-    def __init__(self, source, stream, container, encoder, span):
+    def __init__(self, clip, source, stream, container, encoder):
         rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout.name
         rate = OPUS_RATE if encoder == "libopus" else rate
-        self.stream, self.samples = container.add_stream(encoder, rate=rate, layout=layout), None
+        self.stream, self.samples, self.kind = container.add_stream(encoder, rate=rate, layout=layout), None, None
         context = self.stream.codec_context
         context.time_base = Fraction(1, rate)
         context.open()
         # A codec with frames of any length reports 0.
-        self.resampler = import_av().AudioResampler(context.format, context.layout, rate, context.frame_size or None)
-        super().__init__(source, stream, container, span, source.decode)
+        self.wanted = context.format, context.layout, rate, context.frame_size or None
+        super().__init__(source, stream, container, clip.span, partial(clip.decode, source))
         self.notes.append(Note("sound_encoded", old=codec_name(stream), new=encoder))
 
     def take(self, frame):
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if kind != self.kind:  # broadcasts change from stereo to surround and back
+            self.kind, self.resampler = kind, import_av().AudioResampler(*self.wanted)
         self._encode(self.resampler.resample(frame))
 
     def finish(self):
-        self._encode([*self.resampler.resample(None), None])
+        self._encode([*(self.resampler.resample(None) if self.kind else ()), None])
 
     def _encode(self, frames):
         for frame in frames:
