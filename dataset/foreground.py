@@ -1,6 +1,7 @@
 """Foregrounds with their alpha: pairs of pictures, RGBA pictures, or pairs of videos."""
 
 from pathlib import Path
+from threading import Lock
 
 from paddle.io import Dataset
 
@@ -11,6 +12,7 @@ from .video import VideoDataset
 FGR_FOLDERS = ("fgr", "fg")  # the second names are those of Distinctions-646
 PHA_FOLDERS = ("pha", "gt", "alpha")
 OPEN_VIDEOS = 4  # pairs that each worker keeps open
+LOCK = Lock()  # OpenCV aborts the process where two threads read one video
 
 
 class ForegroundDataset(Dataset):
@@ -51,7 +53,8 @@ class ForegroundDataset(Dataset):
         if len(item) == 2:
             fgr, pha = read_rgb(item[0]), read_alpha(item[1])
         else:
-            fgr, pha = (video[item[2]] for video in self._open_videos(*item[:2]))
+            with LOCK:
+                fgr, pha = (video[item[2]] for video in self._open_videos(*item[:2]))
             pha = pha[..., 1].copy()
         if fgr.shape[:2] != pha.shape:
             sizes = [f"{shape[1]}x{shape[0]}" for shape in (fgr.shape, pha.shape)]

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -77,19 +78,31 @@ def test_video_can_be_sent_to_a_worker_and_names_a_bad_file(tmp_path):
         VideoDataset(tmp_path / "bad.mp4")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_videos_that_were_looked_at_do_not_stop_readers_that_are_forked(tmp_path):
+@pytest.fixture
+def videos(tmp_path):
+    """A ForegroundDataset of a video of 20 frames, each brighter than the one before."""
     rng = np.random.default_rng(0)
     frames = [np.clip(rng.normal(20 + 4 * i, 20, (120, 160, 3)), 0, 255).astype(np.uint8) for i in range(20)]
     for folder in ("fgr", "pha"):
         (tmp_path / folder).mkdir()
         write_video(tmp_path / folder / "v.mp4", frames)
-    dataset = ForegroundDataset(tmp_path)
-    assert len(list(looked_at(dataset))) > 4
+    return ForegroundDataset(tmp_path)
+
+
+def test_threads_may_read_one_video(videos):
+    order = [*range(20), *range(19, -1, -1)]
+    with ThreadPoolExecutor(4) as pool:
+        means = list(pool.map(lambda i: videos[i][1].mean(), order))
+    assert np.all(np.diff(means[:20]) > 0) and means[:20] == means[:19:-1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_videos_that_were_looked_at_do_not_stop_readers_that_are_forked(videos):
+    assert len(list(looked_at(videos))) > 4
 
     def read():
         cv2.setNumThreads(0)
-        means = [dataset[i][1].mean() for i in range(20)]
+        means = [videos[i][1].mean() for i in range(20)]
         os._exit(0 if np.all(np.diff(means) > 0) else 1)
 
     reader = multiprocessing.get_context("fork").Process(target=read)
