@@ -30,7 +30,11 @@ def main(argv=None):
     args = parse(argv)
     weights = open_weights(args.checkpoint)
     backbone = args.model_backbone or weights.backbone
-    model = weights.network(args.model_backbone, args.model_type)
+    base = args.deeplab or not any(name.startswith("refiner.") for name in weights.state)
+    if args.check and base:
+        raise UsageError("--check needs weights of a whole MattingRefine: leave it out")
+    kind = "base" if base else "refine"
+    model = weights.network(args.model_backbone, kind)
     shapes = model_shapes(model)
     if args.deeplab:
         state = weights.matching(shapes)
@@ -38,7 +42,7 @@ def main(argv=None):
     else:
         weights.load(model)
         state = {name: weights.state[name] for name in shapes}
-        said = f"converted {len(state)} of {len(state) + weights.counters} tensors ({backbone}, {args.model_type})"
+        said = f"converted {len(state)} of {len(state) + weights.counters} tensors ({backbone}, {kind})"
         if weights.counters:
             said += f"; {weights.counters} num_batches_tracked have no counterpart in Paddle"
     save_weights(state, args.output, args.dtype)
@@ -46,7 +50,7 @@ def main(argv=None):
     for path in (args.checkpoint, args.output):
         print(f"{sha256_file(path)}  {path}")
     use = f"predict.py --model-path {args.output} --src SRC --bgr BGR"
-    if args.model_type == "base":
+    if base:
         use = f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}"
     if args.check:
         matte = Matting(args.output, engine="paddle")(*args.check)
@@ -61,17 +65,13 @@ def parse(argv):
     parser.add_argument("checkpoint", type=Path, help="PyTorch .pth (a .pdparams is checked and saved again)")
     parser.add_argument("--output", type=Path, required=True, help=".pdparams file to write")
     parser.add_argument("--model-backbone", choices=BACKBONES, help="encoder (default: the checkpoint's)")
-    parser.add_argument("--model-type", default="refine", choices=["refine", "base"], help="network (default refine)")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="on disk (default float32)")
     parser.add_argument("--deeplab", action="store_true", help="the checkpoint is a DeepLabV3 one: keep what fits")
     of_check = {"nargs": 2, "type": Path, "metavar": ("SRC", "BGR")}
     parser.add_argument("--check", **of_check, help="matte this pair, write the cut-out beside --output")
     args = parser.parse_args(argv)
-    args.model_type = "base" if args.deeplab else args.model_type
     if args.output.suffix != ".pdparams":
         raise UsageError(f"--output {args.output}: the name has to end in .pdparams")
-    if args.check and args.model_type == "base":
-        raise UsageError("--check needs a whole MattingRefine: leave out --deeplab and --model-type")
     args.picture = args.output.with_name(f"{args.output.stem}_com.png")
     refuse_to_overwrite([args.checkpoint, *(args.check or [])], [args.output, args.picture], "another --output")
     return args

@@ -8,6 +8,7 @@ import argparse
 import importlib
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from unittest import mock
 
@@ -25,13 +26,12 @@ the programs by a test.
 """
 
 
-class Captured(BaseException):
-    """Carries a program's parser away just before it would parse."""
-
-
-def capture(parser, args=None, namespace=None):
-    """In the place of ArgumentParser.parse_known_args."""
-    raise Captured(parser)
+def parser_of(main):
+    """The ArgumentParser of a program's main, which ends just before it would parse."""
+    with mock.patch.object(argparse.ArgumentParser, "parse_known_args", autospec=True, side_effect=SystemExit) as parse:
+        with suppress(SystemExit):
+            main([])
+    return parse.call_args.args[0]
 
 
 def parsers():
@@ -39,12 +39,7 @@ def parsers():
     tools = sorted(path for path in (ROOT / "tools").rglob("*.py") if "ArgumentParser(" in path.read_text("utf-8"))
     found = {}
     for program in [*DOORS, *(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in tools)]:
-        main = importlib.import_module(program).main
-        try:
-            with mock.patch.object(argparse.ArgumentParser, "parse_known_args", capture):
-                main([])
-        except Captured as captured:
-            (parser,) = captured.args
+        parser = parser_of(importlib.import_module(program).main)
         commands = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
         for command, its in commands[0].items() if commands else [("", parser)]:
             found[f"{program} {command}".strip()] = its

@@ -94,7 +94,7 @@ def test_debug_picture_shows_four_parts(size):
     pha[:, : size[1] // 2] = 255
     picture = debug_picture(src, bgr, pha)
     height, width = (side // 2 for side in picture.shape[:2])
-    assert max(width, height - 28) <= 960 and picture.dtype == np.uint8
+    assert max(width - 9, height - 29) <= 960 and picture.dtype == np.uint8
     middles = [
         picture[y + height // 2 + 14, x + width // 4].tolist() for y in (0, height) for x in (0, width)
     ]  # each part's own left half

@@ -31,11 +31,11 @@ def test_background_is_corrected_and_said_so(moved, capsys):
     assert "moved by up to 8." in printed and "the light had changed" in printed and "residual" not in printed
     assert "--align" not in printed  # no warning is left
     debug = read_rgb(moved / "out" / "one_debug.png")
-    assert debug.shape == (2 * (288 + 28), 2 * 384, 3)
-    source, background, difference = debug[28:316, :384], debug[28:316, 384:], debug[344:, :384]
+    assert debug.shape == (2 * (288 + 26) + 6, 2 * 390 + 6, 3)
+    source, background, difference = debug[20:308, 6:390], debug[20:308, 396:780], debug[334:622, 6:390]
     assert np.median(np.abs(source.astype(int) - background)) <= 4
     assert np.median(difference) <= 16
-    np.testing.assert_array_equal(debug[344:, 384:, 0], read_rgb(moved / "out" / "one_pha.png")[..., 0])
+    np.testing.assert_array_equal(debug[334:622, 396:780, 0], read_rgb(moved / "out" / "one_pha.png")[..., 0])
 
 
 def test_off_leaves_the_background_and_warns_with_the_remedy(moved, capsys):
@@ -43,7 +43,7 @@ def test_off_leaves_the_background_and_warns_with_the_remedy(moved, capsys):
     printed, warned = capsys.readouterr()
     assert "aligned" not in printed and "light" not in printed
     assert warned.startswith("warning: ") and "--align" in warned
-    background = read_rgb(moved / "out" / "one_debug.png")[28:316, 384:]
+    background = read_rgb(moved / "out" / "one_debug.png")[20:308, 396:780]
     np.testing.assert_array_equal(background, read_rgb(moved / "one_bgr.png"))
 
 

@@ -126,7 +126,7 @@ def test_pictures_and_the_rest_of_the_types(clip):
     np.testing.assert_array_equal(read_rgba(folder / "clip_com" / "000007.png")[..., 3], matting.alphas[7])
     assert read_alpha(folder / "clip_err" / "000007.png")[0, 0] == 128
     assert (folder / "clip_com" / "timestamps.txt").exists()
-    assert read_rgb(folder / "clip_debug" / "000000.png").shape[1] == 2 * 128
+    assert read_rgb(folder / "clip_debug" / "000000.png").shape[1] == 2 * 128 + 18
     _, folder, _ = run(clip, types=("debug", "err"))
     assert len(times_of(folder / "clip_debug.mp4")) == COUNT == len(times_of(folder / "clip_err.mp4"))
 

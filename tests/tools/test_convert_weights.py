@@ -51,16 +51,16 @@ def test_conversion_is_exact_and_prints_both_checksums(tmp_path, capsys, refine_
 
 
 @pytest.mark.parametrize(
-    ("flags", "model", "tensors"),
+    ("model", "tensors"),
     [
-        (["--model-type", "base"], lambda: MattingBase("mobilenetv2"), 302),
-        ([], lambda: MattingRefine("mobilenetv2", refine_kernel_size=1), 319),
-        (["--model-type", "base"], lambda: MattingBase("resnet50"), 312),
+        (lambda: MattingBase("mobilenetv2"), 302),
+        (lambda: MattingRefine("mobilenetv2", refine_kernel_size=1), 319),
+        (lambda: MattingBase("resnet50"), 312),
     ],
 )
-def test_other_models_are_converted(tmp_path, capsys, flags, model, tensors):
+def test_other_models_are_converted(tmp_path, capsys, model, tensors):
     source = write_torch(tmp_path / "a.pth", torch_state(model()))
-    assert main([str(source), "--output", str(tmp_path / "a.pdparams"), "--dtype", "float16", *flags]) == 0
+    assert main([str(source), "--output", str(tmp_path / "a.pdparams"), "--dtype", "float16"]) == 0
     printed = capsys.readouterr().out
     assert f"converted {tensors} of" in printed and "num_batches_tracked have no counterpart in Paddle" in printed
     assert (tmp_path / "a.pdparams").stat().st_size < 0.6 * source.stat().st_size

@@ -95,7 +95,8 @@ class Composites(Named):
             "foreground": {"name": name, "pixels_sha256": pixels_sha256(np.dstack([fgr, pha]))},
             "background": {"name": path, "pixels_sha256": pixels_sha256(background)},
         }
-        rng = np.random.RandomState(_seed(self.seed, name))
+        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
+        rng = np.random.RandomState(int.from_bytes(digest[:4], "big"))
         compose = {"paper-like": _paper_like, "reference": _reference, "capture": capture}[self.protocol]
         src, bgr, pha, fgr, parameters = compose(fgr, pha, background, rng, self.height)
         return Sample(name, pha, src, bgr, fgr, make_trimap(pha), {**sources, **parameters})
@@ -112,10 +113,6 @@ def _name(root, item):
     folder = root if len(item) == 1 else subfolder(root, FGR_FOLDERS)
     name = item[0].relative_to(folder).with_suffix("").as_posix()
     return f"{name}/{item[2]:05d}" if len(item) == 3 else name
-
-
-def _seed(seed, name):
-    return int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:4], "big")
 
 
 def _uniform(rng, low, high):

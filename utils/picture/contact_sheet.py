@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from utils.picture.resize import reduced
 
 GAP, CAPTION = 6, 20  # pixels
-TILE, STRENGTH, LABEL = 960, 4, 28  # of the debug picture: long side of a part, gain of the difference, pixels
+TILE, STRENGTH = 960, 4  # of the debug picture: long side of a part in pixels, gain of the difference
 
 
 def contact_sheet(rows, captions, titles=None, height=256):
@@ -56,12 +56,5 @@ def debug_picture(src, bgr, pha):
     """
     src, bgr, pha = (reduced(x, TILE) for x in (src, bgr, pha))
     difference = cv2.convertScaleAbs(cv2.absdiff(src, bgr), alpha=STRENGTH)
-    parts = {"source": src, "background": bgr, f"difference x{STRENGTH}": difference, "alpha": np.dstack([pha] * 3)}
-    tiles = [_captioned(*part) for part in parts.items()]
-    return np.vstack([np.hstack(tiles[:2]), np.hstack(tiles[2:])])
-
-
-def _captioned(text, picture):
-    picture = cv2.copyMakeBorder(picture, LABEL, 0, 0, 0, cv2.BORDER_CONSTANT)
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    return cv2.putText(picture, text, (6, LABEL - 9), font, 0.55, (255, 255, 255), 1, cv2.LINE_AA)
+    captions = "source, background", f"difference x{STRENGTH}, alpha"
+    return contact_sheet([[src, bgr], [difference, pha]], captions, height=len(src))

@@ -15,16 +15,8 @@ import numpy as np
 
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import atomic_path, sha256_file
+from utils.weights import names
 from utils.weights.file import check_file, read_tensors
-from utils.weights.names import (
-    compare_state,
-    deeplab_to_official,
-    guess_backbone,
-    model_shapes,
-    official_to_paddle,
-    other_backbone,
-    wrong_numbers,
-)
 
 if TYPE_CHECKING:  # exported programs run without Paddle, which takes long to import
     import paddle
@@ -86,8 +78,8 @@ class Weights:
     """
 
     def __init__(self, path: str | os.PathLike, state: Mapping[str, np.ndarray]):
-        self.path, self.state = path, official_to_paddle(deeplab_to_official(state))
-        self.backbone = guess_backbone(self.state)
+        self.path, self.state = path, names.official_to_paddle(names.deeplab_to_official(state))
+        self.backbone = names.guess_backbone(self.state)
         self.counters = len(state) - len(self.state)
 
     def network(self, backbone: str | None = None, model_type: str = "refine", **options: object) -> MattingBase:
@@ -129,7 +121,7 @@ class Weights:
         Raises WeightsError: the weights are not this model's, or no weights at all (integers, infinite numbers,
         negative variances); the model is then unchanged.
         """
-        if problem := compare_state(self.state, model_shapes(model)) or wrong_numbers(self.state):
+        if problem := names.compare_state(self.state, names.model_shapes(model)) or names.wrong_numbers(self.state):
             raise WeightsError(f"{self.path} {problem}")
         model.set_state_dict(self.state)
 
@@ -138,9 +130,9 @@ class Weights:
 
         Raises WeightsError: there is none, or they are of another backbone, or their numbers are wrong as in `load`.
         """
-        ours = guess_backbone(shapes)
+        ours = names.guess_backbone(shapes)
         matched = {name: x for name, x in self.state.items() if tuple(shapes.get(name, ("none",))) == x.shape}
-        problem = other_backbone(self.state, shapes) or wrong_numbers(matched)
+        problem = names.other_backbone(self.state, shapes) or names.wrong_numbers(matched)
         if problem or not matched:
             nothing = f"holds no weights of this network: give weights of {ours}"
             raise WeightsError(f"{self.path} {problem or nothing}")
