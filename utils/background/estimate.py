@@ -110,13 +110,10 @@ def sample_frames(clip):
     most = min(MOST_SAMPLES, max(FEWEST_SAMPLES, MEMORY // (clip.height * clip.width * 3)))
     samples, step = [], 1
     for number, frame in enumerate(clip):
-        if number % step:
-            continue
-        if len(samples) == most:
+        if number % step == 0:
+            samples.append(frame.rgb())
+        if len(samples) > most:
             samples, step = samples[::2], 2 * step
-            if number % step:
-                continue
-        samples.append(frame.rgb())
     return samples
 
 
