@@ -1,5 +1,7 @@
 """The recipe `people`: the same sample from the same index, true alpha for strands, no straight cut through a body."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from dataset.people.shots import MARGIN, displaced, exposed, noisy, shaded, shoo
 from dataset.people.subject import camouflage, make_subject
 from dataset.picture import PictureError
 
+DATA = Path(__file__).resolve().parents[1] / "data"
 SMALL = Recipe(canvas=161, lowest=96, multiple=4)
 
 
@@ -57,6 +60,17 @@ def test_the_same_index_gives_the_same_sample_and_another_epoch_step_or_seed_ano
     assert same(first, dataset()[0, 3, 1])
     others = [dataset()[1, 3, 1], dataset()[0, 4, 1], dataset(seed=1)[0, 3, 1]]
     assert not any(first[0].shape == other[0].shape and same(first, other) for other in others)
+
+
+def figures():
+    """Mean and mean step from row to row of the four pictures of 60 samples, (60, 4, 2)."""
+    samples = (dataset()[7, step, step % 2][:4] for step in range(60))
+    return np.array([[(x.mean(), np.abs(np.diff(x.astype(int), axis=0)).mean()) for x in four] for four in samples])
+
+
+def test_the_recipe_draws_what_was_recorded():
+    """Who changes the recipe on purpose records it anew: np.savez("tests/data/people_samples.npz", figures())."""
+    np.testing.assert_allclose(figures(), np.load(DATA / "people_samples.npz")["arr_0"], rtol=0.01, atol=0.05)
 
 
 def test_samples_of_a_step_share_a_size_and_can_be_stacked():

@@ -140,6 +140,18 @@ def test_missing_package_is_named(monkeypatch):
         Matting(engine="openvino", device="cpu")(*scene(32, 32))
 
 
+def test_whatever_an_engine_raises_while_it_is_opened_is_said(monkeypatch, tmp_path):
+    monkeypatch.setenv(utils.engine.cache.FOLDER_VARIABLE, str(tmp_path))
+
+    def fail(*_):
+        raise KeyError("no kernel")
+
+    monkeypatch.setattr(utils.engine.choice, "build", fail)
+    with pytest.raises(UsageError, match="--engine inference cannot be used: .*no kernel"):
+        open_engine(DEFAULT_WEIGHTS, engine="inference")
+    assert not list(tmp_path.iterdir())
+
+
 def test_auto_passes_over_an_engine_whose_result_is_wrong(quick_build, monkeypatch, tmp_path):
     """An exported model that gives another picture is never used, and the dygraph network takes its place."""
     monkeypatch.setenv(utils.engine.cache.FOLDER_VARIABLE, str(tmp_path))
@@ -180,6 +192,11 @@ def test_an_engine_that_fails_in_the_middle_is_replaced_once_and_for_all():
     assert mine.name == "quick" and mine(1, 2) == mine(1, 2) == (1, 2) and mine.name == "slow"
     assert calls == ["quick", "quick", "slow", "slow"]
     assert say(told.pop()) == "engine quick failed (it is broken): paddle, which is slower, is used" and not told
+    mine = FallBack(engine("quick", RuntimeError("one")), lambda: engine("slow", RuntimeError("two")), told.append)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="two"):
+            mine()
+    assert len(told) == 1
 
 
 def test_entry_is_made_once_and_found_again(tmp_path):
@@ -295,6 +312,20 @@ def test_errors_elsewhere_are_not_the_caches(tmp_path):
     assert not told and not list((tmp_path / "cache").iterdir())
 
 
+def test_a_full_disk_that_names_no_file_is_the_caches(tmp_path):
+    made, told = [], []
+
+    def make(folder):
+        made.append(folder)
+        if folder.parent == tmp_path / "cache":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return {"number": 1}
+
+    with cached("entry", make, tmp_path / "cache", told.append) as (folder, described):
+        assert described == {"number": 1} and folder == made[1]
+    assert [note.kind for note in told] == ["cache_not_writable"] and not list((tmp_path / "cache").iterdir())
+
+
 def test_a_home_that_cannot_be_written_costs_nothing(tmp_path):
     """Paddle's tracer writes below ~/.cache: here that is a file, which not even root can write a folder into."""
     (tmp_path / ".cache").write_text("")
@@ -335,6 +366,12 @@ def test_two_processes_at_once_leave_one_entry(tmp_path):
 def test_key_changes_with_every_part():
     assert len({key("x", "a"), key("y", "a"), key("x", "b"), key("x", "a", ""), key("xa")}) == 5
     assert key("x", "a") == key("x", "a")
+
+
+def test_programs_of_other_versions_are_others(monkeypatch):
+    before = {utils.engine.choice._entry(engine, "digest") for engine in FASTEST_FIRST}
+    monkeypatch.setattr(utils.engine.backends, "version", lambda name: "0.1")
+    assert len(before | {utils.engine.choice._entry(engine, "digest") for engine in FASTEST_FIRST}) == 4
 
 
 def unread(path):

@@ -224,6 +224,13 @@ def test_wrong_use_is_one_line_and_an_exit_code(sources, capsys):
     assert not (sources / "set").exists()
 
 
+def test_a_foreground_too_small_for_the_network_is_named(sources):
+    for part, channels in (("fgr", (3,)), ("pha", ())):
+        write_picture(sources / "tiny" / part / "a.png", np.zeros((3, 9, *channels), np.uint8))
+    with pytest.raises(PictureError, match="a foreground of 9x3 is too small: give at least 4x4"):
+        Composites(sources / "tiny", sources / "rooms")[0]
+
+
 def test_two_foregrounds_of_one_name_are_refused(sources):
     for suffix in (".png", ".webp"):
         write_picture(sources / "cutouts" / f"a{suffix}", np.zeros((8, 8, 4), np.uint8))

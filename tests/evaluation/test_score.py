@@ -231,6 +231,17 @@ def test_a_set_without_pictures_to_matte_can_be_scored_but_not_predicted(stored)
         StoredSet(stored / "set", needs=("pha",))
 
 
+def test_what_is_wrong_with_the_files_of_a_set_is_named(stored):
+    write_picture(stored / "set/bgr/b.png", np.zeros((9, 9, 3), np.uint8))
+    report = evaluate(darker, StoredSet(stored / "set"))
+    assert len(report.rows) == 2 and "bgr/b.png differs in size from" in report.failures[0]["error"]
+    (stored / "set/pha/a.png").write_bytes(b"damaged")
+    assert [path.name for path, _, _ in StoredSet(stored / "set").labels()] == ["b.png", "c.png"]
+    write_picture(stored / "set/pha/b.webp", np.zeros((9, 9), np.uint8))
+    with pytest.raises(PictureError, match="b.png and .*b.webp differ in their suffix only"):
+        StoredSet(stored / "set")
+
+
 def test_tables_have_a_number_for_every_column(stored):
     report = evaluate(darker, Samples(2), metrics=("sad", "mse"))
     lines = csv_text(report).splitlines()

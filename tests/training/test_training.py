@@ -14,6 +14,7 @@ import pytest
 
 import train
 from dataset.composite import collate
+from dataset.picture import PictureError
 from model import MattingBase
 from tests.drawn_data import make_data
 from utils.evaluation.samples import Sample
@@ -289,6 +290,31 @@ def test_validation_samples_are_always_the_same(root, tmp_path):
         assert np.array_equal(one[i].src, two[i].src) and one[i].src.shape == (64, 64, 3)
         alpha = one[i].pha[..., None] / 255
         assert np.abs(one[i].src - (one[i].fgr * alpha + one[i].bgr * (1 - alpha))).max() <= 0.51
+
+
+def test_a_validation_picture_that_cannot_be_scored_is_named(root, tmp_path, monkeypatch, capsys):
+    damaged, samples = [1], train.validation_samples
+
+    def open_samples(*arguments):
+        found = samples(*arguments)
+        read = type(found).__getitem__
+
+        class Damaged(type(found)):
+            def __getitem__(self, index):
+                if index in damaged:
+                    raise PictureError(f"picture {index} is damaged")
+                return read(self, index)
+
+        found.__class__ = Damaged
+        return found
+
+    monkeypatch.setattr(train, "validation_samples", open_samples)
+    few = flags(root, tmp_path, "--max-steps", "1")
+    assert train.main(few) == 0
+    assert "warning: not validated: picture 1 is damaged" in capsys.readouterr().out
+    damaged.append(0)
+    assert train.main([*few, "--model-name", "none"]) == 1
+    assert "no validation picture could be scored, the first: picture 0 is damaged" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------------------------------------------------------- logs

@@ -207,6 +207,17 @@ def test_folder_is_read_in_the_order_of_its_numbers(tmp_path):
     ]
 
 
+def test_a_part_of_a_folder_counts_from_its_start(tmp_path):
+    for number in range(20):
+        write_picture(tmp_path / f"{number}.png", np.full((8, 12, 3), number, np.uint8))
+    clip = open_clip(tmp_path, Fraction(25), start=Fraction(1, 5))
+    part = clip.part(Fraction(1, 5), Fraction(2, 5))
+    assert [(frame.number, frame.rgb()[0, 0, 0]) for frame in part] == [(i, 10 + i) for i in range(5)]
+    assert len(list(clip.part(0.5, None))) == 2 and part.rate == 25
+    with pytest.raises(UsageError, match="no frames between --start and --end"):
+        open_clip(tmp_path, Fraction(25), start=0.8)
+
+
 def test_folder_with_pictures_of_two_sizes_names_the_other_one(tmp_path):
     write_picture(tmp_path / "a.png", np.zeros((8, 12, 3), np.uint8))
     write_picture(tmp_path / "b.png", np.zeros((9, 12, 3), np.uint8))

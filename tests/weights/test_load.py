@@ -330,10 +330,13 @@ def test_other_kinds_of_file_are_named(tmp_path, kind):
     refused(path, words)
 
 
-def test_missing_files_folders_and_programs_are_named(tmp_path):
+def test_missing_files_folders_and_programs_are_named(tmp_path, monkeypatch):
     refused(tmp_path / "missing.pth", "does not exist")
     refused(tmp_path, "is not a file")
     refused(DATA / "script.pth", "TorchScript")
+    with monkeypatch.context() as patch:
+        patch.setattr("utils.weights.file.MAX_BYTES", 1 << 10)
+        refused(DATA / "zip.pth", "more than weights of this network")
     refused(DATA / "module.pth", "torch.nn.modules.linear.Linear")
 
 
