@@ -14,7 +14,7 @@ PREPARE = "from utils.system.cpu import prepare; prepare(); "
 
 def python(code, paths=(), **variables):
     """(stdout, stderr) of a Python program, with variables of its own."""
-    left_out = ("OMP_NUM_THREADS", "PADDLE_LOCAL_SIZE", "PYTHONWARNINGS")
+    left_out = ("OMP_NUM_THREADS", "PADDLE_LOCAL_SIZE", "PYTHONWARNINGS", "OPENCV_LOG_LEVEL")
     environ = {name: value for name, value in os.environ.items() if name not in left_out}
     environ |= {"PYTHONPATH": os.pathsep.join(map(str, (*paths, ROOT))), **variables}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, cwd=ROOT)
@@ -35,6 +35,10 @@ def test_whatever_else_an_import_of_paddle_says_is_passed_on(tmp_path, last):
     said, complained = python(PREPARE + "import paddle; print('ready')", [tmp_path])
     assert said == "\ndriver is too old\n" + ("" if last else "ready\n")
     assert complained.startswith("out of memory\n\n") and ("libpaddle.so is damaged" in complained) == bool(last)
+
+
+def test_opencv_adds_no_lines_to_an_error_of_ours():
+    assert python(PREPARE + "import cv2; print(cv2.VideoCapture(99).isOpened())") == ("False\n", "")
 
 
 def test_print_is_pythons_own_again():

@@ -28,3 +28,17 @@ def test_what_a_program_prints_of_a_note(table, verbose, out, err, monkeypatch, 
         monkeypatch.setitem(names, "moved", {"en": "moved by {motion:.1f}"})
     printer(verbose)(Note("moved", motion=3.41, about="a.png"))
     assert tuple(capsys.readouterr()) == (out, err)
+
+
+@pytest.mark.parametrize(
+    ("path", "printed"),
+    [
+        ("/at/home/image/a.png", "image/a.png"),
+        ("/other/at/home/a.png", "/other/at/home/a.png"),
+        ("/at/a.png", "/at/a.png"),
+    ],
+)
+def test_files_below_the_working_folder_are_named_from_there(path, printed, monkeypatch, capsys):
+    monkeypatch.setattr("os.getcwd", lambda: "/at/home")
+    printer()(Note("nothing_missing", about=path))
+    assert capsys.readouterr().out == f"{printed}: nothing is missing\n"

@@ -1,10 +1,10 @@
 """Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures {readme,spill,failures,film}
 
 readme    the sample pair: source, captured background, alpha, the cut-out over the squares that mean transparency
-spill     the sample's subject, photographed before a green screen, before another background with and without the
+spill     the sample's subject, photographed in front of a green screen, over another background with and without the
           screen's light on its rim; printed is how far the rim is from the subject's true colours
 failures  where the shipped weights fail: a fine pattern whose empty shot is 1.5 pixels aside; a small, dark, strongly
-          compressed frame before a wall like the clothes. Printed is alpha's mean absolute error
+          compressed frame in front of a wall like the clothes. Printed is alpha's mean absolute error
 film      a film that begins with two seconds of the empty scene, then the sample's subject walks in and stays, as
           predict.py --bgr auto mattes it. Printed is alpha's mean absolute error, after the words of predict.py
 """
@@ -139,7 +139,7 @@ def draw_film(matting, rng):
     print(f"alpha's error: {np.mean(errors):.4f} on average, {max(errors):.4f} in the worst frame")
     rows = [[films[number], found[number], composites[number]] for number in SHOWN]
     labels = [f"after {number / RATE:.1f} s" for number in SHOWN]
-    return contact_sheet(rows, labels, ("film", "alpha", "before another background"), height=200)
+    return contact_sheet(rows, labels, ("film", "alpha", "over another background"), height=200)
 
 
 FIGURES = {

@@ -67,8 +67,9 @@ def command_line(main):
 def printer(verbose=False):
     """The `tell` of a program: prints each utils.system.notes.Note as a line, warnings on stderr; details if verbose.
 
-    Lines are written around the bars of tqdm, whichever thread tells.
+    Lines are written around the bars of tqdm, whichever thread tells; the working folder's own path is left out.
     """
+    here = re.compile(rf"(?<![\w:/]){re.escape(os.path.join(os.getcwd(), ''))}")
 
     def tell(note):
         if note.kind in words.DETAILS and not verbose:
@@ -76,7 +77,7 @@ def printer(verbose=False):
         warning = note.kind in words.WARNINGS
         about = f"{note.values['about']}: " if "about" in note.values else ""
         line = ("warning: " if warning else "") + about + words.say(note)
-        tqdm.write(line, file=sys.stderr if warning or note.kind in words.ERRORS else None)
+        tqdm.write(here.sub("", line), file=sys.stderr if warning or note.kind in words.ERRORS else None)
 
     return tell
 

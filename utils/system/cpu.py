@@ -31,6 +31,7 @@ def prepare():
     os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
     os.environ.setdefault("KMP_BLOCKTIME", "1")
     set_threads()
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # its warnings say nothing that an error of ours does not
     warnings.filterwarnings("ignore", "No ccache found")
     import_module("zlib")  # Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
     if not any(isinstance(finder, _QuietPaddle) for finder in sys.meta_path):
