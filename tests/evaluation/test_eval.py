@@ -213,6 +213,7 @@ def test_a_sweep_has_a_row_for_every_combination(people, monkeypatch, capsys):
         (["--num-workers", "-1"], "--num-workers"),
         (["--height", "70"], "--height"),
         (["--protocol", "reference", "--metrics", "grad"], "reference"),
+        (["--protocol", "reference", "--region", "all"], "--region"),
         (["--data-path", "set", "--model-path", "nowhere.pdparams"], "nowhere.pdparams"),
     ],
 )

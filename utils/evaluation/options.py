@@ -53,6 +53,8 @@ def check_flags(args: Namespace) -> None:
     check_height(args.height)
     if args.protocol == "reference" and args.metrics and not {"sad", "mse"} & set(args.metrics):
         raise UsageError("--protocol reference has the metrics sad and mse only")
+    if args.protocol == "reference" and "unknown" not in args.region:
+        raise UsageError("--protocol reference scores the unknown region only: leave --region out")
     if args.data_path and not args.data_path.is_dir():
         raise UsageError(f"--data-path {args.data_path} does not exist: check the name of the folder")
     if args.pred and not args.data_path:
