@@ -24,22 +24,13 @@ from dataset.labels import check_labels, looked_at
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError, command_line
 from utils.system.cpu import keep_freed_memory
+from utils.training import step
 from utils.training.data import close, training_batches, validation_samples
 from utils.training.log import RunLog
 from utils.training.options import fixed_arguments, parse_jobs
 from utils.training.people import Average, Unclamped, people_step, rate_at
 from utils.training.run import Run, check_skipped
 from utils.training.state import LAST, Progress, Training, alone_in, load_training
-from utils.training.step import (
-    autocast,
-    build_network,
-    build_optimizer,
-    forward_loss,
-    load_pretrained,
-    precision,
-    seed_step,
-    update,
-)
 
 
 @command_line
@@ -63,7 +54,7 @@ def train(args, held, rank=0, world=1):
 
     held: ExitStack that keeps the checkpoint's folder from other trainings until it is closed.
     """
-    dtype = precision(args.amp)
+    dtype = step.precision(args.amp)
     loader, batches = training_batches(args, rank, world)
     valid = args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size
     samples = validation_samples(*valid, args.recipe)
@@ -74,18 +65,18 @@ def train(args, held, rank=0, world=1):
     if rank == 0:
         held.enter_context(alone_in(last.parent))
 
-    model = build_network(args)
+    model = step.build_network(args)
     if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs
         model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
     people = args.recipe == "people"
-    optimizer = build_optimizer(model, args.rates, args.clip_grad_norm, args.weight_decay)
+    optimizer = step.build_optimizer(model, args.rates, args.clip_grad_norm, args.weight_decay)
     scaler = paddle.amp.GradScaler(enable=dtype == "float16", init_loss_scaling=2.0**15)
     training = Training(model, optimizer, scaler, Progress(epoch=args.epoch_start), Average(model) if people else None)
     if last.is_file():
         load_training(last, training, fixed_arguments(args))
         started_from = f"resumed: {last}"
     else:
-        started_from = load_pretrained(model, args.pretrain, args.checkpoint_dir)
+        started_from = step.load_pretrained(model, args.pretrain, args.checkpoint_dir)
         if people:
             training.average.set(model.state_dict())
     progress = training.progress
@@ -119,15 +110,15 @@ def train(args, held, rank=0, world=1):
         for *pictures, skipped in loader:
             reading = time.perf_counter() - reading_since
             check_skipped(skipped, progress, len(loader.dataset), log)
-            seed_step(args.seed, progress.epoch, progress.batch, rank)
+            step.seed_step(args.seed, progress.epoch, progress.batch, rank)
             pictures = [to_float(picture) for picture in pictures]
-            with autocast(dtype):
+            with step.autocast(dtype):
                 if people:
                     optimizer.set_lr(max(args.rates.values()) * rate_at(progress.step, steps))
                     terms, outputs = people_step(network, args, progress, pictures)
                 else:
-                    terms, outputs = forward_loss(network, args.model_type, pictures, args.laplacian)
-            values = update(terms, optimizer, scaler, progress.step)
+                    terms, outputs = step.forward_loss(network, args.model_type, pictures, args.laplacian)
+            values = step.update(terms, optimizer, scaler, progress.step)
             if people:
                 training.average.update(progress.step)
             progress.step, progress.batch = progress.step + 1, progress.batch + 1

@@ -43,9 +43,7 @@ def main(argv=None):
     add("--backbones", nargs="+", choices=BACKBONES, default=["mobilenetv2"], help="default mobilenetv2")
     add("--sizes", nargs="+", choices=SIZES, default=["hd", "4k"], help="default hd 4k")
     add("--engines", nargs="+", choices=FASTEST_FIRST, default=list(FASTEST_FIRST), help="default: all")
-    add(
-        "--precisions", "--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="openvino, default: both"
-    )
+    add("--precisions", "--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS, help="default: both")
     add = command("end-to-end", measure_end_to_end, 0, "predict.py on a folder or a clip: read, compute, write")
     add("--pairs", type=int, nargs="+", default=[100], help="one run for each count (default 100)")
     add("--frames", type=int, nargs="+", help="clips of so many frames in place of pairs")

@@ -54,7 +54,7 @@ def losses(monkeypatch):
         seen.append(update(terms, optimizer, scaler, step))
         return seen[-1]
 
-    monkeypatch.setattr(train, "update", spy)
+    monkeypatch.setattr(train.step, "update", spy)
     return seen
 
 

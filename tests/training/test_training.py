@@ -51,13 +51,13 @@ def flags(root, folder, *more, kind="base"):
 @pytest.fixture
 def losses(monkeypatch):
     """The loss terms of every step that train.py makes."""
-    seen, update = [], train.update
+    seen, update = [], train.step.update
 
     def spy(*args):
         seen.append(update(*args))
         return seen[-1]
 
-    monkeypatch.setattr(train, "update", spy)
+    monkeypatch.setattr(train.step, "update", spy)
     return seen
 
 
@@ -186,7 +186,7 @@ def test_four_pictures_can_be_learnt_by_heart(root):
     for step in range(15):
         seed_step(0, 0, step)
         terms, _ = forward_loss(model, "base", pictures)
-        totals.append(train.update(terms, optimizer, paddle.amp.GradScaler(enable=False), step)["total"])
+        totals.append(train.step.update(terms, optimizer, paddle.amp.GradScaler(enable=False), step)["total"])
     assert np.mean(totals[-3:]) < 0.2 * totals[0]
 
 

@@ -24,13 +24,7 @@ BUSY = r"reading took ([\d.]+) s, inference ([\d.]+) s, writing ([\d.]+) s"
 
 
 def measure_end_to_end(args):
-    """Run predict.py on copies of the sample pair, print where its time went, and whether its memory grows.
-
-    Args: size, pairs or frames (lists of counts), and flags of predict.py, see tools/benchmark.py.
-
-    Returns list of dict, one for each count: count, seconds `wall` of the whole process, `stream` from the first
-    reading to the last writing, and `read`, `network`, `write` that each step was busy; `peak_mib`.
-    """
+    """Run predict.py on copies of the sample pair, print where its time went and how memory grows; see `_run`."""
     rows, what = [], "frames" if args.frames else "pairs"
     options = ["--engine", args.engine, "--precision", args.precision, "--output-types", *args.output_types]
     if args.refine_sample_pixels is not None:
@@ -85,6 +79,7 @@ def write_film(path, frames, size, rate):
 
 
 def _run(flags, count, folder):
+    """Seconds `wall` of the whole process, `stream` from the first reading to the last writing, and of each step."""
     command = [sys.executable, PREDICT, *flags, "--output-dir", folder / "out", "--verbose"]
     start = time.perf_counter()
     with open(folder / "printed", "w+") as printed:

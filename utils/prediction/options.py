@@ -61,7 +61,8 @@ def parse(argv, description):
         raise UsageError("--target-bgr is what com is composited over: add com to --output-types")
     given = [[x for x in actions if getattr(args, x.dest) != x.default] for actions in (of_pictures, of_videos)]
     args.clips = clips_of(args.src, args.bgr, given[1] or args.output_format in VIDEO)
-    args.numbered = not args.clips and not given[0] and numbered_frames(args.src, args.bgr)
+    one_plate = args.src is not None and Path(args.src).is_dir() and not Path(args.bgr).is_dir()
+    args.numbered = one_plate and not args.clips and not given[0] and numbered(frames_in(args.src))
     if args.numbered:
         args.clips = [Path(args.src)]
     kind, wrong = ("pictures", given[0]) if args.clips else ("videos", given[1])
@@ -157,8 +158,3 @@ def clips_of(src, bgr, wanted=False):
             raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
         return []
     return find_clips(src) or ([Path(src)] if frames or wanted else [])
-
-
-def numbered_frames(src, bgr):
-    """Whether the names in a folder with one background for all tell that its pictures are the frames of a clip."""
-    return src is not None and Path(src).is_dir() and not Path(bgr).is_dir() and numbered(frames_in(src))
