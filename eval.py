@@ -26,7 +26,7 @@ from utils.evaluation.score import CLIP_METRICS, DEFAULT_METRICS, evaluate, gath
 from utils.evaluation.sweep import combinations, draw_sweep, score_all, sweep_table
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
-from utils.prediction.loop import without_islets
+from utils.prediction.loop import clean_matte, without_islets
 from utils.system.command_line import command_line, printer
 from utils.system.files import refuse_to_overwrite, write_json, write_text
 from utils.system.ranks import rank_and_count
@@ -96,14 +96,19 @@ def open_predictor(args, world=1, samples=None):
 
     def predict(sample):
         bgr, _ = match_background(sample.src, sample.bgr, args.align, args.match_exposure)
-        matte = matting(sample.src, bgr, "fgr_mse" in (args.metrics or DEFAULT_METRICS))
-        matte = without_islets(matte) if args.remove_islets else matte
+        foreground = "fgr_mse" in (args.metrics or DEFAULT_METRICS)
+        if args.clean_foreground:
+            matte = clean_matte(matting, sample.src, bgr, args.remove_islets, foreground)
+        else:
+            matte = matting(sample.src, bgr, foreground)
+            matte = without_islets(matte) if args.remove_islets else matte
         return matte.pha_float if args.protocol == "reference" else matte.pha, matte.fgr
 
     def describe():
         network = f"{matting.backbone}, weights {Path(matting.weights).name}, refine {args.refine_mode}"
         islets = "removed" if args.remove_islets else "kept"
         corrections = f"align {args.align}, match exposure {args.match_exposure}, islets {islets}"
+        corrections += ", foreground cleaned" if args.clean_foreground else ""
         return f"{network}, engine {matting.engine}; {corrections}"
 
     return predict, describe

@@ -33,6 +33,7 @@ from dataset.errors import PictureError, install
 from utils.background.follow import ClipBackground
 from utils.engine.choice import PRECISIONS
 from utils.engine.int8 import fastest_precision
+from utils.engine.presets import preset
 from utils.picture.blend import blend
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import clean_matte
@@ -119,6 +120,7 @@ def main(argv=None):
         window = None if args.no_window else stack.enter_context(Window(clip.width, clip.height))
         device = choose_device(args.device)
         args.precision = args.precision or fastest_precision(args.model_path or DEFAULT_WEIGHTS, args.engine, device)
+        args.backbone_scale = preset(clip.height, clip.width)[0]  # no time to enlarge frames
         matting = matting_from(args, printer())
         print(f"device {device}, engine {matting.engine}, {args.precision}, {clip.width}x{clip.height}")
         studio = Studio(matting, target, 0 if args.source else args.delay)

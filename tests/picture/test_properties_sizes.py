@@ -17,7 +17,7 @@ from model.resize import _bilinear_weights, bilinear, nearest, scaled_size
 from tests.properties import given, pictures, seeds, settings, sides, st
 from utils.background.checks import match_size, scene_doubts
 from utils.engine.dygraph import Dygraph
-from utils.engine.presets import ENLARGED_BELOW, Refine, enlargement, preset
+from utils.engine.presets import SMALL, Refine, enlargement, preset
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet, debug_picture
 from utils.picture.foreground import clean_foreground
@@ -68,7 +68,7 @@ def test_results_have_the_pictures_size_and_every_pixel_its_place(mattings, shap
         assert matte.fgr.shape == (*shape, 3) and matte.com.shape == (*shape, 4)
         assert {x.dtype for x in (matte.pha, matte.fgr, matte.com, matte.err, matte.ref)} == {np.dtype("uint8")}
         np.testing.assert_array_equal(matte.com[..., 3], matte.pha)
-        if matting.refine.scale or max(shape) >= ENLARGED_BELOW:
+        if matting.refine.scale or max(shape) >= SMALL:
             np.testing.assert_array_equal(matte.pha, src[..., 0])
             np.testing.assert_array_equal(matte.fgr, bgr)
             clean = clean_foreground(matte.pha, src, bgr)
@@ -83,7 +83,7 @@ def test_a_picture_that_is_enlarged_and_reduced_again_stays_where_it_was(matting
     wave = 127 + 100 * np.sin(y + seed % 7) * np.cos(x.T / 2)
     src = np.repeat(np.rint(wave).astype(np.uint8)[..., None], 3, axis=2)
     matte = mattings[0](src, src)
-    smooth = min(shape) > 12 or max(shape) >= ENLARGED_BELOW
+    smooth = min(shape) > 12 or max(shape) >= SMALL
     assert np.abs(matte.pha.astype(int) - src[..., 0]).max() <= (12 if smooth else 255)
     assert np.abs(matte.pha_float * 255 - matte.pha).max() <= 1.01
     if min(shape) > 12:
@@ -98,8 +98,8 @@ def test_presets_suit_any_size(height, width):
     if min(height, width) >= 128:  # the encoder halves four times
         assert min(height, width) * scale >= 16 - 1e-9
     factor = enlargement(height, width)
-    assert factor == enlargement(width, height) and 1 <= factor <= 4
-    assert factor == 1 if max(height, width) >= ENLARGED_BELOW else max(height, width) * factor <= 960 + 1e-9
+    assert factor == enlargement(width, height) and 1 <= factor <= 2.5
+    assert factor == 1 if max(height, width) >= SMALL else max(height, width) * factor <= 1152 + 1e-9
 
 
 @given(shapes, shapes, seeds)

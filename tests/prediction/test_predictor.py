@@ -198,6 +198,7 @@ def test_a_background_that_was_overwritten_is_seen(engine):
         ((1920, 1080), (1 / 4, 80_000)),
         ((2160, 3840), (1 / 8, 320_000)),
         ((720, 1280), (3 / 8, 80_000)),
+        ((768, 1152), (1 / 2, 80_000)),
         ((480, 640), (1 / 2, 80_000)),
         ((4000, 6000), (1 / 8, 925_920)),
         ((20, 4000), (1 / 2, 80_000)),
@@ -208,8 +209,8 @@ def test_presets_are_the_papers_at_hd_and_4k(size, expected):
     assert (scale, pixels) == (pytest.approx(expected[0]), pytest.approx(expected[1], abs=16))
 
 
-@pytest.mark.parametrize("size, factor", [((360, 640), 1), ((480, 639), 1.502), ((288, 352), 2.727), ((50, 100), 4)])
-def test_enlargement_brings_small_pictures_to_960(size, factor):
+@pytest.mark.parametrize("size, factor", [((360, 1152), 1), ((768, 512), 1.5), ((288, 352), 2.5), ((500, 600), 1.92)])
+def test_enlargement_brings_small_pictures_to_1152(size, factor):
     assert enlargement(*size) == pytest.approx(factor, abs=0.001)
 
 

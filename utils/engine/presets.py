@@ -12,7 +12,7 @@ COARSE_SHORT_SIDE = 16  # the encoder's output stride: below it the deepest feat
 LARGEST_SCALE, SMALLEST_SCALE = 1 / 2, 1 / 8
 HD_SAMPLE_PIXELS = 80_000
 SAMPLE_SHARE = HD_SAMPLE_PIXELS / (1920 * 1080)  # of all pixels; the same at 4K
-ENLARGED_BELOW, LARGEST_ENLARGEMENT = 640, 4
+SMALL, LARGEST_ENLARGEMENT = 1152, 2.5  # the long side to which shorter ones are enlarged
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,13 @@ class Refine:
 
 
 def enlargement(height, width):
-    """By how much to enlarge small pictures before they are matted, so that the coarse network sees 480 of them too.
+    """By how much to enlarge small pictures before they are matted, so that both networks see more of the edges.
 
-    Below 640 pixels on the long side they are brought to 960, at most four times enlarged; larger ones stay (1.0). On
-    pictures of people of 384 pixels this halves the mean squared error of alpha; at 768 it changes nothing.
+    Below 1152 pixels on the long side they are brought to 1152, at most 2.5 times enlarged; larger ones stay (1.0).
+    Measured on people of 256 to 768 pixels: at 768 it takes 5 % off SAD and up to 12 % off the mean squared error of
+    alpha, at 384 half of that error; beyond 2.5 times, or 1152 pixels, both rise again.
     """
-    long_side = max(height, width)
-    if long_side >= ENLARGED_BELOW:
-        return 1.0
-    return min(LARGEST_ENLARGEMENT, COARSE_LONG_SIDE / LARGEST_SCALE / long_side)
+    return min(LARGEST_ENLARGEMENT, max(1.0, SMALL / max(height, width)))
 
 
 def preset(height, width):
@@ -68,8 +66,8 @@ def preset(height, width):
 
     | long side   | backbone scale                  | refined pixels                                        |
     |-------------|---------------------------------|-------------------------------------------------------|
-    | up to 960   | 1/2 (see also `enlargement`)    | 80,000, or all of a smaller picture                   |
-    | 961 .. 3840 | 480 / long side: HD 1/4, 4K 1/8 | 3.86 % of all, at least 80,000: HD 80,000, 4K 320,000 |
+    | up to 1152  | 1/2 (see also `enlargement`)    | 80,000, or all of a smaller picture                   |
+    | .. 3840     | 480 / long side: HD 1/4, 4K 1/8 | 3.86 % of all, at least 80,000: HD 80,000, 4K 320,000 |
     | above 3840  | 1/8                             | 3.86 % of all                                         |
 
     Very long and narrow pictures get a larger scale, so that the short side is not reduced below 16.
@@ -78,5 +76,5 @@ def preset(height, width):
     """
     long_side, short_side = max(height, width), min(height, width)
     scale = max(COARSE_LONG_SIDE / long_side, COARSE_SHORT_SIDE / short_side)
-    scale = min(LARGEST_SCALE, max(SMALLEST_SCALE, scale))
+    scale = LARGEST_SCALE if long_side <= SMALL else min(LARGEST_SCALE, max(SMALLEST_SCALE, scale))
     return scale, max(HD_SAMPLE_PIXELS, round(height * width * SAMPLE_SHARE / 16) * 16)

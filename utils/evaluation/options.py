@@ -29,6 +29,7 @@ def add_flags(parser: ArgumentParser) -> None:
     add("--align", choices=ALIGN_MODES, default="off", help="as in predict.py (default here: off)")
     add("--match-exposure", choices=EXPOSURE_MODES, default="off", help="as in predict.py (default here: off)")
     add("--remove-islets", action="store_true", help="of alpha, as predict.py does (default here: keep them)")
+    add("--clean-foreground", action="store_true", help="as predict.py does (default here: the network's own)")
     add("--protocol", choices=("paper", "reference"), default="paper", help="arithmetic (default paper)")
     add("--region", nargs="+", choices=REGIONS, default=REGIONS, help="of each picture (default: both)")
     of_metrics = "default: sad mse grad conn fgr_mse, clips mad mse grad conn dtssd"
