@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,21 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     return make_data(tmp_path_factory.mktemp("data"), ("private",))
+
+
+@pytest.fixture(scope="module")
+def one_step(root, tmp_path_factory):
+    """What a training of one step leaves."""
+    folder = tmp_path_factory.mktemp("one_step")
+    assert train.main(flags(root, folder, "--max-steps", "1")) == 0
+    return folder
+
+
+@pytest.fixture
+def begun(one_step, tmp_path):
+    """A training of one step, in a folder of its own."""
+    shutil.copytree(one_step, tmp_path, dirs_exist_ok=True)
+    return tmp_path
 
 
 def flags(root, folder, *more, kind="base"):
@@ -90,9 +106,8 @@ def test_a_complete_training_is_skipped_and_an_existing_one_is_not_overwritten(r
     assert checkpoint(tmp_path).read_bytes() == before
 
 
-def test_resuming_with_other_arguments_is_refused(root, tmp_path, capsys):
-    assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 0
-    assert train.main(flags(root, tmp_path, "--resume", "--seed", "5")) == 1
+def test_resuming_with_other_arguments_is_refused(root, begun, capsys):
+    assert train.main(flags(root, begun, "--resume", "--seed", "5")) == 1
     assert "--seed 0, not 5" in capsys.readouterr().err
 
 
@@ -124,19 +139,18 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path):
     assert caught.value.filename == str(tmp_path / "log.txt")
 
 
-def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(root, tmp_path, capsys):
-    assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 0
-    before = checkpoint(tmp_path).read_bytes()
+def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(root, begun, capsys):
+    before = checkpoint(begun).read_bytes()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
     try:
-        code = train.main(flags(root, tmp_path, "--max-steps", "2", "--resume"))
+        code = train.main(flags(root, begun, "--max-steps", "2", "--resume"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     message = capsys.readouterr().err
     assert code == 1 and "last.pdparams" in message and "unchanged" in message
-    assert checkpoint(tmp_path).read_bytes() == before
-    assert len(list(checkpoint(tmp_path).parent.iterdir())) == 2
+    assert checkpoint(begun).read_bytes() == before
+    assert len(list(checkpoint(begun).parent.iterdir())) == 2
 
 
 @pytest.mark.parametrize(
@@ -148,14 +162,13 @@ def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(root, tmp_path, c
         ("optimizer", "decoder.conv1.weight/moment2_0", -1, "negative variances in decoder.conv1.weight/moment2_0"),
     ],
 )
-def test_a_checkpoint_with_numbers_that_no_training_has_is_refused(root, tmp_path, capsys, part, name, value, words):
-    assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 0
-    content = read_tensors(checkpoint(tmp_path))
+def test_a_checkpoint_with_numbers_that_no_training_has_is_refused(root, begun, capsys, part, name, value, words):
+    content = read_tensors(checkpoint(begun))
     content[part][name] = np.full_like(content[part][name], value)
-    paddle.save(content, str(checkpoint(tmp_path)))
-    assert train.main(flags(root, tmp_path, "--resume")) == 1
+    paddle.save(content, str(checkpoint(begun)))
+    assert train.main(flags(root, begun, "--resume")) == 1
     errors = capsys.readouterr().err
-    assert f"{checkpoint(tmp_path)} holds" in errors and words in errors and "Traceback" not in errors
+    assert f"{checkpoint(begun)} holds" in errors and words in errors and "Traceback" not in errors
 
 
 def test_the_weights_of_another_backbone_are_named_in_one_short_line(root, tmp_path, capsys):
@@ -233,12 +246,11 @@ def test_pretrained_weights_are_taken_where_they_fit(root, tmp_path):
         np.testing.assert_array_equal(value.numpy(), state[name] + 1 if added else state[name])
 
 
-def test_the_refine_stage_starts_from_an_earlier_training_by_name(root, tmp_path):
-    assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 0
-    args = parse_jobs(flags(root, tmp_path, "--pretrain", "run", kind="refine"))[0]
+def test_the_refine_stage_starts_from_an_earlier_training_by_name(root, begun):
+    args = parse_jobs(flags(root, begun, "--pretrain", "run", kind="refine"))[0]
     model = build_network(args)
     assert "302 of 319 tensors" in load_pretrained(model, args.pretrain, args.checkpoint_dir)
-    saved = read_state(checkpoint(tmp_path, "best.pdparams"))
+    saved = read_state(checkpoint(begun, "best.pdparams"))
     np.testing.assert_array_equal(model.state_dict()["decoder.conv1.weight"].numpy(), saved["decoder.conv1.weight"])
 
 
