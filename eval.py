@@ -23,7 +23,7 @@ from utils.evaluation.options import add_flags, check_flags, choose_samples, lab
 from utils.evaluation.report import as_dict, csv_text, side_by_side, text_table
 from utils.evaluation.samples import PredictionFolder, share
 from utils.evaluation.score import CLIP_METRICS, DEFAULT_METRICS, evaluate, gather
-from utils.evaluation.sweep import combinations, draw_sweep, score_all, sweep_table
+from utils.evaluation.sweep import combinations, draw_sweep, seconds_of, sweep_table
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import clean_matte, without_islets
@@ -72,18 +72,18 @@ def main(argv=None):
 
 def sweep(argv, args, samples, title):
     """Score the samples with every combination of --sweep, print and draw the table; exit code."""
-
-    def opened(settings):
-        flags = (text for name, value in settings.items() for text in (f"--{name}", value))
-        return open_predictor(parse([*argv, *flags]))[0]
-
-    points = score_all(opened, combinations(args.sweep), samples, args.metrics or ("sad", "mse"), args.region)
+    points = []
+    for settings in combinations(args.sweep):
+        predict, _ = open_predictor(parse([*argv, *(f"--{name}={value}" for name, value in settings.items())]))
+        predict(samples[0])  # what is built for the first picture is no picture's time
+        points.append((settings, evaluate(predict, samples, args.metrics or ("sad", "mse"), args.region)))
     print(title, sweep_table(points), sep="\n", end="")
     if args.plot:
         draw_sweep(points, args.plot)
     if args.output:
-        write_json(args.output, {"data": title, "sweep": [{**s, "seconds": t, **as_dict(r)} for s, r, t in points]})
-    return 1 if any(report.failures for _, report, _ in points) else 0
+        rows = [{**settings, "seconds": seconds_of(report), **as_dict(report)} for settings, report in points]
+        write_json(args.output, {"data": title, "sweep": rows})
+    return 1 if any(report.failures for _, report in points) else 0
 
 
 def open_predictor(args, world=1, samples=None):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,11 +36,13 @@ class Report:
         where the sample or the prediction has no foreground, or dtSSD no frame before.
     columns: METRIC_REGION, e.g. sad_unknown.
     failures: one dict per picture that could not be scored: index, name, error.
+    seconds: that the predictions took, without reading and scoring, if these had no threads beside it.
     """
 
     columns: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
 
     @property
     def means(self) -> dict[str, Optional[float]]:
@@ -89,7 +92,9 @@ def evaluate(
     def predicted():
         before = None
         for index, sample in ordered_map(load, range(len(samples)) if indices is None else indices, num_workers):
+            start = time.perf_counter()
             prediction = sample if isinstance(sample, Exception) else _attempt(predict, sample)
+            report.seconds += time.perf_counter() - start
             yield index, sample, prediction, before
             before = None if isinstance(prediction, Exception) or sample.clip is None else (sample, prediction[0])
 

@@ -1,18 +1,15 @@
 """Accuracy against time: one set scored with every combination of some settings."""
 
 import itertools
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Callable
 
 from utils.evaluation.report import digits, markdown, with_unit
-from utils.evaluation.samples import Samples
-from utils.evaluation.score import Predict, Report, evaluate
+from utils.evaluation.score import Report
 from utils.picture.plot import figure
 from utils.system.errors import UsageError
 
-Point = tuple[dict[str, str], Report, float]  # setting -> value, what it scores, seconds per picture
+Point = tuple[dict[str, str], Report]  # setting -> value, what it scores
 
 
 def combinations(texts: Sequence[str]) -> list[dict[str, str]]:
@@ -26,35 +23,16 @@ def combinations(texts: Sequence[str]) -> list[dict[str, str]]:
     return [dict(zip(settings, values)) for values in itertools.product(*settings.values())]
 
 
-def score_all(
-    opened: Callable[[dict[str, str]], Predict],
-    combinations: Sequence[dict[str, str]],
-    samples: Samples,
-    metrics: Sequence[str],
-    regions: Sequence[str],
-) -> list[Point]:
-    """Score samples with what `opened` gives for each combination; nothing else works while a prediction is timed."""
-    points = []
-    for settings in combinations:
-        predict, times = opened(settings), list[float]()
-
-        def timed(sample, predict=predict, times=times):
-            start = time.perf_counter()
-            prediction = predict(sample)
-            times.append(time.perf_counter() - start)
-            return prediction
-
-        predict(samples[0])  # what is built for the first picture is no picture's time
-        report = evaluate(timed, samples, metrics, regions)
-        points.append((settings, report, sum(times) / max(len(times), 1)))
-    return points
+def seconds_of(report: Report) -> float:
+    """Seconds that the prediction of a picture took."""
+    return report.seconds / max(len(report.rows), 1)
 
 
 def sweep_table(points: Sequence[Point]) -> str:
     """Markdown: one row a combination with its settings, means and seconds per picture."""
-    settings, report, _ = points[0]
+    settings, report = points[0]
     rows = [[*settings, *map(with_unit, report.columns), "s per picture"]]
-    rows += [[*s.values(), *map(digits, report.means.values()), digits(seconds)] for s, report, seconds in points]
+    rows += [[*s.values(), *map(digits, (*report.means.values(), seconds_of(report)))] for s, report in points]
     return markdown(rows)
 
 
@@ -64,9 +42,9 @@ def draw_sweep(points: Sequence[Point], path: Path) -> None:
     column = points[0][1].columns[0]
     with figure(path, figsize=(6.4, 4)) as drawn:
         axes = drawn.subplots()
-        for settings, report, seconds in points:
+        for settings, report in points:
             (first, value), *others = settings.items()
-            point = seconds, report.means[column] or 0.0
+            point = seconds_of(report), report.means[column] or 0.0
             lines.setdefault(", ".join(f"{name} {value}" for name, value in others), []).append(point)
             axes.annotate(value, point, textcoords="offset points", xytext=(4, 4), fontsize=8)
         for label, line in lines.items():
