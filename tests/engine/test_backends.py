@@ -111,6 +111,18 @@ def test_an_engine_is_refused_on_another_device():
         open_engine(DEFAULT_WEIGHTS, engine="inference", device="gpu:0")
 
 
+def test_an_interruption_is_no_failure_of_an_engine(monkeypatch):
+    def interrupted(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise AttributeError("of a library")
+
+    monkeypatch.setattr(utils.engine.choice, "cached", interrupted)
+    with pytest.raises(AttributeError, match="of a library"):
+        open_engine(DEFAULT_WEIGHTS, engine="auto", device="cpu")
+
+
 def test_where_every_engine_fails_paddle_computes(monkeypatch):
     def fail(*_):
         raise utils.engine.choice.EngineError("it is broken")

@@ -6,6 +6,7 @@ python -m tests.faults.disk --only full             one of: full read-only toget
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ def main(argv=None):
 def small_disk(kilobytes):
     """A file system in memory of this size; removed after the block."""
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,mode=700", "tmpfs", folder], check=True)
         try:
             yield Path(folder)
         finally:
@@ -60,7 +61,7 @@ def full(part):
     """The disk fills up in the middle; afterwards there is room and the same command goes on."""
     with tempfile.TemporaryDirectory() as folder, small_disk(400) as disk:
         folder = Path(folder)
-        (disk / "ballast").write_bytes(bytes(200 << 10))
+        (disk / "ballast").write_bytes(bytes(340 << 10))
         command = ["predict.py", *pictures(folder, 8), "--output-dir", disk / "out", "--skip-existing"]
         first = summary(*run(*command), disk / "out")
         (disk / "ballast").unlink()
@@ -173,6 +174,19 @@ def together(part):
                 f"{COMMAND} {part}",
                 f"{'; '.join(happened)}; together {left or 'all files whole'}",
             )
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-W", QUIET, "-m", "tools.app"]  # of no --port: both look for a free one
+        env = {"MATTING_CACHE": f"{folder}/cache", "TMPDIR": folder, "PYTHONUNBUFFERED": "1"}
+        both = [start(*command, env=env) for _ in range(2)]
+        lines = [next((line for line in page.stdout if line.startswith(("open", "error"))), "ended") for page in both]
+        for page in both:
+            page.send_signal(signal.SIGTERM)
+        codes = [page.communicate(timeout=60) and page.returncode for page in both]
+        left = left_over(f"{folder}/cache") + [path.name for path in Path(folder).glob("matting-page-*")]
+        happened = (
+            f"{'; '.join(line.split(' (')[0].strip() for line in lines)}; codes {codes}; {left or 'nothing left'}"
+        )
+        row("two at once: page, an empty cache of programs, no port given", f"{COMMAND} {part}", happened)
 
 
 PARTS = {"full": full, "read-only": read_only, "together": together}

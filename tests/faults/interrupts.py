@@ -168,7 +168,7 @@ def importing(door, library, *flags):
 
 def one_picture(folder):
     command = ["predict.py", *pictures(folder, 1), "--output-dir", folder / "out"]
-    command[2] = folder / "src" / "00000.png"
+    command[2] = folder / "src" / "00000a.png"
     return command, exists(folder / "cache", ".*"), finish(command, lambda said: "3 results")
 
 
@@ -176,12 +176,12 @@ def picture_folder(folder):
     command = ["predict.py", *pictures(folder, 300), "--output-dir", folder / "out", "--skip-existing"]
 
     def check(said):
-        skipped = next((line for line in said.splitlines() if line.startswith("skipped")), "nothing skipped")
+        skipped = next(line for line in said.splitlines() if line.startswith("skipped"))
         count = sum(1 for _ in (folder / "out").rglob("*.png"))
         assert count == 900, said
         return f"{skipped}; {count} files"
 
-    return command, exists(folder / "out", "00003.png"), finish(command, check)
+    return command, exists(folder / "out", "00003a.png"), finish(command, check)
 
 
 def video(folder):
@@ -268,7 +268,7 @@ def train(folder):
 def scoring(folder):
     pictures(folder / "set", 400)
     for number in range(400):
-        name = f"{number:05d}.png"
+        name = f"{number:05d}a.png"
         write_picture(folder / "set" / "bgr" / name, read(folder / "set" / "bgr.png"))
         write_picture(folder / "set" / "pha" / name, read(folder / "set" / "bgr.png")[..., 0])
     command = ["eval.py", "--data-path", folder / "set", *FAST[:4], "--output", folder / "out" / "report.json"]

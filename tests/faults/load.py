@@ -18,15 +18,16 @@ import numpy as np
 
 from tests.faults.playground import Watch, clip, pictures, row, start
 from utils.picture.write import write_picture
+from utils.prediction.outputs import Output
 from utils.prediction.pictures import plan
 
-SMALL = 48, 64
+SMALL, TYPES = (48, 64), ("pha", "fgr", "com")
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, nargs="+", default=[1000, 10_000])
-    parser.add_argument("--frames", type=int, default=5000)
+    parser.add_argument("--frames", type=int, nargs="+", default=[2000, 5000])
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     args = parser.parse_args(argv)
     for part in args.only:
@@ -43,10 +44,10 @@ def pairs(args):
                 for number in range(count):
                     (folder / side / f"{number:05d}.png").touch()
             started = time.process_time()
-            plan(folder / "src", folder / "bgr", folder / "out", ["pha", "fgr", "com"], skip_existing=True)
+            plan(folder / "src", folder / "bgr", Output(folder / "out", TYPES, skip_existing=True))
             seconds = time.process_time() - started
             tracemalloc.start()
-            targets, _ = plan(folder / "src", folder / "bgr", folder / "out", ["pha", "fgr", "com"])
+            targets, _ = plan(folder / "src", folder / "bgr", Output(folder / "out", TYPES))
             memory = tracemalloc.get_traced_memory()[1] / 2**20
             tracemalloc.stop()
             assert len(targets) == count
@@ -116,26 +117,34 @@ def eval_on_many(args):
 
 
 def frames(args):
-    """A day in miniature: one long clip."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        flags = clip(folder, args.frames)
-        kinds = {"pha": folder / "out" / "clip_pha"}
-        watch, seconds, said = watched(
-            ["predict.py", *flags, "--output-dir", folder / "out", "--output-types", "pha", "--output-format", "png"],
-            lambda: len(os.listdir(kinds["pha"])) / args.frames if kinds["pha"].is_dir() else 0,
-        )
-        assert len(list(kinds["pha"].glob("*.png"))) == args.frames, said[-500:]
-        each = "; ".join(
-            f"{word} {watch.at(share)}"
-            for word, share in (("after a tenth", 0.1), ("in the middle", 0.5), ("near the end", 0.95))
-        )
-        row(
-            f"predict.py, a clip of {args.frames:,} frames of 160x96 to PNGs",
-            "python -m tests.faults.load --only frames",
-            f"{args.frames:,} results; {1000 * seconds / args.frames:.0f} ms of processor time each; {each}; at most "
-            f"{watch.peak()}",
-        )
+    """A day in miniature: long clips."""
+    for count in args.frames:
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            flags = clip(folder, count)
+            output = folder / "out" / "clip_pha"
+            watch, seconds, said = watched(
+                [
+                    "predict.py",
+                    *flags,
+                    "--output-dir",
+                    folder / "out",
+                    "--output-types",
+                    "pha",
+                    "--output-format",
+                    "png",
+                ],
+                lambda: len(os.listdir(output)) / count if output.is_dir() else 0,  # noqa: B023
+            )
+            assert len(list(output.glob("*.png"))) == count, said[-500:]
+            shares = (("after a tenth", 0.1), ("in the middle", 0.5), ("near the end", 0.95))
+            each = "; ".join(f"{word} {watch.at(share)}" for word, share in shares)
+            row(
+                f"predict.py, a clip of {count:,} frames of 160x96 to PNGs",
+                "python -m tests.faults.load --only frames",
+                f"{count:,} results; {1000 * seconds / count:.0f} ms of processor time each; {each}; at most "
+                f"{watch.peak()}",
+            )
 
 
 def watched(command, done):

@@ -23,10 +23,10 @@ FAST = ("--backbone-scale", "0.25", "--refine-sample-pixels", "160", "--align", 
 
 
 def pictures(folder, count, height=HEIGHT, width=WIDTH):
-    """FOLDER/src/00000.png ..., before FOLDER/bgr.png; returns the flags of predict.py for them."""
+    """FOLDER/src/00000a.png ..., no clip's frames, before FOLDER/bgr.png; returns the flags of predict.py for them."""
     drawn = frames(12, height, width)[0]
     for number in range(count):
-        write_picture(folder / "src" / f"{number:05d}.png", np.roll(drawn[number % 12], number // 12, axis=0))
+        write_picture(folder / "src" / f"{number:05d}a.png", np.roll(drawn[number % 12], number // 12, axis=0))
     write_picture(folder / "bgr.png", scene(height, width))
     return ["--src", folder / "src", "--bgr", folder / "bgr.png", *FAST]
 

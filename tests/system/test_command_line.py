@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
 from utils.system.command_line import Terminated, UsageError, command_line, terminable
 
@@ -29,6 +30,18 @@ def fail(error):
     raise error
 
 
+def hidden(error):
+    """A library that is interrupted raises an error of its own."""
+    try:
+        stop_this_process()
+    finally:
+        raise error
+
+
+def test_what_bars_lock_is_made_before_anything_can_interrupt_it():
+    assert tqdm._lock.locks
+
+
 @pytest.mark.parametrize(
     ("action", "code", "said"),
     [
@@ -43,6 +56,12 @@ def fail(error):
             "interrupted: what was finished is kept\n",
         ),
         (lambda: fail(OSError("(External) KeyboardInterrupt: ")), 130, "interrupted: what was finished is kept\n"),
+        (lambda: hidden(AttributeError("_lock")), 143, "interrupted: what was finished is kept\n"),
+        (
+            lambda: hidden(OSError(28, "No space left", "a.mp4")),
+            1,
+            "error: a.mp4: No space left (check the path, its permissions and the free space)\n",
+        ),
     ],
 )
 def test_how_a_program_ends(action, code, said, capsys):

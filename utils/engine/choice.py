@@ -29,7 +29,7 @@ from utils.engine.tiled import TiledMatting
 from utils.engine.tiles import DENSE
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
-from utils.system.errors import UsageError, WeightsError
+from utils.system.errors import UsageError, WeightsError, interruption
 from utils.system.files import sha256_file
 from utils.system.notes import Note, silent
 from utils.weights.load import open_weights, weights_digest
@@ -95,7 +95,7 @@ class FallBack:
         except MemoryError:
             raise
         except Exception as error:  # an engine may refuse anything at any time
-            if self._then is None:
+            if self._then is None or interruption(error):
                 raise
             self._tell(Note("engine_failed", engine=self.name, reason=one_line(error)[-160:]))
             self._engine, self._then = self._then(), None
@@ -189,6 +189,8 @@ def _open(source, engine, precision, tell):
     except (EngineError, WeightsError, MemoryError, KeyboardInterrupt):
         raise
     except Exception as error:  # engines and converters raise anything
+        if interruption(error):
+            raise
         raise EngineError(one_line(error)[-160:]) from error
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import re
 import signal
 import sys
 import threading
@@ -12,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 from tqdm import tqdm
 
 from utils.system import words
-from utils.system.errors import UsageError, user_message
+from utils.system.errors import UsageError, interruption, user_message
 
 __all__ = ["Terminated", "UsageError", "command_line", "printer", "short_warnings", "terminable"]
 
@@ -21,7 +20,7 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM has come, by which launchers and job systems end a program."""
 
 
-STOPPED = re.compile(r"\(External\) (Terminated|KeyboardInterrupt)\b")
+tqdm.get_lock()  # made now, since interrupted in this it would never be released
 INTERRUPTED, TERMINATED = 130, 143  # what a shell reports for a program that Ctrl-C or SIGTERM has ended
 
 
@@ -50,11 +49,9 @@ def command_line(main):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except (Exception, KeyboardInterrupt) as error:
-            stopped = STOPPED.match(str(error).strip())  # Paddle makes an error of its own of both, in a gradient
-            if stopped or isinstance(error, KeyboardInterrupt):
+            if stopped := interruption(error):
                 print("interrupted: what was finished is kept", file=sys.stderr)
-                name = stopped[1] if stopped else type(error).__name__
-                return TERMINATED if name == Terminated.__name__ else INTERRUPTED
+                return TERMINATED if stopped == Terminated.__name__ else INTERRUPTED
             line = user_message(error)
             if line is None or os.environ.get("MATTING_DEBUG"):
                 raise

@@ -1,8 +1,11 @@
 """Errors that the user can mend: each message is one sentence that says what is wrong, with what, and what to do."""
 
+import re
 from importlib import import_module
 
 from dataset.errors import PictureError, one_line
+
+STOPPED = re.compile(r"\(External\) (Terminated|KeyboardInterrupt)\b")
 
 
 class UsageError(ValueError):
@@ -35,4 +38,18 @@ def user_message(error):
     if isinstance(error, OSError):
         named = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else one_line(error)
         return f"{named} (check the path, its permissions and the free space)"
+    return None
+
+
+def interruption(error):
+    """Name of the KeyboardInterrupt's class that an error comes from, or None.
+
+    Libraries that are interrupted may raise an error of their own: Paddle in a gradient, tqdm while it makes its lock.
+    """
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return type(error).__name__
+        if found := STOPPED.match(str(error).strip()):
+            return found[1]
+        error = None if user_message(error) else error.__cause__ or error.__context__
     return None
