@@ -197,7 +197,7 @@ def _read_exr(path):
 
 
 def _read_raw(path, file, location):
-    """Developed camera RAW: uint16 (H, W, 3), sRGB."""
+    """Developed camera RAW: uint16 (H, W, 3), sRGB; (H, W) of a camera that sees no colours."""
     rawpy = _package("rawpy", "camera RAW", path)
     with rawpy.imread(str(path)) as raw:
         _check_size(raw.sizes.width, raw.sizes.height)
@@ -206,7 +206,7 @@ def _read_raw(path, file, location):
     with suppress(Exception):  # most kinds are TIFF files, others say nothing of the camera
         file.seek(0)
         tags.load_from_fp(file)
-    return Stored(values, exif=_exif(tags, location))
+    return Stored(values[..., 0] if values.shape[2] == 1 else values, exif=_exif(tags, location))
 
 
 def _check_size(width, height):

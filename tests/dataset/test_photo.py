@@ -1,6 +1,7 @@
 """Pictures as phones, cameras and compositors write them: what their numbers mean is kept."""
 
 import io
+import struct
 import sys
 
 import cv2
@@ -212,6 +213,18 @@ def test_raw_is_developed_without_brightening(tmp_path, monkeypatch):
     (tmp_path / "b.dng").write_bytes(b"II*\0 cut off")
     with pytest.raises(PictureError, match="b.dng is damaged"):
         read_photo(tmp_path / "b.dng")
+
+
+def test_raw_of_a_camera_without_colours_is_grey(tmp_path):
+    pytest.importorskip("rawpy", reason="rawpy (requirements/pictures.txt)")
+    pytest.importorskip("tifffile", reason="tifffile (requirements/pictures.txt)")
+    write_raw(tmp_path / "a.dng", np.full((48, 64), 1000, np.uint16))
+    data, photometric = (tmp_path / "a.dng").read_bytes(), struct.pack("<HHI", 262, 3, 1)
+    patterned, linear_raw = (photometric + struct.pack("<H", kind) for kind in (32803, 34892))
+    assert data.count(patterned) == 1
+    (tmp_path / "a.dng").write_bytes(data.replace(patterned, linear_raw))
+    photo = read_photo(tmp_path / "a.dng")
+    assert photo.pixels.shape == photo.rgb.shape == (48, 64, 3) and not np.ptp(photo.pixels, axis=2).any()
 
 
 def test_cmyk_and_grey_profiles_become_srgb(tmp_path):
