@@ -11,7 +11,6 @@ from utils.system.cpu import prepare
 
 prepare()
 
-import argparse
 import os
 import sys
 from pathlib import Path
@@ -29,11 +28,12 @@ from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import clean_matte, without_islets
 from utils.system.command_line import command_line, printer
 from utils.system.files import refuse_to_overwrite, write_json, write_text
+from utils.system.parser import Parser
 from utils.system.ranks import rank_and_count
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     add_flags(parser)
     add_network_flags(parser)
     args = parser.parse_args(argv)

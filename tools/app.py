@@ -11,7 +11,6 @@ from utils.system.cpu import prepare
 
 prepare()
 
-import argparse
 import os
 import shutil
 import threading
@@ -24,6 +23,7 @@ from utils.engine.choice import ENGINES
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line
+from utils.system.parser import Parser
 
 LIMITS = {  # flag: field of Limits, and what it limits
     "--max-megabytes": ("megabytes", "largest picture file"),
@@ -36,7 +36,7 @@ LIMITS = {  # flag: field of Limits, and what it limits
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--host", help="address to listen on (default: $GRADIO_SERVER_NAME, or 127.0.0.1)")
     parser.add_argument("--port", type=int, help="(default: $GRADIO_SERVER_PORT, or the first free one from 7860 on)")
     add_network_flags(parser, "--model-path", "--device")

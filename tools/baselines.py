@@ -13,7 +13,6 @@ Methods:
 Writes OUTPUT/pha/NAME.png and OUTPUT/fgr/NAME.png.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -29,6 +28,7 @@ from utils.picture.write import write_picture
 from utils.system.command_line import command_line
 from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
+from utils.system.parser import Parser
 
 THRESHOLDS = (4, 6, 8, 10, 12, 15, 18, 22, 26, 32, 40, 50, 64)  # levels of 255
 BLUR = 1.0  # standard deviation in pixels: takes the sensor's noise out of the difference
@@ -38,7 +38,7 @@ BAND = 1 / 64  # of the height: how far a trimap's unknown band reaches to eithe
 
 @command_line
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="benchmark set with src and bgr, pha for the search")
     parser.add_argument("--method", choices=METHODS, required=True, help="see above")
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")

@@ -10,7 +10,6 @@ from utils.system.cpu import prepare
 
 prepare()
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -23,11 +22,12 @@ from tools.speed.model import measure_model
 from utils.engine.backends import FASTEST_FIRST, PRECISIONS
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import command_line
+from utils.system.parser import Parser
 
 
 @command_line
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
     def command(name, measure, rounds, text):

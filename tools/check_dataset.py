@@ -5,7 +5,6 @@ another size, another scale or is coloured, how much of it is soft, and a contac
 anything is wrong.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
 from utils.picture.write import write_picture
 from utils.system.command_line import command_line
+from utils.system.parser import Parser
 
 GREEN = np.uint8([60, 180, 90])
 SHOWN, COLUMNS = 8, 2  # pictures of a contact sheet
@@ -30,7 +30,7 @@ SHOWN, COLUMNS = 8, 2  # pictures of a contact sheet
 
 @command_line
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("names", nargs="*", help="data sets (default: all that are there)")
     parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
     parser.add_argument("--sheet", type=Path, metavar="FOLDER", help="write a contact sheet of each part here")

@@ -19,6 +19,7 @@ from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite, write_text
+from utils.system.parser import Parser
 
 
 @command_line
@@ -45,7 +46,7 @@ def main(argv=None):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--data", type=Path, required=True, help="benchmark set: src, bgr, pha, and fgr if there")
     add_method = {"type": named_folder, "action": "append", "required": True, "metavar": "NAME=FOLDER"}
     parser.add_argument("--pred", **add_method, help="a method; once for each")

@@ -8,7 +8,6 @@ Strictly: if something does not fit, that is said and nothing is written. Of a D
 initialises MattingBase: the encoder but its first layer, and the ASPP.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from utils.picture.write import write_picture
 from utils.predictor import Matting
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite, sha256_file
+from utils.system.parser import Parser
 from utils.weights.load import open_weights, save_weights
 from utils.weights.names import model_shapes
 
@@ -61,7 +61,7 @@ def main(argv=None):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("checkpoint", type=Path, help="PyTorch .pth (a .pdparams is checked and saved again)")
     parser.add_argument("--output", type=Path, required=True, help=".pdparams file to write")
     parser.add_argument("--model-backbone", choices=BACKBONES, help="encoder (default: the checkpoint's)")

@@ -16,7 +16,6 @@ from utils.system.cpu import prepare
 
 prepare()
 
-import argparse
 import shutil
 import tempfile
 
@@ -45,6 +44,7 @@ from utils.system.command_line import UsageError, command_line
 from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
 from utils.system.original import add_without_effect, names_of
+from utils.system.parser import Parser
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights, weights_digest
 
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
@@ -98,7 +98,7 @@ def written(args):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     add = parser.add_argument
     add(*names_of("--model-path"), default=DEFAULT_WEIGHTS, help="weights (default: the shipped ones)")
     add("--model-backbone", choices=BACKBONES, help="default: what the weights are for")

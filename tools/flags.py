@@ -14,6 +14,7 @@ from unittest import mock
 
 from utils.system.command_line import command_line
 from utils.system.files import write_text
+from utils.system.parser import Parser
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "flags.md"
@@ -36,7 +37,7 @@ def parser_of(main):
 
 def parsers():
     """{program and its command, such as "tools.benchmark growth": its ArgumentParser}, without running anything."""
-    tools = sorted(path for path in (ROOT / "tools").rglob("*.py") if "ArgumentParser(" in path.read_text("utf-8"))
+    tools = sorted(path for path in (ROOT / "tools").rglob("*.py") if "Parser(__doc__)" in path.read_text("utf-8"))
     found = {}
     for program in [*DOORS, *(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in tools)]:
         parser = parser_of(importlib.import_module(program).main)
@@ -83,7 +84,7 @@ def _meaning(action):
 
 @command_line
 def main(argv=None):
-    argparse.ArgumentParser(description=__doc__).parse_args(argv)
+    Parser(__doc__).parse_args(argv)
     write_text(PAGE, page(parsers()))
     print(PAGE)
 

@@ -8,7 +8,6 @@ Writes src/ bgr/ pha/ fgr/ trimap/ as PNG, and manifest.json with every paramete
 which are the same on every machine.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from utils.picture.resize import cover
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import write_json
+from utils.system.parser import Parser
 
 
 @command_line
@@ -40,7 +40,7 @@ def main(argv=None):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--foregrounds", type=Path, help="folder with fgr and pha in it, or with RGBA pictures")
     parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people")
     parser.add_argument("--demonstration", action="store_true", help="the small set that a bare eval.py scores, no fgr")

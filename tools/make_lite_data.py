@@ -5,7 +5,6 @@ cover, and drawn rooms, landscapes and night lights as backgrounds. It is meant 
 for `sh run.sh lite`; a network trained on it alone does not know real people.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 from dataset.drawn import background, figure
 from utils.picture.write import write_picture
 from utils.system.command_line import command_line
+from utils.system.parser import Parser
 
 COUNTS = {  # folder -> number of figures
     "videomatte240k/train": 48,
@@ -30,7 +30,7 @@ HEIGHT = 384
 
 @command_line
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default 0)")
     parser.add_argument("--height", type=int, default=HEIGHT, help=f"height of a figure in pixels (default {HEIGHT})")

@@ -5,7 +5,6 @@ network's alpha and foreground, as predict.py makes them, are written to OUTPUT/
 OUTPUT/valid, in the layout of stage 3. Look through them and delete what is wrong: the network learns from what stays.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -19,13 +18,14 @@ from utils.prediction.pairs import find_pairs
 from utils.prediction.pictures import PairSource, PictureSink
 from utils.system.command_line import command_line, printer
 from utils.system.files import refuse_to_overwrite
+from utils.system.parser import Parser
 
 EVERY = 10  # each tenth pair goes to the validation part
 
 
 @command_line
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     add = parser.add_argument
     add("--src", type=Path, required=True, help="folder of pictures with a person")
     add("--bgr", type=Path, required=True, help="folder of the scenes without, same names; or one picture")

@@ -8,7 +8,6 @@ The first and the last convolutions and the resizes inside the tiles stay in flo
 first nine lose lifts alpha on bare ground beside the subject, and costs a hundredth of SAD on hair.
 """
 
-import argparse
 import logging
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from utils.picture.resize import fit, padded_to_multiples
 from utils.prediction.pairs import find_pairs
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import sha256_file
+from utils.system.parser import Parser
 from utils.weights.load import DEFAULT_WEIGHTS
 
 LONG_SIDES = (1280, 1024, 1920, 960)  # of the pictures, by turns
@@ -45,7 +45,7 @@ FIRST = 9  # convolutions left in float: a tenth of the coarse program's time
 
 @command_line
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--model-path", type=Path, default=DEFAULT_WEIGHTS, help="weights (default: the shipped ones)")
     parser.add_argument("--src", type=Path, required=True, help="pictures with a subject")
     parser.add_argument("--bgr", type=Path, required=True, help="the same scenes without it")

@@ -3,7 +3,6 @@
 Each folder is one that train.py writes to, with its valid.jsonl. The first row is the network before it was trained.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from utils.evaluation.report import digits, markdown
 from utils.picture.plot import figure
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite
+from utils.system.parser import Parser
 
 COLUMNS = {
     "sad_all": "SAD",
@@ -24,7 +24,7 @@ CURVES = {"train_loss": "training loss", "sad_all": "SAD of the whole picture", 
 
 @command_line
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("folders", nargs="+", type=Path, help="log folders, in the order of the stages")
     parser.add_argument("--plot", type=Path, help="PNG file to draw the curves into (needs matplotlib)")
     args = parser.parse_args(argv)

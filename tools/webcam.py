@@ -18,7 +18,6 @@ from utils.system.cpu import prepare
 
 prepare()
 
-import argparse
 import itertools
 import re
 import time
@@ -43,6 +42,7 @@ from utils.system.command_line import UsageError, command_line, printer, short_w
 from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note
+from utils.system.parser import Parser
 from utils.video.reader import FRAME_RATE, Frame, open_clip
 from utils.video.writer import VIDEO, frames_written, open_writer
 from utils.weights.load import DEFAULT_WEIGHTS
@@ -62,7 +62,7 @@ MANUAL = {
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("--camera", type=int, default=0, help="which camera (default: 0)")
     of_size = {"type": int, "nargs": 2, "metavar": ("W", "H")}
     parser.add_argument("--size", "--resolution", **of_size, help="that the camera is asked for (default: its own)")

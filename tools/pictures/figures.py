@@ -9,7 +9,6 @@ film      a film that begins with two seconds of the empty scene, then the sampl
           predict.py --bgr auto mattes it. Printed is alpha's mean absolute error, after the words of predict.py
 """
 
-import argparse
 import sys
 import tempfile
 from fractions import Fraction
@@ -38,6 +37,7 @@ from utils.prediction.outputs import Output
 from utils.prediction.target import open_target
 from utils.predictor import Matting
 from utils.system.command_line import command_line, printer
+from utils.system.parser import Parser
 from utils.video.reader import open_clip
 
 SIDE, SIZE, SQUARE = 360, (360, 460), 24  # of the README's pictures: columns cut off, size, squares of transparency
@@ -51,7 +51,7 @@ DETAIL = (slice(50, 210), slice(170, 383))  # rows and columns around the hair
 
 @command_line
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(__doc__)
     parser.add_argument("figure", choices=FIGURES, help="which one")
     parser.add_argument("--output", type=Path, help="picture to write, .jpg or .png (default: where it belongs)")
     args = parser.parse_args(argv)

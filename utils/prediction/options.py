@@ -14,6 +14,7 @@ from utils.prediction.outputs import OUTPUT_TYPES, Output, check_still
 from utils.prediction.pairs import find_clips
 from utils.system.errors import UsageError
 from utils.system.original import add_without_effect, names_of
+from utils.system.parser import Parser
 from utils.video.reader import frames_in, is_clip, numbered
 from utils.video.writer import FORMATS, VIDEO
 
@@ -30,10 +31,9 @@ def parse(argv, description):
         alone say that a folder is a clip.
 
     Raises:
-        UsageError. SystemExit: argparse's.
+        UsageError.
     """
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, epilog=DEBUG, formatter_class=formatter)
+    parser = Parser(description, epilog=DEBUG)
     add = parser.add_argument
     add(*names_of("--src"), help="picture with the subject, folder of pictures, or video (default: sample pair)")
     add(*names_of("--bgr"), help="the same scene without the subject: a picture, or a folder paired by file name")

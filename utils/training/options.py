@@ -9,6 +9,7 @@ from model import BACKBONES, MODES
 from utils.system.cpu import cores
 from utils.system.errors import UsageError
 from utils.system.files import refuse_to_overwrite
+from utils.system.parser import Parser
 from utils.training.people import PEOPLE
 from utils.training.state import BEST, LAST
 
@@ -40,7 +41,7 @@ FIXED = (
 
 def parser():
     """The argparse parser of train.py."""
-    parse = argparse.ArgumentParser(prog="train.py", formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse = Parser(prog="train.py")
     add = parse.add_argument_group("what is trained, on what").add_argument
     add("--stage", type=int, choices=STAGES, help="take data set, epochs, rate, start and name from the stage table")
     text = "composites, loss and schedule: the original's, or the shipped weights' (default original)"
