@@ -9,6 +9,7 @@ import numpy as np
 import paddle
 from paddle.nn import functional as F
 
+from model.layers import plus
 from model.resize import bilinear
 
 
@@ -35,8 +36,8 @@ def refine_blocks(refiner, src, bgr, maps):
     scale = norm.weight / paddle.sqrt(norm._variance + norm._epsilon)
     shift = (norm.bias - norm._mean * scale).repeat_interleave(4)
     x = F.conv2d(x, weight * scale.repeat_interleave(4).reshape([-1, 1, 1, 1]))
-    x = F.relu(_plus(x, shift))
-    x = _plus(F.conv2d(x, block_weights(refiner.conv4.weight)), refiner.conv4.bias.repeat_interleave(4))
+    x = F.relu(plus(x, shift))
+    x = plus(F.conv2d(x, block_weights(refiner.conv4.weight)), refiner.conv4.bias.repeat_interleave(4))
     return F.pixel_shuffle(x, 2)
 
 
@@ -57,8 +58,3 @@ def _places():
 
 
 PLACES = _places()
-
-
-def _plus(x, bias):
-    """Add a value per channel, to rows of pixels: a tenth of the time that Paddle takes on maps."""
-    return (x.flatten(2) + bias.unsqueeze(-1)).reshape(x.shape)
