@@ -37,7 +37,7 @@ class Base(nn.Layer):
         else:
             self.backbone = ResNetEncoder(in_channels, backbone)
         deepest, *skips = self.backbone.channels
-        self.aspp = ASPP(deepest, (3, 6, 9))
+        self.aspp = ASPP(deepest)
         self.decoder = Decoder((256, 128, 64, 48, out_channels), (*skips, in_channels))
 
     def forward_features(self, x):

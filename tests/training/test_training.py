@@ -366,16 +366,13 @@ def test_curves_and_pictures_are_written_for_visualdl(root, tmp_path):
     from visualdl import LogReader
 
     arguments = flags(root, tmp_path, "--max-steps", "1", "--log-train-images-interval", "1", kind="refine")
-    assert train.main(arguments) == 0
+    assert train.main([*arguments, "--learning-rate", "paper"]) == 0
     (path,) = (tmp_path / "log" / "run").glob("vdlrecords.*.log")
-    tags = LogReader(file_path=str(path)).get_tags()
-    assert {
-        "train/total",
-        "train/pha_sm_l1",
-        "learning_rate/refiner",
-        "learning_rate/backbone",
-        "valid/sad_all",
-    } <= set(tags["scalar"])
+    reader = LogReader(file_path=str(path))
+    tags = reader.get_tags()
+    assert {"train/total", "train/pha_sm_l1", "valid/sad_all"} <= set(tags["scalar"])
+    for part, rate in (("refiner", 3e-4), ("decoder", 1e-4), ("aspp", 5e-5), ("backbone", 5e-5)):
+        assert reader.get_data("scalar", f"learning_rate/{part}")[0].value == pytest.approx(rate)
     assert tags["image"] == ["train/src_bgr_true_pha_com_err_ref"]
 
 
