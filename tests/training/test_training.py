@@ -23,7 +23,7 @@ from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError
 from utils.training import state as training_state
 from utils.training.data import Batches, training_batches, validation_samples
-from utils.training.log import RunLog
+from utils.training.log import Meter, RunLog
 from utils.training.options import fixed_arguments, parse_jobs
 from utils.training.run import evaluation_mode
 from utils.training.step import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
@@ -360,6 +360,18 @@ def test_a_new_training_begins_a_new_log_and_keeps_the_former_one(tmp_path):
         "stage1.1": ['{"training": 1}'],
         "stage1.2": ['{"training": 2}'],
     }
+
+
+def test_a_line_holds_the_means_of_its_steps(monkeypatch):
+    now = iter([10.0, 16.0])
+    monkeypatch.setattr("utils.training.log.time.perf_counter", lambda: next(now))
+    meter = Meter()
+    meter.add({"total": 1.0, "pha_l1": 0.25}, 4, 0.5)
+    meter.add({"total": 2.0, "pha_l1": 0.75}, 2, 1.0)
+    assert meter.means() == {"total": 1.5, "pha_l1": 0.5}
+    line, more = meter.line(7.0, "1/2", 2, 12, 1e-4)
+    assert line == "epoch 1/2 step 2/12 loss 1.5000 SAD 7.000 1.00 samples/s 0:00:30 left"
+    assert more == " lr 0.0001 reader 0.750 s batch 3.000 s (pha_l1 0.50000)"
 
 
 def test_curves_and_pictures_are_written_for_visualdl(root, tmp_path):
