@@ -110,7 +110,7 @@ MUTATIONS = [
             ("part > 0, low + 1, low", "part >= 0, low + 1, low"),
             ("step % 2 == 0", "step % 1 == 0"),
             ("middle = step // 2", "middle = step // 4"),
-            ("np.float32(1 / (4 * 255))", "np.float32(1 / (4 * 256))"),
+            ("np.float32(1 / (2 * 255))", "np.float32(1 / (2 * 256))"),
             ("np.float32(1 / 255)", "np.float32(1 / 256)"),
             ("err > refine.threshold", "err >= refine.threshold"),
             ("np.flatnonzero(err > 0)", "np.flatnonzero(err >= 0)"),
