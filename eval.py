@@ -25,7 +25,7 @@ from utils.evaluation.score import CLIP_METRICS, DEFAULT_METRICS, evaluate, gath
 from utils.evaluation.sweep import combinations, draw_sweep, seconds_of, sweep_table
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
-from utils.prediction.loop import clean_matte, without_islets
+from utils.prediction.loop import clean_matte, corrected
 from utils.system.command_line import command_line, printer
 from utils.system.files import refuse_to_overwrite, write_json, write_text
 from utils.system.parser import Parser
@@ -98,16 +98,16 @@ def open_predictor(args, world=1, samples=None):
         bgr, _ = match_background(sample.src, sample.bgr, args.align, args.match_exposure)
         foreground = "fgr_mse" in (args.metrics or DEFAULT_METRICS)
         if args.clean_foreground:
-            matte = clean_matte(matting, sample.src, bgr, args.remove_islets, foreground)
+            matte = seen = clean_matte(matting, sample.src, bgr, args.remove_islets, foreground)
         else:
             matte = matting(sample.src, bgr, foreground)
-            matte = without_islets(matte) if args.remove_islets else matte
-        return matte.pha_float if args.protocol == "reference" else matte.pha, matte.fgr
+            seen = corrected(matte, sample.src, bgr) if args.remove_islets else matte
+        return seen.pha_float if args.protocol == "reference" else seen.pha, matte.fgr
 
     def describe():
         network = f"{matting.backbone}, weights {Path(matting.weights).name}, refine {args.refine_mode}"
-        islets = "removed" if args.remove_islets else "kept"
-        corrections = f"align {args.align}, match exposure {args.match_exposure}, islets {islets}"
+        alpha = "corrected" if args.remove_islets else "as it is"
+        corrections = f"align {args.align}, match exposure {args.match_exposure}, alpha {alpha}"
         corrections += ", foreground cleaned" if args.clean_foreground else ""
         return f"{network}, engine {matting.engine}; {corrections}"
 

@@ -244,7 +244,7 @@ class Studio:
         behind = self.target.frame(seconds, *src.shape[:2])
         if self.background is None:
             return np.ascontiguousarray(behind)
-        matte = clean_matte(self.matting, src, self.background(src), islets=False)
+        matte = clean_matte(self.matting, src, self.background(src), correct=False)
         self.matted += 1
         return blend(matte.fgr, matte.pha, behind)
 

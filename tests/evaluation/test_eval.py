@@ -21,6 +21,7 @@ from utils.evaluation.composites import Composites
 from utils.evaluation.demonstration import DemonstrationSet
 from utils.evaluation.trimap import make_trimap
 from utils.picture.write import write_picture
+from utils.prediction import loop
 from utils.predictor import Matte
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,8 +140,8 @@ def test_the_score_is_that_of_the_files_that_predict_writes(tmp_path, capsys, mo
     capsys.readouterr()
     arguments = ["--data-path", f"{tmp_path}/set", "--metrics", "sad", "--output", f"{tmp_path}/report.json", *same]
     assert door.main([*arguments, *islets[1]]) == 0
-    done = "removed" if mode == "auto" else "kept"
-    assert f"engine paddle; align {mode}, match exposure {mode}, islets {done}" in capsys.readouterr().out
+    done = "corrected" if mode == "auto" else "as it is"
+    assert f"engine paddle; align {mode}, match exposure {mode}, alpha {done}" in capsys.readouterr().out
     means = json.loads((tmp_path / "report.json").read_text())["means"]
     row = (tmp_path / "table.md").read_text().splitlines()[-1]
     assert row == f"| files | 1 | {means['sad_all']:.3f} | {means['sad_unknown']:.3f} |"
@@ -161,12 +162,13 @@ def test_weak_islets_are_removed_on_demand(people, monkeypatch, capsys):
     fake = {"backbone": "none", "weights": "none", "engine": "none"}
     fake["__call__"] = lambda *_: Matte(speck, None, lambda: speck / np.float32(255), None, None)
     monkeypatch.setattr(door, "matting_from", lambda args, tell: type("Fake", (), fake)())
+    monkeypatch.setattr(loop, "clean_foreground", lambda pha, src, bgr: (src, pha))
     sads = []
     for flags in ([], ["--remove-islets"]):
         arguments = ["--data-path", f"{people}/set", "--metrics", "sad", "--region", "all", *flags]
         assert door.main([*arguments, "--output", f"{people}/report.json"]) == 0
         sads.append(json.loads((people / "report.json").read_text())["means"]["sad_all"])
-        assert f"islets {'removed' if flags else 'kept'}" in capsys.readouterr().out
+        assert f"alpha {'corrected' if flags else 'as it is'}" in capsys.readouterr().out
     assert sads[0] - sads[1] == pytest.approx(16 * 30 / 255 / 1000)
 
 

@@ -19,6 +19,7 @@ from tools.web.words import PAGE, REFUSALS, Refused, say, shown_name
 from utils.background.match import Correction
 from utils.picture.blend import blend
 from utils.picture.write import write_picture
+from utils.predictor import Matte
 
 LIMITS = Limits(megabytes=1, megapixels=1)
 
@@ -104,14 +105,13 @@ class Cut:
     def __call__(self, src, bgr, foreground=True):
         pha = np.zeros(src.shape[:2], np.uint8)
         pha[:, src.shape[1] // 2 :] = 255
-        self.pha, self.fgr, self.com = pha, src, np.dstack([src, pha])
-        return self
+        return Matte(pha, src, lambda: pha / np.float32(255), None, None)
 
 
 def test_results_are_what_was_matted_and_go_before_colours_and_pictures(pair, tmp_path):
     folder = tmp_path / "results"
     folder.mkdir()
-    done = matte_pair(Cut(), *pair, Correction("off", "off"), LIMITS, folder)
+    done = matte_pair(Cut(), *pair, Correction("off", "off", alpha=False), LIMITS, folder)
     assert (done["width"], done["height"]) == (168, 176)
     src, pha = read_rgb(pair[0]), read_alpha(folder / "one_pha.png")
     assert np.array_equal(read_rgb(folder / "one_fgr.png")[pha == 255], src[pha == 255])

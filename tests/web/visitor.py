@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tools.web.upload import Limits
+from utils.predictor import Matte
 
 LIMITS = Limits(megabytes=2, clip_megabytes=2, seconds=2)
 OPTIONS = ["auto", "auto", "sampling", "auto", "en"]
@@ -25,8 +26,7 @@ class Cut:
     def __call__(self, src, bgr, foreground=True):
         pha = np.zeros(src.shape[:2], np.uint8)
         pha[:, src.shape[1] // 2 :] = 255
-        self.pha, self.fgr, self.com = pha, src, np.dstack([src, pha])
-        return self
+        return Matte(pha, src, lambda: pha / np.float32(255), None, None)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def draw_spill(matting, rng):
     screen, target = (open_target(colour).frame(0, *pha.shape) for colour in (SCREEN, TARGET))
     src, bgr = (noisy(picture, rng, 2.0) for picture in (blend(fgr, pha, screen), screen))
     matte = matting(src, bgr)
-    cleaned = clean_foreground(matte.pha, src, bgr)
+    cleaned, pha = clean_foreground(matte.pha, src, bgr)
     colours = {"the photograph's colours": src, "the network's foreground": matte.fgr, "its rim cleaned": cleaned}
     rim = (matte.pha > 13) & (matte.pha < 242)
     wanted = blend(fgr, matte.pha, target)[rim].astype(int)
@@ -83,7 +83,7 @@ def draw_spill(matting, rng):
         off = np.abs(blend(picture, matte.pha, target)[rim] - wanted).mean()
         print(f"{name}: {off:.1f} levels of 255 from the true colours")
     titles = ["photograph", "the photograph's colours", "its rim cleaned"]
-    pictures = [src, *(blend(picture, matte.pha, target) for picture in (src, cleaned))]
+    pictures = [src, blend(src, matte.pha, target), blend(cleaned, pha, target)]
     return contact_sheet([pictures, [picture[DETAIL] for picture in pictures]], ["", "detail"], titles, height=300)
 
 

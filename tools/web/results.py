@@ -32,7 +32,7 @@ def matte_pair(matting, src_path, bgr_path, correction, limits, folder):
     bgr, resized = match_size(src, bgr)
     start = time.perf_counter()
     bgr, match = match_background(src, bgr, correction.align, correction.exposure)
-    matte = clean_matte(matting, src, bgr, correction.islets)
+    matte = clean_matte(matting, src, bgr, correction.alpha)
     seconds = time.perf_counter() - start
     name = result_name(src_path)
     for kind in ("pha", "fgr", "com"):

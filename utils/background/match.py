@@ -14,7 +14,7 @@ class Correction:
 
     align: str = "auto"  # one of utils.background.align.MODES
     exposure: str = "auto"  # one of EXPOSURE_MODES
-    islets: bool = True  # whether alpha's weak islets are removed, see utils.picture.islets
+    alpha: bool = True  # whether alpha is corrected, see utils.prediction.loop
 
 
 AUTOMATIC = Correction()

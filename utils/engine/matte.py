@@ -44,7 +44,7 @@ class Matte:
 
     @cached_property
     def com(self):
-        colours = clean_foreground(self.pha, *self.pictures) if self.pictures else self.fgr
+        colours = clean_foreground(self.pha, *self.pictures, correct=False)[0] if self.pictures else self.fgr
         cut_out = cv2.cvtColor(cv2.copyTo(colours, self.pha), cv2.COLOR_RGB2RGBA)
         cut_out[..., 3] = self.pha
         return cut_out

@@ -28,7 +28,7 @@ def add_flags(parser: ArgumentParser) -> None:
     add("--pred", "--pred-dir", type=Path, metavar="DIR", help="score the alphas in DIR or DIR/pha, run no network")
     add("--align", choices=ALIGN_MODES, default="off", help="as in predict.py (default here: off)")
     add("--match-exposure", choices=EXPOSURE_MODES, default="off", help="as in predict.py (default here: off)")
-    add("--remove-islets", action="store_true", help="of alpha, as predict.py does (default here: keep them)")
+    add("--remove-islets", action="store_true", help="correct alpha as predict.py does (default here: keep it)")
     add("--clean-foreground", action="store_true", help="as predict.py does (default here: the network's own)")
     add("--protocol", choices=("paper", "reference"), default="paper", help="arithmetic (default paper)")
     add("--region", nargs="+", choices=REGIONS, default=REGIONS, help="of each picture (default: both)")

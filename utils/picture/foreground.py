@@ -1,23 +1,24 @@
-"""The subject's colours without the old background's light: what `fgr` and cut-outs show."""
+"""The subject's colours without the old background's light, and alpha as they tell it: what cut-outs are made of."""
 
 import cv2
 import numpy as np
 
 LARGE, HUGE = 1_500_000, 24_000_000  # pixels from which surroundings are sought in 1/4 and 1/8 of the size, not 1/2
-CORE, CERTAIN = 32, 5  # powers of alpha by which colours count: of the subject's inside, and of each one's surroundings
+CORE, CERTAIN = 32, 8  # powers of alpha by which colours count: of the subject's inside, and of each one's surroundings
 SMOOTH = 0.12  # weight of what lies further away
-# Deviations of colours from those of the inside and from those around them, levels; how much that variance grows before
-# grey, which subjects often wear.
-FROM_CORE, STRANDS = (80.0, 20), (15.0, 0)
+# Deviations of colours from those of the inside and from those around them, levels, in brightness and in hue; how much
+# these variances grow before grey, which subjects often wear.
+FROM_CORE, STRANDS = (100, 20, 5), (30, 8, 0)
 NOISE = 5.0  # of pixels, levels, at least
-COLOURFUL = 100  # levels between the channels of a background of which a subject will hardly have the colour
-MOST = 1 << 20  # pixels that are solved at once
+TINGED, COLOURFUL = (0, 50), (80, 160)  # levels between the channels of a background: from not at all to fully so
+WRONG = 0.16  # variance of alpha; of one that lets a colourful background in, 1
+LEAST, FAINT = 0.03, 0.1  # corrections of alpha that are made, and the alpha below which it is not raised: shadows
+RIM = 11  # pixels: side of the square that is all solid around what is so beyond doubt
+MOST = 1 << 14  # pixels that are solved at once: they stay in the cache
 LEVELS = np.arange(256, dtype=np.float32) / 255
-# By alpha: its variance, how much larger that is where alpha seems too large, and whether noise is to be reckoned with.
-TOO_SMALL, TOO_LARGE, NOISY = (np.float32([below] * 255 + [at_1]) for below, at_1 in ((0.16, 0), (1, 0.09), (1, 0)))
 
 
-def clean_foreground(pha, src, bgr):
+def clean_foreground(pha, src, bgr, correct=True):
     """The foreground without the light of the old background on its rim, and its smooth continuation outside.
 
     A pixel of the source is a mixture, src = pha fgr + (1 - pha) bgr, of which all but fgr is known, if imprecisely.
@@ -25,16 +26,22 @@ def clean_foreground(pha, src, bgr):
     to coarse and spread from coarse to fine (a pyramid as in Germer et al., "Fast Multi-Level Foreground Estimation",
     ICPR 2020, but with a known background). This is done twice: from the inside of the subject alone, far from any
     light of the background, and then from what each pixel makes of that. Last, each pixel moves what its surroundings
-    suggest as far as its own mixture demands. Each time that demand is weighed against noise and errors of alpha as by
-    a Wiener filter: an error of alpha moves the solution along the line to the background's colour, so the mixture is
-    believed least along this line, least of all towards a colourful background, which subjects seldom resemble, and
-    single strands keep what is their own beside it.
+    suggest as far as its own mixture demands.
+
+    Each time the most likely colour and alpha are found together, all errors being taken as normal: a subject's
+    colours differ more in brightness than in hue, and an error of alpha moves the solution along the line to the
+    background's colour, before a colourful background, which subjects seldom resemble, above all. Single strands keep
+    what is their own, and a screen that shines through hair makes it less solid, not green.
 
     Args:
         pha: uint8 (H, W), alpha.
         src, bgr: uint8 (H, W, 3), RGB: the photograph and the background, aligned with it, in its exposure.
+        correct: whether alpha may change: at the rim, where colours leave no doubt, the more so the more colourful the
+            background is, but not where it is 0.
 
-    Returns uint8 (H, W, 3), RGB; the source itself where alpha is 255.
+    Returns:
+        fgr: uint8 (H, W, 3), RGB; the source itself where the alpha that is returned is 255.
+        pha: uint8 (H, W), alpha.
     """
     step = 2 if pha.size <= LARGE else 4 if pha.size <= HUGE else 8
     size = tuple(max(2, -(-n // step)) for n in pha.shape[::-1])  # OpenCV takes a single pixel for a number
@@ -43,8 +50,8 @@ def clean_foreground(pha, src, bgr):
     near = _of_core(mixed, alpha)
     _solve(near, alpha, mixed, behind, FROM_CORE, noise, 5)
     near = _enlarged(_spread(near, alpha, CERTAIN), step, pha.shape)
-    _solve(near, pha, src, bgr, STRANDS, noise, 1)
-    return near
+    found = _solve(near, pha, src, bgr, STRANDS, noise, RIM if correct else 1)
+    return near, found if correct else pha
 
 
 def _of_core(mixed, alpha):
@@ -59,26 +66,41 @@ def _solve(near, pha, src, bgr, deviation, noise, side):
     """Move suggested colours, uint8 (H, W, 3), in place, as far as the mixture demands; the inside becomes the source.
 
     `deviation`: FROM_CORE or STRANDS. `side`: of the square, in pixels, that is all solid around one of the inside.
+    Returns alpha as the mixture demands it, uint8 (H, W).
     """
     inside = cv2.inRange(cv2.erode(pha, np.ones((side, side), np.uint8)), 255, 255)
     cv2.copyTo(src, inside, near)
     rim = np.flatnonzero((pha > 0) & (inside == 0))
-    flat, (strands, grey) = near.reshape(-1, 3), deviation
+    flat, found = near.reshape(-1, 3), pha.copy()
     for at in np.array_split(rim, len(rim) // MOST + 1):
-        colours, mixed, behind = (np.take(x.reshape(-1, 3), at, 0).astype(np.float32) for x in (near, src, bgr))
-        level = np.take(pha.reshape(-1), at)[:, None]
-        alpha = LEVELS[level]
+        colours, mixed, behind = (_planes(np.take(x.reshape(-1, 3), at, 0)) for x in (near, src, bgr))
+        alpha = LEVELS[np.take(pha.reshape(-1), at)]
+        screen = behind.max(0) - behind.min(0)
+        tinged, colourful = (((screen - low) / np.float32(high - low)).clip(0, 1) for low, high in (TINGED, COLOURFUL))
         away = colours - behind
         unexplained = mixed - behind - alpha * away
-        length = np.einsum("ij,ij->i", away, away)[:, None] + 1
-        along = np.einsum("ij,ij->i", unexplained, away)[:, None] / length
-        colourful = np.minimum(np.ptp(behind, axis=1)[:, None] / np.float32(COLOURFUL), 1)
-        doubt = TOO_SMALL[level] + (along < 0) * colourful * TOO_LARGE[level]
-        own = np.float32(strands**2) * (1 + grey * (1 - colourful))
-        spread = alpha**2 * own + NOISY[level] * np.float32(noise**2)
-        gain, gain_along = (alpha * own / total for total in (spread, spread + doubt * length))
-        colours += gain * unexplained + (gain_along - gain) * along * away
-        flat[at] = np.rint(colours).clip(0, 255)
+        # Variances along grey and across it: the colour's own, times alpha, and the inverse of the mixture's.
+        wide = 1 + deviation[2] * (1 - colourful)
+        bright, hue = (np.float32(x**2) * wide * alpha for x in deviation[:2])
+        of_bright, of_hue = (1 / (alpha * x + np.float32(noise**2)) for x in (bright, hue))
+        certain = of_hue * away + (of_bright - of_hue) * away.mean(0)
+        demand, weight = (np.einsum("ij,ij->j", certain, x) for x in (unexplained, away))
+        doubt = np.float32(WRONG) * (alpha < 1) + colourful * (demand < 0)
+        error = np.maximum(doubt * demand / (1 + doubt * weight), -alpha)
+        unexplained -= error * away
+        bright, hue = bright * of_bright, hue * of_hue
+        colours += hue * unexplained + (bright - hue) * unexplained.mean(0)
+        error = np.where(error < 0, tinged * error, np.minimum(colourful * error, np.maximum(alpha - FAINT, 0)))
+        share = np.rint(255 * np.minimum(alpha + error * (abs(error) > LEAST), 1))
+        np.copyto(colours, mixed, where=share == 255)
+        flat[at] = np.rint(colours).clip(0, 255).T
+        found.reshape(-1)[at] = share
+    return found
+
+
+def _planes(colours):
+    """uint8 (N, 3) -> float32 (3, N)."""
+    return colours.T.astype(np.float32, order="C")
 
 
 def _spread(colours, alpha, power):

@@ -31,24 +31,34 @@ class Capture(NamedTuple):
     photo: Any = None  # the dataset.picture.Photo that src is of; None for a frame of which src is all that is wanted
 
 
-def without_islets(matte):
-    """The matte without weak islets of alpha."""
-    gone = islets(matte.pha)
-    return matte if gone is None else matte.with_alpha(matte.pha * ~gone, lambda: matte.pha_float * ~gone)
+def corrected(matte, src, bgr):
+    """The matte with clean colours, see `clean_foreground`, with the alpha that they tell, and without weak islets."""
+    fgr, pha = clean_foreground(_without_islets(matte.pha), src, bgr)
+    pha = _without_islets(pha)  # what has come loose
+    change = np.int16(pha) - matte.pha
+    clean = matte.with_alpha(pha, lambda: (matte.pha_float + change / np.float32(255)).clip(0, 1))
+    clean.fgr = fgr
+    return clean
 
 
-def clean_matte(matting, src, bgr, islets=True, foreground=True):
+def _without_islets(pha):
+    gone = islets(pha)
+    return pha if gone is None else pha * ~gone
+
+
+def clean_matte(matting, src, bgr, correct=True, foreground=True):
     """The matte of one pair as it is shown and written, its `fgr` without the old background's light.
 
     Args:
         matting, src, bgr: see utils.predictor.Matting; arrays.
-        islets: whether weak islets of alpha are removed.
-        foreground: whether `fgr` is wanted; else it is None.
+        correct: whether alpha is `corrected`.
+        foreground: whether `fgr` is wanted.
     """
     matte = matting(src, bgr, False)
-    matte = without_islets(matte) if islets else matte
+    if correct:
+        return corrected(matte, src, bgr)
     if foreground:
-        matte.fgr = clean_foreground(matte.pha, src, bgr)
+        matte.fgr, _ = clean_foreground(matte.pha, src, bgr, correct=False)
     return matte
 
 
@@ -68,7 +78,7 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
 
     def network(item, capture):
         start = time.perf_counter()
-        matte = clean_matte(matting, capture.src, capture.bgr, source.correction.islets, sink.foreground)
+        matte = clean_matte(matting, capture.src, capture.bgr, source.correction.alpha, sink.foreground)
         capture = capture._replace(seconds=capture.seconds + time.perf_counter() - start)
         capture = capture._replace(notes=source.look(capture, matte))
         if not sink.pictures:  # they are not to be kept until their turn to be written

@@ -41,7 +41,7 @@ def parse(argv, description):
     auto = {"default": "auto"}
     add("--align", choices=ALIGN_MODES, **auto, help="move the background to where the source has it (default auto)")
     add("--match-exposure", choices=EXPOSURE_MODES, **auto, help="bring it to the source's exposure (default auto)")
-    add("--keep-islets", action="store_true", help="keep weak specks of alpha that touch no subject")
+    add("--keep-islets", action="store_true", help="keep alpha as the network gave it, rim and weak specks and all")
     add("--output-dir", help="default: image/ for the sample pair, else output/")
     types = {"nargs": "+", "choices": OUTPUT_TYPES, "default": ["pha", "fgr", "com"]}
     add(*names_of("--output-types"), **types, help="default: pha fgr com")
