@@ -108,6 +108,15 @@ def test_sampling_takes_the_largest_errors_and_no_zeros():
     assert len(chosen("thresholding", 0, 0.5)[0]) == (err > 0.5).sum()
 
 
+def test_a_gap_in_an_outline_is_refined_where_that_is_wanted():
+    """The coarse network may be sure of a cell in the middle of an outline: a notch would stay."""
+    err = np.zeros((10, 10), np.float32)
+    err[4, 2:8] = 0.5
+    err[4, 5] = 0
+    chosen, closed = (set(zip(*choose_cells(err, Refine(pixels=1600, gaps=gaps), 40, 40))) for gaps in (False, True))
+    assert closed - chosen == {(4, 5)} and chosen < closed and len(chosen) == 5
+
+
 def test_windows_outside_an_array_are_refused():
     array = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
     squares = windows(array.transpose(2, 0, 1), 3)

@@ -25,6 +25,7 @@ class Refine:
         threshold: predicted error, 0..1, above which a cell is refined (thresholding).
         scale: size of the coarse network's input relative to the picture, above 0 and at most 1/2; None chooses by
             picture size.
+        gaps: whether cells that lie between chosen ones are refined as well, which the original leaves coarse.
 
     Raises UsageError: a value is out of range.
     """
@@ -33,6 +34,7 @@ class Refine:
     pixels: Optional[int] = None
     threshold: float = 0.1
     scale: Optional[float] = None
+    gaps: bool = False
 
     def __post_init__(self):
         if self.mode not in MODES:

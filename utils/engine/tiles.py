@@ -146,7 +146,7 @@ def _reduce_evenly(picture, step):
 
 
 def choose_cells(err, refine, height, width, prevent_oversampling=True):
-    """Choose the cells to refine, as the network's Refiner does.
+    """Choose the cells to refine, as the network's Refiner does, and perhaps those between them.
 
     Args:
         err: float32 (hc, wc), 0..1, the coarse network's predicted error.
@@ -173,6 +173,10 @@ def choose_cells(err, refine, height, width, prevent_oversampling=True):
                 smaller = len(chosen) - wanted
                 largest = np.argpartition(err[chosen], min(smaller, len(chosen) - 1))[smaller:]
                 chosen = np.sort(chosen[largest])
+    if refine.gaps:
+        marked = np.zeros(size, np.uint8)
+        marked.flat[chosen] = 1
+        chosen = np.flatnonzero(cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
     return np.divmod(chosen, size[1])
 
 

@@ -11,6 +11,7 @@ OF_REFINE = {  # flag -> field of Refine
     "refine_mode": "mode",
     "refine_sample_pixels": "pixels",
     "refine_threshold": "threshold",
+    "remove_islets": "gaps",  # what corrects alpha
 }
 OF_MATTING = {  # flag -> argument of Matting
     "model_path": "weights",

@@ -73,7 +73,8 @@ def parse(argv, description):
     if args.src is None:
         args.src, args.bgr = SAMPLE_SRC, SAMPLE_BGR
         args.output_dir = args.output_dir or IMAGES
-    args.correction = Correction(args.align, args.match_exposure, not args.keep_islets)
+    args.remove_islets = not args.keep_islets
+    args.correction = Correction(args.align, args.match_exposure, args.remove_islets)
     wanted = tuple(args.output_types), args.output_format, args.target_bgr
     args.output = Output(Path(args.output_dir or "output"), *wanted, args.skip_existing, args.save_bgr, args.crop)
     if not args.clips or args.output_format in STILLS:
