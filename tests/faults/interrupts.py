@@ -52,6 +52,7 @@ def interrupt(name, kind, folder, prepare):
         (folder / place).mkdir(exist_ok=True)
     environ = {
         "TMPDIR": folder / "tmp",
+        "PYTHON": sys.executable,  # for run.sh
         "MATTING_CACHE": folder / "cache" if "engine" in name else os.environ.get("MATTING_CACHE", ""),
     }
     environ = {key: str(value) for key, value in environ.items()}

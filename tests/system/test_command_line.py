@@ -127,3 +127,18 @@ def test_other_threads_leave_signals_alone():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_sigterm_is_heard_after_the_first_import_of_paddle(tmp_path):
+    (tmp_path / "program.py").write_text(
+        "import os, signal, sys, time\n"
+        "from utils.engine.choice import Source\n"
+        "from utils.system.command_line import command_line\n"
+        "from utils.weights.load import DEFAULT_WEIGHTS\n"
+        "@command_line\ndef main(argv=None):\n"
+        "    Source(DEFAULT_WEIGHTS).network()\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(5)\n"
+        "sys.exit(main())\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run([sys.executable, str(tmp_path / "program.py")], env=environ, capture_output=True, text=True)
+    assert ended.returncode == 143 and ended.stderr.endswith("interrupted: what was finished is kept\n")
