@@ -46,7 +46,9 @@ class Jobs:
         self.busy, self.left = set(), set()  # folders that are written to; those of them whose visitor has gone
         self.network = network
         self.matting = lru_cache(NETWORKS)(
-            lambda mode, engine, precision: Matting(refine=Refine(mode), engine=engine, precision=precision, **network)
+            lambda mode, engine, precision: Matting(
+                refine=Refine(mode, gaps=True), engine=engine, precision=precision, **network
+            )
         )
 
     def matte(self, request, asked):
