@@ -129,14 +129,17 @@ def test_other_threads_leave_signals_alone():
     assert seen == [before]
 
 
-def test_sigterm_is_heard_after_the_first_import_of_paddle(tmp_path):
+@pytest.mark.parametrize("late", ["Source(DEFAULT_WEIGHTS).network()", "from paddle import inference"])
+def test_sigterm_is_heard_after_the_first_import_of_paddle(tmp_path, late):
+    """Of the network, and of an engine whose programs are there already."""
     (tmp_path / "program.py").write_text(
         "import os, signal, sys, time\n"
+        "from utils.system.cpu import prepare\nprepare()\n"
         "from utils.engine.choice import Source\n"
         "from utils.system.command_line import command_line\n"
         "from utils.weights.load import DEFAULT_WEIGHTS\n"
         "@command_line\ndef main(argv=None):\n"
-        "    Source(DEFAULT_WEIGHTS).network()\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(5)\n"
+        f"    {late}\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(5)\n"
         "sys.exit(main())\n"
     )
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -5,9 +5,7 @@ Paddle is imported only where a program is made or the network itself computes: 
 Every engine is called with (src, bgr, refine, foreground) and returns a Matte, see `utils.engine.tiled.TiledMatting`.
 """
 
-import signal
 import sys
-import threading
 
 import numpy as np
 
@@ -64,8 +62,6 @@ class Source:
     def network(self):
         """MattingRefine with the weights, in evaluation mode. Raises WeightsError: damaged, or another file by now."""
         model = open_weights(self.path).build(self.backbone)
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM):
-            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))  # which the import of Paddle has taken over
         if sha256_file(self.path) != self.digest:
             raise WeightsError(f"{self.path} was replaced while it was in use: start again")
         return model

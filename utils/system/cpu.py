@@ -3,7 +3,9 @@
 import builtins
 import ctypes
 import os
+import signal
 import sys
+import threading
 import warnings
 from importlib import import_module
 from importlib.abc import MetaPathFinder
@@ -39,7 +41,7 @@ def prepare():
 
 
 class _QuietPaddle(MetaPathFinder):
-    """Whoever imports Paddle first, and whenever, does it without REMARKS."""
+    """Whoever imports Paddle first, and whenever, does it without REMARKS, and keeps SIGTERM, which it takes over."""
 
     def find_spec(self, name, path=None, target=None):
         spec = PathFinder.find_spec(name, path, target) if name == "paddle" else None
@@ -50,7 +52,7 @@ class _QuietPaddle(MetaPathFinder):
 
     @staticmethod
     def _run(run, module):
-        say = builtins.print
+        say, on_sigterm = builtins.print, signal.getsignal(signal.SIGTERM)
 
         def say_the_rest(*values, **options):
             if not (values and str(values[0]).startswith(REMARKS)):
@@ -61,6 +63,9 @@ class _QuietPaddle(MetaPathFinder):
             run(module)
         finally:
             builtins.print = say
+            # None: set by other code than Python's; only the main thread may set handlers
+            if on_sigterm is not None and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def cores():
