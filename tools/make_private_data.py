@@ -31,6 +31,7 @@ def main(argv=None):
     add("--bgr", type=Path, required=True, help="folder of the scenes without, same names; or one picture")
     add("--output", type=Path, default=Path("data/private"), help="(default data/private)")
     add_network_flags(parser, "--model-path", "--model-backbone", "--device")
+    parser.set_defaults(remove_islets=True)  # as predict.py does: see utils.prediction.flags
     args = parser.parse_args(argv)
     pairs, targets = find_pairs(args.src, args.bgr), {}
     for number, pair in enumerate(pairs):

@@ -17,6 +17,7 @@ from dataset.picture import read_alpha, read_rgb
 from tests.background.test_align import pair
 from tests.drawn_data import disc, make_data, scene
 from tools import check_dataset, make_lite_data, make_private_data, training_report
+from utils.picture.sample_pair import read_sample_pair
 from utils.picture.write import write_picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,15 +97,18 @@ def test_private_data_is_made_in_the_layout_of_training(tmp_path, capsys):
     assert "7.png has no background" in capsys.readouterr().err
 
 
-def test_private_data_of_a_hand_held_pair_is_what_predict_makes_of_it(tmp_path, capsys):
-    for part, picture in zip(("src", "bgr"), pair(8, seed=31, gain=0.8, size=(288, 384))):
-        write_picture(tmp_path / part / "one.png", picture)
+def test_private_data_is_what_predict_makes_of_the_pairs(tmp_path, capsys):
+    """Of a hand-held one, and of the sample, in whose outline a gap is refined."""
+    for name, pictures in (("held", pair(8, seed=31, gain=0.8, size=(288, 384))), ("sample", read_sample_pair())):
+        for part, picture in zip(("src", "bgr"), pictures):
+            write_picture(tmp_path / part / f"{name}.png", picture)
     pictures = ["--src", str(tmp_path / "src"), "--bgr", str(tmp_path / "bgr")]
     assert make_private_data.main([*pictures, "--output", str(tmp_path / "private")]) == 0
     assert "moved by up to 8." in capsys.readouterr().out
     assert predict.main([*pictures, "--output-dir", str(tmp_path / "out"), "--output-types", "pha"]) == 0
-    made, predicted = (tmp_path / folder / "pha" / "one.png" for folder in ("private/train", "out"))
-    np.testing.assert_array_equal(read_alpha(made), read_alpha(predicted))
+    for name in ("held.png", "sample.png"):
+        made, predicted = (read_alpha(tmp_path / folder / "pha" / name) for folder in ("private/train", "out"))
+        np.testing.assert_array_equal(made, predicted)
 
 
 # -------------------------------------------------------------------------------------------------------------- report
