@@ -23,12 +23,12 @@ import re
 import time
 from contextlib import ExitStack, closing
 from fractions import Fraction
-from functools import partial
 
 import cv2
 import numpy as np
 
 from dataset.errors import PictureError, install
+from dataset.picture import Photo
 from utils.background.follow import ClipBackground
 from utils.engine.choice import PRECISIONS
 from utils.engine.int8 import fastest_precision
@@ -192,7 +192,7 @@ class Camera:
                 return
             ticks = round((time.perf_counter() - start) / self.time_base)
             last = max(ticks * self.time_base, last + self.time_base)
-            yield Frame(number, last, None, partial(cv2.cvtColor, frame, cv2.COLOR_BGR2RGB))
+            yield Frame(number, last, None, lambda _, frame=frame: Photo(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)))
 
     def lock(self):
         """Fix exposure, white balance and focus at what they are; returns a line on those that the driver refused."""

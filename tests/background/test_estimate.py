@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from dataset.picture import Photo
 from tests.background.test_align import room
 from utils.background import estimate as clip_background
 from utils.background.estimate import empty_scene, sample_frames, scene_behind, unsure_notes
@@ -21,11 +22,11 @@ class Clip:
 
     def __iter__(self):
         for number, picture in enumerate(self.pictures):
-            yield Frame(number, number / 30, None, lambda picture=picture: self._count(picture))
+            yield Frame(number, number / 30, None, lambda _, picture=picture: self._count(picture))
 
     def _count(self, picture):
         self.decoded += 1
-        return picture
+        return Photo(picture)
 
 
 def figure(scene, x, colour=(60, 40, 150)):

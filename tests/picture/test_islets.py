@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from utils.picture.islets import CELL, FAINT, SOLID, islets
+from utils.picture.foreground import CELL, SOLID, WEAK, islets
 
 
 def alpha(height=203, width=301):
@@ -34,7 +34,7 @@ def test_what_is_nearer_than_a_cell_touches(gap, goes):
     assert (islets(pha) is not None) == goes
 
 
-@pytest.mark.parametrize("level", [0, FAINT - 1, SOLID - 1])
+@pytest.mark.parametrize("level", [0, WEAK - 1, SOLID - 1])
 def test_without_anything_solid_nothing_goes(level):
     pha = np.zeros((40, 50), np.uint8)
     pha[10:14, 10:14] = pha[30:34, 30:34] = level
@@ -44,5 +44,5 @@ def test_without_anything_solid_nothing_goes(level):
 def test_a_clean_alpha_needs_no_mask():
     pha = np.zeros((40, 50), np.uint8)
     pha[10:30, 10:30] = 255
-    pha[0, 0] = FAINT - 1
+    pha[0, 0] = WEAK - 1
     assert islets(pha) is None and islets(np.full((3, 2), 255, np.uint8)) is None

@@ -153,7 +153,7 @@ def test_a_failing_encoder_leaves_nothing(tmp_path, monkeypatch, suffix):
 @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
 def test_png_without_opencvs_choice_of_filters(tmp_path, monkeypatch, shape):
     array = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
-    for options in (write.FAST_PNG, []):
+    for options in (write.FAST_PNG, write.FAST_PNG[:4]):
         monkeypatch.setattr(write, "FAST_PNG", options)
         write_picture(tmp_path / "a.png", array)
         with Image.open(tmp_path / "a.png") as image:

@@ -16,7 +16,7 @@ pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
 import predict
 from dataset.colour import in_type
-from dataset.picture import PictureError, read_alpha, read_photo, read_rgb, read_rgba
+from dataset.picture import Photo, PictureError, read_alpha, read_photo, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, scene, times_of, write_clip
 from utils.background.estimate import quiet_scene
 from utils.background.match import Correction
@@ -424,7 +424,7 @@ class FakeClip:
 
     def __iter__(self):
         return (
-            Frame(number, number / RATE, None, lambda picture=picture: picture)
+            Frame(number, number / RATE, None, lambda _, picture=picture: Photo(picture))
             for number, picture in enumerate(self.pictures)
         )
 

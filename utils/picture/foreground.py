@@ -1,4 +1,4 @@
-"""The subject's colours without the old background's light, and alpha as they tell it: what cut-outs are made of."""
+"""What cut-outs are made of: the subject's colours without the old background's light, and alpha without islets."""
 
 import cv2
 import numpy as np
@@ -16,6 +16,8 @@ LEAST, FAINT = 0.03, 0.1  # corrections of alpha that are made, and the alpha be
 RIM = 11  # pixels: side of the square that is all solid around what is so beyond doubt
 MOST = 1 << 14  # pixels that are solved at once: they stay in the cache
 LEVELS = np.arange(256, dtype=np.float32) / 255
+CELL = 4  # pixels: what is closer than that touches
+WEAK, SOLID = 3, 128  # levels of alpha that hold an islet together, and that something reaches which is there
 
 
 def clean_foreground(pha, src, bgr, correct=True):
@@ -73,7 +75,9 @@ def _solve(near, pha, src, bgr, deviation, noise, side):
     rim = np.flatnonzero((pha > 0) & (inside == 0))
     flat, found = near.reshape(-1, 3), pha.copy()
     for at in np.array_split(rim, len(rim) // MOST + 1):
-        colours, mixed, behind = (_planes(np.take(x.reshape(-1, 3), at, 0)) for x in (near, src, bgr))
+        colours, mixed, behind = (
+            np.take(x.reshape(-1, 3), at, 0).T.astype(np.float32, order="C") for x in (near, src, bgr)
+        )
         alpha = LEVELS[np.take(pha.reshape(-1), at)]
         screen = behind.max(0) - behind.min(0)
         tinged, colourful = (((screen - low) / np.float32(high - low)).clip(0, 1) for low, high in (TINGED, COLOURFUL))
@@ -96,11 +100,6 @@ def _solve(near, pha, src, bgr, deviation, noise, side):
         flat[at] = np.rint(colours).clip(0, 255).T
         found.reshape(-1)[at] = share
     return found
-
-
-def _planes(colours):
-    """uint8 (N, 3) -> float32 (3, N)."""
-    return colours.T.astype(np.float32, order="C")
 
 
 def _spread(colours, alpha, power):
@@ -131,3 +130,22 @@ def _enlarged(picture, factor, shape):
     size = factor * picture.shape[1], factor * picture.shape[0]
     whole = cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR)
     return np.ascontiguousarray(whole[: shape[0], : shape[1]])
+
+
+def islets(pha):
+    """Where alpha is an islet that nothing solid belongs to: a mask for pictures of that size, or None for nowhere.
+
+    A second person, or a thing, is solid somewhere and stays; so does all that touches what is, as hair and veils do.
+
+    uint8 (H, W) -> bool (H, W), or None; always None where nothing is solid.
+    """
+    cells = cv2.dilate(pha, np.ones((CELL, CELL), np.uint8), anchor=(0, 0))[::CELL, ::CELL]
+    count, labels = cv2.connectedComponents((cells >= WEAK).astype(np.uint8), connectivity=8)
+    solid = np.zeros(count, bool)
+    solid[labels[cells >= SOLID]] = True
+    if not solid.any() or solid[1:].all():
+        return None
+    solid[0] = True  # what is not even faint stays as it is
+    weak = (~solid[labels]).astype(np.uint8)
+    size = tuple(CELL * side for side in weak.shape[::-1])
+    return cv2.resize(weak, size, interpolation=cv2.INTER_NEAREST)[: pha.shape[0], : pha.shape[1]] > 0

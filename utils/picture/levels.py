@@ -41,7 +41,7 @@ def as_rgb(picture, name="picture"):
     """
     if isinstance(picture, (str, os.PathLike)):
         return read_rgb(picture)
-    given, array = picture, picture
+    array = picture
     if isinstance(picture, Image.Image):
         upright = ImageOps.exif_transpose(picture)
         array = np.asarray(upright if upright.mode.startswith(("I", "F")) else upright.convert("RGB"))
@@ -52,11 +52,11 @@ def as_rgb(picture, name="picture"):
     elif good and array.dtype == np.uint16:
         array = levels(array)
     if not good or array.dtype != np.uint8:
-        kind = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
-        raise TypeError(
-            f"{name} must be a path, a Pillow picture, or an array of uint8, uint16 or floats of 0..1, "
-            f"(H, W), (H, W, 3) or (H, W, 4), not {kind}"
+        kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+        wanted = (
+            "a path, a Pillow picture, or an array of uint8, uint16 or floats of 0..1, (H, W), (H, W, 3) or (H, W, 4)"
         )
+        raise TypeError(f"{name} must be {wanted}, not {kind}")
     if array.ndim == 3 and array.shape[2] == 3:
         return array
     array = array.reshape(*array.shape[:2], -1)

@@ -16,23 +16,14 @@ from dataset.errors import install
 from utils.system.errors import UsageError, needed
 from utils.system.files import atomic_path
 
-CHANNELS = {3: "RGB", 4: "RGBA"}
+CHANNELS = {1: "Y", 3: "RGB", 4: "RGBA"}
 # OpenCV's encoder, where it can choose the filter: half of Pillow's time for a tenth more bytes.
 FAST_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
 FAST_PNG += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG] if hasattr(cv2, "IMWRITE_PNG_FILTER") else []
-TO_OPENCV = {"RGB": cv2.COLOR_RGB2BGR, "RGBA": cv2.COLOR_RGBA2BGRA}
-JPEG = {"quality": 95, "subsampling": 0}
-SAVE_OPTIONS = {
-    ".png": {"compress_level": 1, "compress_type": 3},  # run lengths: less time, and fewer bytes for mattes
-    ".jpg": JPEG,
-    ".jpeg": JPEG,
-    ".tif": {"compression": "tiff_adobe_deflate"},
-    ".tiff": {"compression": "tiff_adobe_deflate"},
-    ".bmp": {},
-    ".webp": {"lossless": True},
-    ".exr": {},
-}
-DEEP = (".png", ".tif", ".tiff")
+JPEG, TIFF, WEBP = {"quality": 95, "subsampling": 0}, {"compression": "tiff_adobe_deflate"}, {"lossless": True}
+SAVE_OPTIONS = {".jpg": JPEG, ".jpeg": JPEG, ".tif": TIFF, ".tiff": TIFF, ".webp": WEBP, ".bmp": {}}  # Pillow's
+SUFFIXES = (".png", ".exr", *SAVE_OPTIONS)
+DEEP, OPAQUE = (".png", ".tif", ".tiff"), (".jpg", ".jpeg", ".bmp")
 LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}  # side that the format can hold, pixels
 STILLS = {  # --output-format: suffix and type of what is written
     "png": (".png", np.uint8),
@@ -49,7 +40,7 @@ def write_picture(path, array, like=None):
     """Write a picture; the suffix decides the format.
 
     Args:
-        path: name ending in one of SAVE_OPTIONS.
+        path: name ending in one of SUFFIXES.
         array: (H, W) or (H, W, 1) grey, (H, W, 3) RGB, (H, W, 4) RGBA, not premultiplied: uint8; uint16 (PNG, TIFF); or
             float32, linear light, for EXR, which gets half floats, premultiplied.
         like: dataset.picture.Photo whose profile, resolution, date and camera the file gets; None: none.
@@ -61,39 +52,29 @@ def write_picture(path, array, like=None):
     """
     path, array = Path(path), np.asarray(array)
     suffix = path.suffix.lower()
-    if suffix not in SAVE_OPTIONS:
-        raise ValueError(f"{path}: unknown picture suffix '{path.suffix}', use one of {', '.join(SAVE_OPTIONS)}")
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    kind = "grey" if array.ndim == 2 else CHANNELS.get(array.shape[2]) if array.ndim == 3 else None
-    if kind is None or array.size == 0 or array.dtype not in (np.uint8, np.uint16, np.float32):
-        raise ValueError(
-            f"{path}: a picture is uint8, uint16 or float32 (H, W[, 3 or 4]), not {array.dtype} {array.shape}"
-        )
-    wide = array.dtype == np.uint16
-    if (array.dtype == np.float32) != (suffix == ".exr"):
-        raise ValueError(f"{path}: {array.dtype} does not go into {suffix}: float32 is for .exr, and .exr for float32")
-    if (wide and suffix not in DEEP) or (kind == "RGBA" and suffix in (".jpg", ".jpeg", ".bmp")):
-        raise ValueError(f"{path}: {suffix} cannot hold {'16 bits' if wide else 'transparency'}, use .png")
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{path}: unknown picture suffix '{path.suffix}', use one of {', '.join(SUFFIXES)}")
+    array = np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)
+    channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
+    types = {".exr": ("float32",), **dict.fromkeys(DEEP, ("uint8", "uint16"))}.get(suffix, ("uint8",))
+    fits = array.size and channels in CHANNELS and array.dtype in types and not (channels == 4 and suffix in OPAQUE)
+    if not fits:
+        remedy = "use .png for transparency or 16 bits, .exr for float32"
+        raise ValueError(f"{path}: {suffix} cannot hold a picture of {array.dtype} {array.shape}: {remedy}")
     if max(array.shape[:2]) > LONGEST.get(suffix, np.inf):
-        raise UsageError(
-            f"{path}: {suffix} holds at most {LONGEST[suffix]:,} pixels a side: choose --output-format png"
-        )
-    facts = {"icc_profile": like.profile, "dpi": like.dpi, "exif": like.exif} if like else {}
-    facts = {name: fact for name, fact in facts.items() if fact and not (kind == "grey" and name == "icc_profile")}
-    array = np.ascontiguousarray(array)
+        longest = f"{LONGEST[suffix]:,} pixels a side"
+        raise UsageError(f"{path}: {suffix} holds at most {longest}: choose --output-format png")
+    facts = {"icc_profile": channels > 1 and like.profile, "dpi": like.dpi, "exif": like.exif} if like else {}
+    facts = {name: fact for name, fact in facts.items() if fact}
     with atomic_path(path) as temporary:
         if suffix == ".exr":
-            _write_exr(temporary, array, kind)
-        elif suffix == ".png" and (wide or len(FAST_PNG) > 4):
-            array = cv2.cvtColor(array, TO_OPENCV[kind]) if kind in TO_OPENCV else array
-            png = memoryview(cv2.imencode(".png", array, FAST_PNG)[1])
-            with temporary.open("wb") as file:
-                file.writelines((png[:33], _chunks(**facts), png[33:]))  # behind the header
-        elif wide and kind != "grey":
+            _write_exr(temporary, array, CHANNELS[channels])
+        elif suffix == ".png":
+            _write_png(temporary, array, **facts)
+        elif array.dtype == np.uint16 and channels > 1:
             _write_wide_tiff(temporary, array, **facts)
         else:
-            if suffix in DEEP[1:] and "exif" in facts:
+            if suffix in DEEP and "exif" in facts:
                 facts["exif"] = _texts(facts["exif"])
             Image.fromarray(array).save(temporary, **SAVE_OPTIONS[suffix], **facts)
 
@@ -103,17 +84,19 @@ def require(package):
     return needed(package, f"this kind of picture needs {package}: {install('pictures')}, or choose png")
 
 
-def _chunks(icc_profile=None, dpi=None, exif=None):
-    """A PNG file's chunks of what is known of a photograph, bytes."""
-    chunks = []
+def _write_png(path, array, icc_profile=None, dpi=None, exif=None):
+    if array.ndim == 3:
+        array = cv2.cvtColor(array, cv2.COLOR_RGB2BGR if array.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+    png, chunks = memoryview(cv2.imencode(".png", array, FAST_PNG)[1]), []
     if icc_profile:
         chunks.append(b"iCCPICC profile\0\0" + zlib.compress(icc_profile))
     if dpi:
         chunks.append(b"pHYs" + struct.pack(">IIB", *(round(x / 0.0254) for x in dpi), 1))  # dots a metre
     if exif:
         chunks.append(b"eXIf" + exif.removeprefix(b"Exif\0\0"))
-    packed = (struct.pack(">I", len(x) - 4) + x + struct.pack(">I", zlib.crc32(x)) for x in chunks)
-    return b"".join(packed)
+    packed = [struct.pack(">I", len(x) - 4) + x + struct.pack(">I", zlib.crc32(x)) for x in chunks]
+    with path.open("wb") as file:
+        file.writelines((png[:33], *packed, png[33:]))  # behind the header
 
 
 def _texts(exif):
@@ -125,26 +108,17 @@ def _texts(exif):
 
 
 def _write_wide_tiff(path, array, icc_profile=None, dpi=None, exif=None):
-    require("tifffile").imwrite(
-        path,
-        array,
-        photometric="rgb",
-        extrasamples=["unassalpha"] if array.shape[2] == 4 else None,
-        compression="zlib",
-        iccprofile=icc_profile,
-        resolution=dpi,
-        resolutionunit="INCH" if dpi else None,
-        metadata=None,
-        software=False,
-        extratags=[(tag, "s", 0, text, True) for tag, text in _texts(exif).items()],
-    )
+    options = {"photometric": "rgb", "compression": "zlib", "metadata": None, "software": False}
+    options["extrasamples"] = ["unassalpha"] if array.shape[2] == 4 else None
+    options.update({"resolution": dpi, "resolutionunit": "INCH"} if dpi else {})
+    texts = [(tag, "s", 0, text, True) for tag, text in _texts(exif).items()]
+    require("tifffile").imwrite(path, array, iccprofile=icc_profile, extratags=texts, **options)
 
 
-def _write_exr(path, array, kind):
+def _write_exr(path, array, channels):
     """Half floats, multiplied by alpha, as compositors expect it."""
     exr = require("OpenEXR")
-    if kind == "RGBA":
+    if channels == "RGBA":
         array = np.dstack([array[..., :3] * array[..., 3:], array[..., 3]])
     array = array.clip(-65504, 65504).astype(np.float16)  # the largest half float
-    header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
-    exr.File(header, {"Y" if kind == "grey" else kind: array}).write(str(path))
+    exr.File({"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}, {channels: array}).write(str(path))

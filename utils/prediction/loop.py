@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from utils.picture.foreground import clean_foreground
-from utils.picture.islets import islets
+from utils.picture.foreground import clean_foreground, islets
 from utils.prediction.pipeline import stream
 from utils.system.errors import user_message
 from utils.system.notes import Note, silent

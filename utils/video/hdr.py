@@ -26,19 +26,6 @@ TO_BT709 = {  # linear light, rows R, G, B
 LUMINANCE = np.array([0.2627, 0.6780, 0.0593])  # of BT.2020
 
 
-def hlg_to_scene(signal):
-    """Scene light 0..1 of an HLG signal 0..1 (BT.2100, inverse OETF)."""
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
-    return np.where(signal <= 0.5, signal**2 / 3, (np.exp((signal - c) / a) + b) / 12)
-
-
-def pq_to_light(signal):
-    """Light, 1.0 = 10,000 cd/m2, of a PQ signal 0..1 (BT.2100, EOTF)."""
-    m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
-    power = signal ** (1 / m2)
-    return (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)
-
-
 def to_light(rgb, curve, primaries):
     """Tone-map colours.
 
@@ -48,11 +35,14 @@ def to_light(rgb, curve, primaries):
 
     Returns float (..., 3), light, 1.0 = SDR's white, of BT.709's primaries; negative where these cannot show a colour.
     """
-    if curve == HLG:  # the screen's gamma acts on luminance, and keeps the hue
-        light = hlg_to_scene(rgb)
+    if curve == HLG:  # inverse OETF; the screen's gamma acts on luminance, and keeps the hue
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        light = np.where(rgb <= 0.5, rgb**2 / 3, (np.exp((rgb - c) / a) + b) / 12)
         light = light * (light @ LUMINANCE)[..., None] ** 0.2 * (PEAK / WHITE)
-    else:
-        light = pq_to_light(rgb) * (10_000 / WHITE)
+    else:  # EOTF
+        m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
+        power = rgb ** (1 / m2)
+        light = (np.maximum(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1) * (10_000 / WHITE)
     if primaries in TO_BT709:
         light = light @ np.transpose(TO_BT709[primaries])
     brightest = np.maximum(light.max(axis=-1, keepdims=True), KNEE)
@@ -70,29 +60,19 @@ def _table(curve, primaries):
     return f"LUT_3D_SIZE {STEPS}\n" + "%.6f %.6f %.6f\n" * STEPS**3 % tuple(light.ravel().tolist())
 
 
-class ToneMap:
-    """Tone-maps decoded frames by a table of `to_light`, between whose colours FFmpeg's lut3d interpolates."""
+def tone_map(curve, primaries, width, height):
+    """A filter graph of FFmpeg that brings frames of gbrp16le to BT.709 by a table of `to_light`.
 
-    def __init__(self, curve, primaries):
-        self.curve, self.primaries, self._graph, self._size = curve, primaries, None, None
+    Between the table's colours its lut3d interpolates.
+    """
+    from av.filter import Graph
 
-    def __call__(self, frame):
-        """The frame, av.VideoFrame of gbrp16le, in BT.709."""
-        if self._size != (frame.width, frame.height):
-            self._size = frame.width, frame.height
-            self._graph = self._build(*self._size)
-        self._graph.push(frame)
-        return self._graph.pull()
-
-    def _build(self, width, height):
-        from av.filter import Graph
-
-        graph = Graph()
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "table.cube"
-            file.write_text(_table(self.curve, self.primaries))
-            source = graph.add_buffer(width=width, height=height, format="gbrp16le", time_base=Fraction(1, 1000))
-            encoded = graph.add("lutrgb", **dict.fromkeys("rgb", f"gammaval({1 / GAMMA})"))
-            graph.link_nodes(source, graph.add("lut3d", file=str(file)), encoded, graph.add("buffersink"))
-            graph.configure()
-        return graph
+    graph = Graph()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "table.cube"
+        file.write_text(_table(curve, primaries))
+        source = graph.add_buffer(width=width, height=height, format="gbrp16le", time_base=Fraction(1, 1000))
+        encoded = graph.add("lutrgb", **dict.fromkeys("rgb", f"gammaval({1 / GAMMA})"))
+        graph.link_nodes(source, graph.add("lut3d", file=str(file)), encoded, graph.add("buffersink"))
+        graph.configure()
+    return graph

@@ -9,13 +9,13 @@ for frame in clip:
 PyAV reads whatever FFmpeg reads.
 """
 
-import errno
 import itertools
 import math
 import re
 import struct
+from contextlib import suppress
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Callable, NamedTuple, Optional
 
@@ -26,7 +26,7 @@ from dataset.picture import Photo, PictureError, find_pictures, read_photo
 from utils.picture.resize import fit
 from utils.system.errors import UsageError, needed
 from utils.system.notes import Note, once, silent
-from utils.video.hdr import HLG, PQ, WHITE_OF_GBRP16, ToneMap
+from utils.video.hdr import HLG, PQ, WHITE_OF_GBRP16, tone_map
 
 CLIP_SUFFIXES = tuple(
     ".mp4 .mov .m4v .mkv .webm .avi .mts .m2ts .ts .mpg .mpeg .wmv .asf .flv .f4v .3gp .3g2 .ogv .mxf .vob .y4m .gif "
@@ -44,17 +44,16 @@ TOLERATED = 1.5  # frames that a file may end before the time that its header st
 
 
 class Frame(NamedTuple):
-    """One picture of a clip.
-
-    `photo` is a function of a bool that decodes it to a dataset.picture.Photo, with all the bits that the clip has if
-    the bool is True; None where there are no others than those of `rgb`.
-    """
+    """One picture of a clip."""
 
     number: int  # counted from 0
     time: Fraction  # seconds from the clip's beginning
     name: Optional[str]  # of the picture's file without suffix, in a folder
-    rgb: Callable  # decodes the picture: uint8 (H, W, 3), RGB, upright
-    photo: Optional[Callable] = None
+    photo: Callable  # of a bool: decodes it to a dataset.picture.Photo, upright; with all the clip's bits if it is True
+
+    def rgb(self):
+        """The picture, uint8 (H, W, 3), RGB."""
+        return self.photo(False).rgb
 
 
 def import_av():
@@ -87,45 +86,58 @@ def open_clip(path, frame_rate=None, tell=silent, start=None, end=None, size=Non
         `part(start, end)`, a clip of its own.
 
     Raises:
-        PictureError: there is no such file, or it holds no video that can be read.
+        PictureError: there is no such file, or it holds no video that can be read. UsageError: no frame is in the span.
     """
     path = Path(path)
     if not path.exists():
         raise PictureError(f"{path} does not exist: check the name")
-    if path.is_dir():
-        return FolderClip(path, frame_rate, start, end)
-    if path.stat().st_size == 0:
-        raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
-    return FileClip(path, tell, start, end, size)
+    return FolderClip(path, start, end, frame_rate) if path.is_dir() else FileClip(path, start, end, size, tell)
 
 
-class FolderClip:
-    """Pictures of a folder as frames; see open_clip."""
+class Clip:
+    """What clips have in common; see open_clip. `options`: what a part of a clip is opened with, too."""
 
-    def __init__(self, path, frame_rate=None, start=None, end=None):
-        self.path, self.rate, self.span = path, Fraction(frame_rate or FRAME_RATE), check_span(path, start, end)
-        self.time_base, self.sample_aspect = 1 / self.rate, Fraction(1)
-        self.pictures = frames_in(path)
-        if not self.pictures:
-            raise PictureError(f"{path} holds no pictures: give a folder of PNG or JPEG files")
-        first, last = (None if at is None else math.ceil(at * self.rate) for at in self.span)
-        self.pictures = self.pictures[first:last]
-        if not self.pictures:
-            raise _empty_span(path, self.span)
-        self.expected = len(self.pictures)
-        self.height, self.width = read_frame(self.pictures[0]).pixels.shape[:2]
+    def __init__(self, path, start, end, **options):
+        self.path, self.options = path, options
+        self.span = Fraction(start or 0), None if end is None else Fraction(end)
+        if self.span[0] < 0 or (end is not None and self.span[1] <= self.span[0]):
+            raise self.nothing()
+
+    def nothing(self):
+        """The UsageError that no frame lies in the span."""
+        between = " s and ".join(f"{float(at):g}" for at in self.span if at is not None)
+        remedy = "check them against its length"
+        return UsageError(f"{self.path} has no frames between --start and --end ({between} s): {remedy}")
 
     def part(self, start, end):
         """The clip between two times of its own, seconds; see open_clip."""
-        return FolderClip(self.path, self.rate, *_within(self.span, start, end))
+        ends = [self.span[0] + Fraction(end)] if end is not None else []
+        ends += [self.span[1]] if self.span[1] is not None else []
+        return type(self)(self.path, self.span[0] + Fraction(start or 0), min(ends, default=None), **self.options)
+
+
+class FolderClip(Clip):
+    """Pictures of a folder as frames; see open_clip."""
+
+    def __init__(self, path, start=None, end=None, frame_rate=None):
+        super().__init__(path, start, end, frame_rate=frame_rate)
+        self.rate = Fraction(frame_rate or FRAME_RATE)
+        self.time_base, self.sample_aspect = 1 / self.rate, Fraction(1)
+        pictures = frames_in(path)
+        if not pictures:
+            raise PictureError(f"{path} holds no pictures: give a folder of PNG or JPEG files")
+        self.pictures = pictures[slice(*(None if at is None else math.ceil(at * self.rate) for at in self.span))]
+        if not self.pictures:
+            raise self.nothing()
+        self.expected = len(self.pictures)
+        self.height, self.width = read_frame(self.pictures[0]).pixels.shape[:2]
 
     def __iter__(self):
         for number, picture in enumerate(self.pictures):
             name = picture.relative_to(self.path).with_suffix("").as_posix()
-            read = partial(self._read, picture)
-            yield Frame(number, number * self.time_base, name, lambda read=read: read().rgb, read)
+            yield Frame(number, number * self.time_base, name, partial(self._read, picture))
 
-    def _read(self, picture, deep=True):
+    def _read(self, picture, deep):
         photo = read_frame(picture)
         height, width = photo.pixels.shape[:2]
         if (height, width) != (self.height, self.width):
@@ -137,10 +149,8 @@ class FolderClip:
 def frames_in(folder):
     """The pictures in a folder, those of DPX included, in the order of the numbers in their names: list of Path."""
     found = [*find_pictures(folder), *(path for path in Path(folder).rglob("[!.]*") if path.suffix.lower() == DPX)]
-    return sorted(
-        found,
-        key=lambda path: [int(x) if x.isascii() and x.isdecimal() else x for x in re.split("([0-9]+)", str(path))],
-    )
+    parts = {path: re.split("([0-9]+)", str(path)) for path in found}
+    return sorted(found, key=lambda path: [int(x) if at % 2 else x for at, x in enumerate(parts[path])])
 
 
 def numbered(paths):
@@ -166,37 +176,36 @@ def read_frame(path):
     return read_photo(path)
 
 
-class FileClip:
+class FileClip(Clip):
     """A video file, read by PyAV; see open_clip."""
 
-    def __init__(self, path, tell=silent, start=None, end=None, size=None):
-        self.path, self.tell, self.span = path, once(tell, path), check_span(path, start, end)
+    def __init__(self, path, start=None, end=None, size=None, tell=silent):
+        super().__init__(path, start, end, size=size)
+        self.tell = once(tell, path)
         with self._open() as container:
             stream = container.streams.video[0]
             self.time_base = Fraction(stream.time_base)
             self.rate = Fraction(stream.average_rate or stream.guessed_rate or FRAME_RATE)
             self.sample_aspect = Fraction(stream.sample_aspect_ratio or 1)
             self.start = clip_start(container)
-            seconds = stream.duration * self.time_base if stream.duration else None
-            seconds = seconds or (Fraction(container.duration, 1_000_000) if container.duration else None)
-            colours = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
-            first = next(self.decode(container, stream), None)
-        if first is None:
+            seconds = (stream.duration or 0) * self.time_base or Fraction(container.duration or 0, 1_000_000)
+            curve, primaries = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
+            self._first = next(self.decode(container, stream), None)
+        if self._first is None:
             raise PictureError(f"{path} holds no frame that can be decoded: copy or download it again")
-        self.interlaced = bool(first.interlaced_frame)
-        self.stated = min(seconds, self.span[1]) if seconds and self.span[1] else seconds
-        if self.stated is not None and self.stated <= self.span[0]:
-            raise _empty_span(path, self.span)
+        self.stated = min(seconds, self.span[1] or seconds)
+        if self.stated and self.stated <= self.span[0]:
+            raise self.nothing()
         self.expected = round((self.stated - self.span[0]) * self.rate) if self.stated else None
-        self._turn, self.height, self.width = upright(first), first.height, first.width
+        self._turn, sides = upright(self._first), (self._first.width, self._first.height)
         if self._turn[0] % 2:
-            self.height, self.width, self.sample_aspect = first.width, first.height, 1 / self.sample_aspect
-        self._wanted = size
+            sides, self.sample_aspect = sides[::-1], 1 / self.sample_aspect
         if size:
-            (self.width, self.height), self.sample_aspect = size, Fraction(1)
-        self._first = first
-        self._tone_map = ToneMap(*colours) if colours[0] in (HLG, PQ) else None
-        if self._tone_map:
+            sides, self.sample_aspect = size, Fraction(1)
+        self.width, self.height = sides
+        self._tone_map, self.interlaced = None, bool(self._first.interlaced_frame)
+        if curve in (HLG, PQ):
+            self._tone_map = lru_cache(1)(partial(tone_map, curve, primaries))
             self.tell(Note("hdr"))
         if self.interlaced:
             self.tell(Note("interlaced"))
@@ -204,10 +213,6 @@ class FileClip:
     def first(self):
         """The file's first picture as dataset.picture.Photo, with all its bits; it has been decoded already."""
         return self._photo(self._first, True)
-
-    def part(self, start, end):
-        """The clip between two times of its own, seconds; see open_clip."""
-        return FileClip(self.path, silent, *_within(self.span, start, end), self._wanted)
 
     def __iter__(self):
         count, last, step = 0, None, max(1, round(1 / self.rate / self.time_base))
@@ -228,8 +233,7 @@ class FileClip:
                     return
                 if time >= start:
                     count += 1
-                    read = partial(self._photo, decoded)
-                    yield Frame(count - 1, time - start, None, lambda read=read: read(False).rgb, read)
+                    yield Frame(count - 1, time - start, None, partial(self._photo, decoded))
         end = 0 if last is None else last * self.time_base + 1 / self.rate
         if self.stated and end < self.stated - TOLERATED / float(self.rate):
             self.tell(Note("cut_off", frames=count, seconds=float(end), stated=float(self.stated)))
@@ -239,9 +243,8 @@ class FileClip:
         try:
             container = open_container(self.path)
         except (av.error.FFmpegError, OSError) as error:
-            why = f"cannot be read as a video ({error.strerror or type(error).__name__}): copy it again, or convert it"
-            why = "may not be read: change its permissions" if error.errno == errno.EACCES else why  # EPERM: damage
-            raise PictureError(f"{self.path} {why}") from None
+            why, remedy = error.strerror or type(error).__name__, "copy it again, convert it, or change its permissions"
+            raise PictureError(f"{self.path} cannot be read as a video ({why}): {remedy}") from None
         context = container.streams.video[0].codec_context if container.streams.video else None
         if context is None:  # also of a codec that FFmpeg does not know
             container.close()
@@ -255,27 +258,27 @@ class FileClip:
         """Decoded frames of an opened file's track, in their order; a packet that cannot be decoded is passed over."""
         av = import_av()
         damaged, packets = 0, container.demux(stream)
-        while True:
+        while damaged <= 100_000:  # some demuxers report the same damage without end
             try:
                 yield from next(packets).decode()
             except (StopIteration, av.error.EOFError):
                 break
             except (av.error.FFmpegError, OSError) as error:
                 damaged += 1
-                # Some demuxers report the same damage without end.
-                if damaged > 100_000 or not isinstance(error, av.error.InvalidDataError):
+                if not isinstance(error, av.error.InvalidDataError):
                     break
         if damaged:
             self.tell(Note("damaged", places=damaged))
 
     def _photo(self, decoded, deep):
         matrix = int(decoded.colorspace)
-        if matrix in UNTAGGED:
-            matrix = BT709 if decoded.height >= HD_HEIGHT else BT601
-        matrix = matrix if matrix in MATRICES else BT601
+        if matrix not in MATRICES:
+            matrix = BT709 if matrix in UNTAGGED and decoded.height >= HD_HEIGHT else BT601
         wide = deep and max(component.bits for component in decoded.format.components) > 8
         if self._tone_map:
-            decoded = self._tone_map(convert(decoded, "gbrp16le", matrix))
+            graph = self._tone_map(decoded.width, decoded.height)
+            graph.push(convert(decoded, "gbrp16le", matrix))
+            decoded = graph.pull()
         if not wide or self._tone_map or decoded.format.is_rgb:
             rgb = convert(decoded, "rgb48le" if wide else "rgb24", matrix).to_ndarray()
         else:  # FFmpeg's way from halved colours to rgb48 is wrong, by a third of the range
@@ -300,30 +303,9 @@ def deinterlaced(frames, stream):
     graph.configure()
     for frame in itertools.chain(frames, [None]):  # None: the end, which gives back what the filter still holds
         graph.push(frame)
-        while True:
-            try:
+        with suppress(av.error.BlockingIOError, av.error.EOFError):
+            while True:
                 yield graph.pull()
-            except (av.error.BlockingIOError, av.error.EOFError):
-                break
-
-
-def check_span(path, start, end):
-    """(start, end) as Fractions, 0 and None where not given; raises UsageError where nothing can lie between them."""
-    span = Fraction(start or 0), None if end is None else Fraction(end)
-    if span[0] < 0 or (span[1] is not None and span[1] <= span[0]):
-        raise _empty_span(path, span)
-    return span
-
-
-def _within(span, start, end):
-    """A part's (start, end) in the time of the file, of those in the time of a clip with a span of its own."""
-    ends = [at for at in (span[1], None if end is None else span[0] + Fraction(end)) if at is not None]
-    return span[0] + Fraction(start or 0), min(ends, default=None)
-
-
-def _empty_span(path, span):
-    between = f"{float(span[0]):g} s" + ("" if span[1] is None else f" and {float(span[1]):g} s")
-    return UsageError(f"{path} has no frames between --start and --end ({between}): check them against its length")
 
 
 def open_container(path):
@@ -364,12 +346,10 @@ def upright(decoded):
 
     Source: the display matrix of ISO/IEC 14496-12, [a b u; c d v; x y w]: point (x, y) is shown at (ax + cy, bx + dy).
     """
-    for data in decoded.side_data:
-        if getattr(data.type, "name", "") == "DISPLAYMATRIX":
-            a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
-            mirrored = a * d - b * c < 0
-            if mirrored:  # exchanging left and right at the end: x changes its sign
-                a, c = -a, -c
-            # What is right in the file, (1, 0), is shown at (a, b), y downwards.
-            return round(math.atan2(-b, a) / (math.pi / 2)) % 4, mirrored
-    return 0, False
+    matrix = decoded.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return 0, False
+    a, b, _, c, d = struct.unpack("=5i", bytes(matrix)[:20])
+    mirrored = a * d - b * c < 0
+    # What is right in the file, (1, 0), is shown at (a, b), y downwards; exchanging left and right changes x's sign.
+    return round(math.atan2(-b, -a if mirrored else a) / (math.pi / 2)) % 4, mirrored

@@ -1,8 +1,6 @@
 """The sound of a clip on its way into another file: copied where the container holds it, else encoded anew."""
 
-from contextlib import ExitStack
 from fractions import Fraction
-from functools import partial
 
 from utils.system.errors import UsageError
 from utils.system.notes import Note
@@ -18,46 +16,22 @@ OPUS_RATE = 48_000
 GAP = 0.1  # seconds without sound that are kept as such when it is encoded anew
 
 
-def open_sounds(clip, container, output_format):
-    """The clip's sound tracks on their way into an opened video: a CopiedSound or EncodedSound each, in their order.
+def open_sounds(clip, container, output_format, stack):
+    """The clip's sound tracks on their way into an opened video: a Sound each, in their order.
 
-    The clip is told of those that cannot be read, which are left out.
+    What they read is closed with `stack`, an ExitStack. The clip is told of those that cannot be read, which are left
+    out.
     """
     if clip.path.is_dir():
         return []
     with open_container(clip.path) as source:
-        known = [number for number, stream in enumerate(source.streams.audio) if _is_known(stream.codec_context)]
-        unknown = len(source.streams.audio) - len(known)
-    if unknown:  # to FFmpeg, as the spatial sound beside the ordinary one in clips of some phones
-        clip.tell(Note("sound_unknown", count=unknown))
-    with ExitStack() as stack:  # closes those that are open if one cannot be
-        tracks = []
-        for number in known:
-            tracks.append(_open_sound(clip, number, container, SOUND[output_format]))
-            stack.callback(tracks[-1].close)
-        stack.pop_all()
-    return tracks
-
-
-def _is_known(context):
-    """Whether FFmpeg knows a track's codec, and the track how fast and in how many channels it is to be played."""
-    return context is not None and context.sample_rate > 0 and context.layout.nb_channels > 0
-
-
-def _open_sound(clip, number, container, wanted):
-    source = open_container(clip.path)
-    stream = source.streams.audio[number]
-    start, end = clip.span
-    if start:
-        source.seek(int((start + clip_start(source)) * 1_000_000))
-    try:
-        if codec_name(stream) in wanted:
-            return CopiedSound(source, stream, container, clip.span)
-        return EncodedSound(clip, source, stream, container, wanted[0])
-    except import_av().error.FFmpegError as error:
-        source.close()
-        container_has = f"the sound ({codec_name(stream)}) cannot be copied ({error.strerror})"
-        raise UsageError(f"{clip.path}: {container_has}: choose --output-format mov") from None
+        contexts = [stream.codec_context for stream in source.streams.audio]
+        # FFmpeg knows the codec, and the track how fast and in how many channels it is to be played.
+        known = [x is not None and x.sample_rate > 0 and x.layout.nb_channels > 0 for x in contexts]
+    if not all(known):  # as the spatial sound beside the ordinary one in clips of some phones
+        clip.tell(Note("sound_unknown", count=known.count(False)))
+    wanted = SOUND[output_format]
+    return [Sound(clip, track, container, wanted, stack) for track, is_known in enumerate(known) if is_known]
 
 
 def codec_name(stream):
@@ -69,15 +43,36 @@ def codec_name(stream):
 class Sound:
     """A track on its way: what lies in the clip's span, from the span's beginning on, taken up to where it is wanted.
 
-    `decode` makes an iterator of packets, or of frames, of the opened source; `notes`: list of Notes.
+    Args:
+        clip: where it is. track: its number among the sounds there.
+        container: the opened video. wanted: names of the codecs that it holds.
+        stack: ExitStack that closes what is opened.
+
+    Attributes:
+        notes: list of Notes.
     """
 
-    def __init__(self, source, stream, container, span, decode):
-        self.source, self.container, self.notes = source, container, []
-        self.offset = round((clip_start(source) + span[0]) / stream.time_base)
-        self.end = span[1] and span[1] - span[0]
-        self.items = decode(stream)
-        self.waiting = self._next()
+    def __init__(self, clip, track, container, wanted, stack):
+        source, (start, end) = stack.enter_context(open_container(clip.path)), clip.span
+        stream = source.streams.audio[track]
+        if start:
+            source.seek(int((start + clip_start(source)) * 1_000_000))
+        self.container, self.notes, name = container, [], codec_name(stream)
+        self.offset, self.end = round((clip_start(source) + start) / stream.time_base), end and end - start
+        self.last = self.kind = self.resampler = None
+        try:
+            if name in wanted:
+                self.take, self.items = self._copied, source.demux(stream)
+                self.waiting = self._next()
+                self.stream = container.add_stream_from_template(stream)
+            else:
+                self.take, self.items = self._encoded, clip.decode(source, stream)
+                self._open_encoder(stream.codec_context, wanted[0])
+                self.waiting = self._next()
+                self.notes.append(Note("sound_encoded", old=name, new=wanted[0]))
+        except import_av().error.FFmpegError as error:
+            why = f"the sound ({name}) cannot be copied ({error.strerror})"
+            raise UsageError(f"{clip.path}: {why}: choose --output-format mov") from None
 
     def copy(self, end):
         """Take what begins before `end`, seconds; None: everything."""
@@ -87,10 +82,9 @@ class Sound:
             self.take(item)
 
     def finish(self):
-        pass
-
-    def close(self):
-        self.source.close()
+        """Write what is still in the encoder."""
+        if self.resampler:
+            self._encode([*self.resampler.resample(None), None])
 
     def _next(self):
         try:
@@ -102,54 +96,35 @@ class Sound:
             pass
         return None
 
-
-class CopiedSound(Sound):
-    """Packets of sound, copied as they are."""
-
-    def __init__(self, source, stream, container, span):
-        super().__init__(source, stream, container, span, source.demux)
-        self.stream, self.last = container.add_stream_from_template(stream), None
-
-    def take(self, packet):
+    def _copied(self, packet):
         if self.last is not None and packet.pts <= self.last:  # recordings that were joined, or damage: as the frames
             packet.pts = self.last + max(packet.duration or 0, 1)
         self.last = packet.dts = packet.pts
         packet.stream = self.stream
         self.container.mux(packet)
 
-
-class EncodedSound(Sound):
-    """Sound that the container cannot hold as it is: decoded and encoded anew."""
-
-    def __init__(self, clip, source, stream, container, encoder):
-        rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout.name
-        rate = OPUS_RATE if encoder == "libopus" else rate
-        self.stream, self.samples, self.kind = container.add_stream(encoder, rate=rate, layout=layout), None, None
+    def _open_encoder(self, source, encoder):
+        rate = OPUS_RATE if encoder == "libopus" else source.sample_rate
+        self.stream = self.container.add_stream(encoder, rate=rate, layout=source.layout.name)
         context = self.stream.codec_context
         context.time_base = Fraction(1, rate)
         context.open()
         # A codec with frames of any length reports 0.
         self.wanted = context.format, context.layout, rate, context.frame_size or None
-        super().__init__(source, stream, container, clip.span, partial(clip.decode, source))
-        self.notes.append(Note("sound_encoded", old=codec_name(stream), new=encoder))
 
-    def take(self, frame):
+    def _encoded(self, frame):
         kind = frame.format.name, frame.layout.name, frame.sample_rate
         if kind != self.kind:  # broadcasts change from stereo to surround and back
             self.kind, self.resampler = kind, import_av().AudioResampler(*self.wanted)
         self._encode(self.resampler.resample(frame))
-
-    def finish(self):
-        self._encode([*(self.resampler.resample(None) if self.kind else ()), None])
 
     def _encode(self, frames):
         for frame in frames:
             if frame is not None:
                 # Samples are counted, since the stamps of some files jitter; only a gap moves the count.
                 stamp = round(frame.pts * frame.time_base * frame.sample_rate)
-                if self.samples is None or stamp - self.samples > GAP * frame.sample_rate:
-                    self.samples = stamp
-                frame.pts, frame.time_base = self.samples, Fraction(1, frame.sample_rate)
-                self.samples += frame.samples
-            for packet in self.stream.encode(frame):
-                self.container.mux(packet)
+                if self.last is None or stamp - self.last > GAP * frame.sample_rate:
+                    self.last = stamp
+                frame.pts, frame.time_base = self.last, Fraction(1, frame.sample_rate)
+                self.last += frame.samples
+            self.container.mux(self.stream.encode(frame))

@@ -3,7 +3,7 @@
 A video takes its name only when it is complete; its time stamps are those given, its sound is copied from the clip.
 """
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 
 import numpy as np
@@ -34,17 +34,14 @@ TIMES, TIMES_HEAD = "timestamps.txt", "# timestamp format v2"
 
 def check_format(output_format):
     """Raise UsageError if what this machine has installed cannot write a format, one of FORMATS."""
-    if output_format in STILLS:
-        return
-    av = import_av()
-    encoder = VIDEO[output_format][0]
-    try:
-        av.codec.Codec(encoder, "w")
-    except ValueError:
-        raise UsageError(
-            f"--output-format {output_format}: the installed PyAV has no encoder {encoder}: "
-            "pip install --force-reinstall --only-binary av av, or choose png"
-        ) from None
+    if output_format in VIDEO:
+        av, encoder = import_av(), VIDEO[output_format][0]
+        try:
+            av.codec.Codec(encoder, "w")
+        except ValueError:
+            remedy = "pip install --force-reinstall --only-binary av av, or choose png"
+            why = f"--output-format {output_format}: the installed PyAV has no encoder {encoder}: {remedy}"
+            raise UsageError(why) from None
 
 
 @contextmanager
@@ -74,15 +71,16 @@ def open_writer(path, output_format, clip, channels, sound=False):
         return
     if channels == 4 and VIDEO[output_format][2] is None:
         raise UsageError(f"--output-format {output_format} has no alpha channel: choose mov, webm or png")
-    with atomic_path(path) as temporary:
-        writer = VideoWriter(temporary, output_format, clip, channels, sound)
+    with atomic_path(path) as temporary, ExitStack() as stack:
+        writer = VideoWriter(temporary, output_format, clip, channels, stack)
+        if sound:
+            writer.sounds = open_sounds(clip, writer.container, output_format, stack)
+            writer.notes += [note for track in writer.sounds for note in track.notes]
         try:
             yield writer
             writer.finish()
         except import_av().error.FFmpegError as error:
             raise OSError(error.errno or 0, error.strerror or str(error), str(path)) from error
-        finally:
-            writer.close()
 
 
 class PictureWriter:
@@ -98,10 +96,10 @@ class PictureWriter:
 
     def has(self, frame):
         """Whether a frame's picture is there already, so that it need not be written."""
-        if not self.path(frame).exists():
-            return False
-        self._note(frame)
-        return True
+        there = self.path(frame).exists()
+        if there:
+            self._note(frame)
+        return there
 
     def path(self, frame):
         return self.folder / f"{frame.name or format(frame.number, '06d')}{self.suffix}"
@@ -135,34 +133,26 @@ def frames_written(folder):
 
 
 class VideoWriter:
-    """A video file, written by PyAV; see open_writer.
+    """A video file, written by PyAV and closed with `stack`, an ExitStack; see open_writer.
 
     Attributes:
         whole: whether the sound after the last frame belongs to it, too: not after an interruption.
     """
 
-    def __init__(self, path, output_format, clip, channels, sound):
+    def __init__(self, path, output_format, clip, channels, stack):
         encoder, opaque, transparent, options = VIDEO[output_format]
         self.notes, self.end, self.step, self.whole = [], Fraction(0), 1 / clip.rate, True
         self.size, self.even, self.sounds = None, output_format == "mp4", []
         # The offset between sound and picture is kept to a tick of the clip, not to a millisecond.
         exact = {"movie_timescale": str(clip.time_base.denominator)} if output_format in ("mp4", "mov") else {}
-        self.container = import_av().open(str(path), "w", options=exact)
-        try:
-            self.stream = self.container.add_stream(encoder, rate=clip.rate, options=options)
-            self.stream.pix_fmt = transparent if channels == 4 else opaque
-            context = self.stream.codec_context
-            self.stream.time_base = context.time_base = clip.time_base
-            context.sample_aspect_ratio = clip.sample_aspect
-            context.thread_type = "AUTO"
-            context.color_range, context.colorspace = LIMITED, BT709
-            context.color_primaries, context.color_trc = BT709, BT709
-            if sound:
-                self.sounds = open_sounds(clip, self.container, output_format)
-                self.notes += [note for sound in self.sounds for note in sound.notes]
-        except BaseException:
-            self.close()
-            raise
+        self.container = stack.enter_context(import_av().open(str(path), "w", options=exact))
+        self.stream = self.container.add_stream(encoder, rate=clip.rate, options=options)
+        self.stream.pix_fmt = transparent if channels == 4 else opaque
+        self.stream.time_base = clip.time_base
+        context = self.stream.codec_context
+        context.time_base, context.sample_aspect_ratio, context.thread_type = clip.time_base, clip.sample_aspect, "AUTO"
+        context.color_range, context.colorspace = LIMITED, BT709
+        context.color_primaries, context.color_trc = BT709, BT709
 
     def write(self, picture, frame, like=None):
         if self.size is None:
@@ -173,8 +163,7 @@ class VideoWriter:
         encoded = video_frame(padded(picture, self.size), self.stream.pix_fmt)
         time_base = self.stream.codec_context.time_base
         encoded.pts, encoded.time_base = round(frame.time / time_base), time_base
-        for packet in self.stream.encode(encoded):
-            self.container.mux(packet)
+        self.container.mux(self.stream.encode(encoded))
         self.end = frame.time + self.step
         for sound in self.sounds:
             sound.copy(self.end)
@@ -182,16 +171,10 @@ class VideoWriter:
     def finish(self):
         """Write what is still in the encoders, and the rest of the sound."""
         if self.size is not None:
-            for packet in self.stream.encode():
-                self.container.mux(packet)
+            self.container.mux(self.stream.encode())
         for sound in self.sounds:
             sound.copy(None if self.whole else self.end)
             sound.finish()
-
-    def close(self):
-        for sound in self.sounds:
-            sound.close()
-        self.container.close()
 
 
 def video_frame(picture, pixel_format):
