@@ -4,7 +4,6 @@ python eval.py                                            PhotoMatte85 in data/,
 python eval.py --data-path DATA/set                       a set made by tools.make_composites, or clips
 python eval.py --data-path DATA/people/valid --backgrounds DATA/backgrounds/valid         composites made on the way
 python eval.py --data-path DATA/set --pred output/theirs  alphas on disk, from any program
-python eval.py --data-path DATA/set --sweep refine-sample-pixels=20000,80000 backbone-scale=0.25,0.5   accuracy, time
 """
 
 from utils.system.cpu import prepare
@@ -17,12 +16,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from dataset.labels import check_labels
 from utils.background.match import match_background
-from utils.evaluation.options import add_flags, check_flags, choose_samples, label_doubts
+from utils.evaluation.options import add_flags, choose_samples
 from utils.evaluation.report import as_dict, csv_text, side_by_side, text_table
 from utils.evaluation.samples import PredictionFolder, share
 from utils.evaluation.score import CLIP_METRICS, DEFAULT_METRICS, evaluate, gather
-from utils.evaluation.sweep import combinations, draw_sweep, seconds_of, sweep_table
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import clean_matte, corrected
@@ -32,36 +31,27 @@ from utils.system.parser import Parser
 from utils.system.ranks import rank_and_count
 
 
-def parse(argv):
+@command_line
+def main(argv=None):
     parser = Parser(__doc__)
     add_flags(parser)
     add_network_flags(parser)
     args = parser.parse_args(argv)
-    check_flags(args)
-    outputs = [args.output, args.per_image, args.plot, args.worst_file if args.save_worst else None]
+    outputs = [args.output, args.per_image, args.worst_file if args.save_worst else None]
     refuse_to_overwrite([args.model_path], outputs, "another name", [args.data_path, args.backgrounds, args.pred])
-    return args
-
-
-@command_line
-def main(argv=None):
-    argv = sys.argv[1:] if argv is None else argv
-    args = parse(argv)
     rank, world = rank_and_count()
     if world > 1:
         import paddle.distributed
 
         paddle.distributed.init_parallel_env()
     samples, title = choose_samples(args)
-    for doubt in label_doubts(samples) if rank == 0 else []:
+    for doubt in check_labels(samples.labels()) if rank == 0 else []:
         print(f"warning: {doubt}", file=sys.stderr)
-    if args.sweep:
-        return sweep(argv, args, samples, title)
-    predict, describe = open_predictor(args, world, samples)
-    metrics = args.metrics or (CLIP_METRICS if getattr(samples, "clips", None) else DEFAULT_METRICS)
+    args.metrics = args.metrics or (CLIP_METRICS if samples.clips else DEFAULT_METRICS)
+    predict, describe = open_predictor(args, samples, world)
     hidden = None if rank == 0 else True  # None: shown on a terminal only
     with tqdm(share(samples, rank, world), unit="image", disable=hidden) as indices:
-        report = evaluate(predict, samples, metrics, args.region, args.protocol, indices, args.num_workers)
+        report = evaluate(predict, samples, args.metrics, args.region, args.protocol, indices, args.num_workers)
     if world > 1:
         report = gather(report)
     if rank != 0:
@@ -70,33 +60,16 @@ def main(argv=None):
     return 1 if report.failures or not report.rows else 0
 
 
-def sweep(argv, args, samples, title):
-    """Score the samples with every combination of --sweep, print and draw the table; exit code."""
-    points = []
-    for settings in combinations(args.sweep):
-        predict, _ = open_predictor(parse([*argv, *(f"--{name}={value}" for name, value in settings.items())]))
-        predict(samples[0])  # what is built for the first picture is no picture's time
-        points.append((settings, evaluate(predict, samples, args.metrics or ("sad", "mse"), args.region)))
-    print(title, sweep_table(points), sep="\n", end="")
-    if args.plot:
-        draw_sweep(points, args.plot)
-    if args.output:
-        rows = [{**settings, "seconds": seconds_of(report), **as_dict(report)} for settings, report in points]
-        write_json(args.output, {"data": title, "sweep": rows})
-    return 1 if any(report.failures for _, report in points) else 0
-
-
-def open_predictor(args, world=1, samples=None):
+def open_predictor(args, samples, world):
     """What predicts, Sample -> (pha, fgr), and a function that tells in a line what it was."""
     if args.pred:
         return PredictionFolder(args.pred, samples), lambda: str(args.pred)
     if args.device is None and world > 1 and "FLAGS_selected_gpus" in os.environ:  # the launcher's for this process
         args.device = f"gpu:{os.environ['FLAGS_selected_gpus']}"
-    matting = matting_from(args, printer())
+    matting, foreground = matting_from(args, printer()), "fgr_mse" in args.metrics
 
     def predict(sample):
         bgr, _ = match_background(sample.src, sample.bgr, args.align, args.match_exposure)
-        foreground = "fgr_mse" in (args.metrics or DEFAULT_METRICS)
         if args.clean_foreground:
             matte = seen = clean_matte(matting, sample.src, bgr, args.remove_islets, foreground)
         else:
@@ -127,11 +100,11 @@ def show(args, report, samples, title, predict, source):
         print(f"error: {len(report.failures)} of {len(samples)} pictures failed and are in no mean", file=sys.stderr)
     if args.output:
         settings = {"data": title, "predictions": source, "protocol": args.protocol, "extra": extra}
-        write_json(args.output, as_dict(report, **settings))
+        write_json(args.output, {**settings, **as_dict(report)})
     if args.per_image:
         write_text(args.per_image, csv_text(report))
     if worst := report.worst(args.save_worst):
-        write_picture(args.worst_file, side_by_side(samples, {"prediction": predict}, {"prediction": report}, worst))
+        write_picture(args.worst_file, side_by_side(samples, {"prediction": (predict, report)}, worst))
         print(f"the {len(worst)} worst: {args.worst_file}")
 
 

@@ -6,6 +6,8 @@ anything is wrong.
 """
 
 import sys
+from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 from utils.system.cpu import prepare
@@ -25,7 +27,7 @@ from utils.system.command_line import command_line
 from utils.system.parser import Parser
 
 GREEN = np.uint8([60, 180, 90])
-SHOWN, COLUMNS = 8, 2  # pictures of a contact sheet
+SHOWN = 8  # pictures of a contact sheet
 
 
 @command_line
@@ -39,82 +41,74 @@ def main(argv=None):
     args, rest = parser.parse_known_args(argv)
     if rest and not args.quick:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    problems, found = [], 0
-    for name in dict.fromkeys([*(map(canonical_name, args.names) if args.names else SOURCES), "backgrounds"]):
-        for split in SOURCES[name].splits:
-            part = f"{name} {split}"
-            try:
-                opened = open_data(args.data_root, name, split)
-                found += 1
-                if not args.quick:
-                    problems += check(part, opened)
-                    if args.sheet:
-                        write_picture(args.sheet / f"{name}_{split}.png", draw_sheet(opened))
-                    continue
-                print(f"{part}: {len(opened)}")
-                for warning in [] if name == "backgrounds" else check_labels(looked_at(opened)):
-                    print(f"warning: {part}: {warning}", file=sys.stderr)
-            except DataError as error:
-                if args.names or not isinstance(error, MissingData):
-                    problems.append(f"{part}: {error}")
-    for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
-    if not found and not problems:
-        print(f"error: no data set below {args.data_root}: {', '.join(SOURCES)} are looked for", file=sys.stderr)
-    return 1 if problems or not found else 0
+    chosen = dict.fromkeys([*map(canonical_name, args.names or SOURCES), "backgrounds"])
+    parts = [(name, split) for name in chosen for split in SOURCES[name].splits]
+    looked, wrong = 0, []
+    for name, split in parts:
+        part = f"{name} {split}"
+        try:
+            opened = open_data(args.data_root, name, split)
+            looked += 1
+            if args.quick:
+                said = len(opened)
+                found = [(False, words) for words in check_labels(looked_at(opened) if name != "backgrounds" else [])]
+            else:
+                said, found = check(opened)
+            print(f"{part}: {said}")
+            wrong += [(fatal, f"{part}: {words}") for fatal, words in found]
+            if args.sheet:
+                write_picture(args.sheet / f"{name}_{split}.png", draw_sheet(opened))
+        except DataError as error:
+            if args.names or not isinstance(error, MissingData):
+                wrong.append((True, f"{part}: {error}"))
+    if not looked and not wrong:
+        wrong = [(True, f"no data set below {args.data_root}: {', '.join(SOURCES)} are looked for")]
+    for fatal, words in wrong:
+        print(f"{'error' if fatal else 'warning'}: {words}", file=sys.stderr)
+    return int(any(fatal for fatal, _ in wrong))
 
 
-def check(part, pictures):
-    """Read everything, print a summary line; returns the list of problems."""
-    problems, sizes, soft, opaque, odd = [], [], [], [], {}
+def check(pictures):
+    """Read everything; returns a summary and what is wrong: a list of (whether it is an error, words)."""
+    found, sizes, soft, opaque, kinds = [], [], [], [], defaultdict(list)
     for i in range(len(pictures)):
         try:
             item = pictures[i]
         except PictureError as error:
-            problems.append(f"{part}: {error}")
+            found.append((True, error))
             continue
         fgr, pha = item if isinstance(item, tuple) else (item, None)
-        sizes.append(fgr.shape[:2])
+        sizes.append(fgr.shape[1::-1])
         if pha is not None:
             soft.append(np.mean((pha > 0) & (pha < 255)))
             opaque.append(np.mean(pha == 255))
             if not pha.any():
-                problems.append(f"{part}: {pictures.name(i)} has an alpha of zero everywhere")
-            odd.setdefault(kind_of(pha, fgr, pictures.alpha_file(i)), []).append(pictures.alpha_file(i))
-    odd.pop(None, None)
-    for kind, files in odd.items():
+                found.append((True, f"{pictures.name(i)} has an alpha of zero everywhere"))
+            kinds[kind_of(pha, fgr, pictures.alpha_file(i))].append(pictures.alpha_file(i))
+    kinds.pop(None, None)
+    for kind, files in kinds.items():
         fatal, words = KINDS[kind]
-        line = f"{part}: {len(files)} of {len(pictures)}, such as {files[0]}: {words}"
-        if fatal:
-            problems.append(line)
-        else:
-            print(f"warning: {line}", file=sys.stderr)
-    line = f"{part}: {len(pictures)} pictures"
+        found.append((fatal, f"{len(files)} of {len(pictures)}, such as {files[0]}: {words}"))
+    said = [f"{len(pictures)} pictures"]
     if sizes:
-        heights, widths = np.array(sizes).T
-        line += f", {widths.min()}x{heights.min()} to {widths.max()}x{heights.max()}"
+        said.append("{}x{} to {}x{}".format(*np.min(sizes, axis=0), *np.max(sizes, axis=0)))
     if soft:
-        line += f", alpha {np.mean(opaque):.1%} opaque, {np.mean(soft):.2%} soft"
-    print(line + (f", problems: {len(problems)}" if problems else ""))
-    return problems
+        said.append(f"alpha {np.mean(opaque):.1%} opaque, {np.mean(soft):.2%} soft")
+    if problems := sum(fatal for fatal, _ in found):
+        said.append(f"problems: {problems}")
+    return ", ".join(said), found
 
 
 def draw_sheet(pictures):
     """Some pictures: foreground, alpha, and the foreground before green, under what is odd; or backgrounds alone."""
-    tiles, few = [], sampled(pictures, SHOWN)
-    for i in range(len(few)):
-        try:
-            item = few[i]
-        except PictureError:
-            continue
-        if isinstance(item, tuple):
-            tiles.append(([*item, blend(*item, GREEN)], KINDS.get(kind_of(item[1], item[0]), (False, ""))[1]))
-        else:
-            tiles.append(([item], ""))
-    rows = [tiles[i : i + COLUMNS] for i in range(0, len(tiles), COLUMNS)]
-    captions = [" | ".join(f"{side}: {odd}" for side, (_, odd) in zip(("left", "right"), row) if odd) for row in rows]
-    shown = [sum((parts for parts, _ in row), []) for row in rows]
-    return contact_sheet(shown, captions) if rows else np.full((8, 8, 3), 255, np.uint8)
+    rows, captions = [], []
+    for i in sampled(pictures, SHOWN).indices:
+        with suppress(PictureError):
+            item = pictures[i]
+            fgr, pha = item if isinstance(item, tuple) else (item, None)
+            rows.append([fgr] if pha is None else [fgr, pha, blend(fgr, pha, GREEN)])
+            captions.append("" if pha is None else KINDS.get(kind_of(pha, fgr), ("", ""))[1])
+    return contact_sheet(rows, captions)
 
 
 if __name__ == "__main__":

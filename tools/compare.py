@@ -1,13 +1,12 @@
 """Compare the alphas of several programs on one benchmark set: a table, and a picture with all of them side by side.
 
-    python -m tools.compare --data DATA/set --pred ours=output/ours --pred difference=output/difference \\
+    python -m tools.compare --data DATA/set --pred ours=output/ours --pred theirs=output/theirs \\
         --output output/table.md --figure output/compare.jpg
 
 Each --pred is NAME=FOLDER, the folder as eval.py --pred takes it. The table has one row a method and stands in
 Markdown. The figure shows the four samples that are worst for the first method, or those of --names.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -24,48 +23,35 @@ from utils.system.parser import Parser
 
 @command_line
 def main(argv=None):
-    args = parse(argv)
-    samples = StoredSet(args.data, needs=("pha",))
-    methods = {name: PredictionFolder(folder, samples) for name, folder in args.pred}
-    if len(methods) < len(args.pred):
-        raise UsageError("two --pred have one name: give each its own")
-    reports = {}
-    for name, method in methods.items():
-        indices = tqdm(range(len(samples)), unit="image", desc=name, disable=None)
-        reports[name] = evaluate(method, samples, args.metrics, args.region, indices=indices, num_workers=1)
-        for failure in reports[name].failures:
+    parser = Parser(__doc__)
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="benchmark set: src, bgr, pha, and fgr if there")
+    add("--pred", action="append", required=True, metavar="NAME=FOLDER", help="a method; once for each")
+    add("--region", nargs="+", choices=REGIONS, default=REGIONS, help="default: both")
+    add("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS, help="default: all but mad")
+    add("--output", type=Path, help="write the table to this file too")
+    add("--figure", type=Path, help="write the side-by-side picture here (.jpg or .png)")
+    add("--names", nargs="+", help="samples in the figure (default: the first method's worst four)")
+    args = parser.parse_args(argv)
+    folders = dict(text.split("=", 1) for text in args.pred if "=" in text)
+    if len(folders) < len(args.pred) or "" in (*folders, *folders.values()):
+        raise UsageError(f"--pred {' '.join(args.pred)}: give NAME=FOLDER, each with a name of its own")
+    refuse_to_overwrite([], [args.output, args.figure], "another name", [args.data, *folders.values()])
+    samples, methods = StoredSet(args.data, needs=("pha",)), {}
+    for name, folder in folders.items():
+        predict, indices = PredictionFolder(folder, samples), tqdm(range(len(samples)), desc=name, disable=None)
+        methods[name] = predict, evaluate(predict, samples, args.metrics, args.region, indices=indices, num_workers=1)
+        for failure in methods[name][1].failures:
             print(f"{name}: {failure['name']} failed: {failure['error']}", file=sys.stderr)
+    reports = {name: report for name, (_, report) in methods.items()}
     text = markdown_table(reports)
     print(text, end="")
     if args.output:
         write_text(args.output, text)
     if args.figure:
         names = args.names or next(iter(reports.values())).worst(4)
-        write_picture(args.figure, side_by_side(samples, methods, reports, names))
+        write_picture(args.figure, side_by_side(samples, methods, names))
     return 1 if any(report.failures for report in reports.values()) else 0
-
-
-def parse(argv):
-    parser = Parser(__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="benchmark set: src, bgr, pha, and fgr if there")
-    add_method = {"type": named_folder, "action": "append", "required": True, "metavar": "NAME=FOLDER"}
-    parser.add_argument("--pred", **add_method, help="a method; once for each")
-    parser.add_argument("--region", nargs="+", choices=REGIONS, default=REGIONS, help="default: both")
-    parser.add_argument("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS, help="default: all but mad")
-    parser.add_argument("--output", type=Path, help="write the table to this file too")
-    parser.add_argument("--figure", type=Path, help="write the side-by-side picture here (.jpg or .png)")
-    parser.add_argument("--names", nargs="+", help="samples in the figure (default: the first method's worst four)")
-    args = parser.parse_args(argv)
-    folders = [args.data, *(folder for _, folder in args.pred)]
-    refuse_to_overwrite([], [args.output, args.figure], "another name", folders)
-    return args
-
-
-def named_folder(text):
-    name, equals, folder = text.partition("=")
-    if not (name and equals and folder):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FOLDER")
-    return name, Path(folder)
 
 
 if __name__ == "__main__":

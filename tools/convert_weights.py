@@ -27,14 +27,26 @@ from utils.weights.names import model_shapes
 
 @command_line
 def main(argv=None):
-    args = parse(argv)
+    parser = Parser(__doc__)
+    add = parser.add_argument
+    add("checkpoint", type=Path, help="PyTorch .pth (a .pdparams is checked and saved again)")
+    add("--output", type=Path, required=True, help=".pdparams file to write")
+    add("--model-backbone", choices=BACKBONES, help="encoder (default: the checkpoint's)")
+    add("--dtype", default="float32", choices=["float32", "float16"], help="on disk (default float32)")
+    add("--deeplab", action="store_true", help="the checkpoint is a DeepLabV3 one: keep what fits")
+    pair = {"nargs": 2, "type": Path, "metavar": ("SRC", "BGR"), "default": ()}
+    add("--check", **pair, help="matte this pair, write the cut-out beside --output (default: do not)")
+    args = parser.parse_args(argv)
+    if args.output.suffix != ".pdparams":
+        raise UsageError(f"--output {args.output}: the name has to end in .pdparams")
+    picture = args.output.with_name(f"{args.output.stem}_com.png")
+    refuse_to_overwrite([args.checkpoint, *args.check], [args.output, picture], "another --output")
     weights = open_weights(args.checkpoint)
     backbone = args.model_backbone or weights.backbone
     base = args.deeplab or not any(name.startswith("refiner.") for name in weights.state)
     if args.check and base:
         raise UsageError("--check needs weights of a whole MattingRefine: leave it out")
-    kind = "base" if base else "refine"
-    model = weights.network(args.model_backbone, kind)
+    model = weights.network(args.model_backbone, "base" if base else "refine")
     shapes = model_shapes(model)
     if args.deeplab:
         state = weights.matching(shapes)
@@ -42,39 +54,23 @@ def main(argv=None):
     else:
         weights.load(model)
         state = {name: weights.state[name] for name in shapes}
-        said = f"converted {len(state)} of {len(state) + weights.counters} tensors ({backbone}, {kind})"
+        said = f"converted {len(state)} of {len(state) + weights.counters} tensors"
+        said += f" ({backbone}, {'base' if base else 'refine'})"
         if weights.counters:
             said += f"; {weights.counters} num_batches_tracked have no counterpart in Paddle"
     save_weights(state, args.output, args.dtype)
     print(said)
     for path in (args.checkpoint, args.output):
         print(f"{sha256_file(path)}  {path}")
+    if args.check:
+        matte = Matting(args.output, engine="paddle")(*args.check)
+        write_picture(picture, matte.com)
+        shares = f"{(matte.pha < 13).mean():.1%} background, {(matte.pha > 242).mean():.1%} foreground"
+        print(f"alpha of {args.check[0]}: {shares}; see {picture}")
     use = f"predict.py --model-path {args.output} --src SRC --bgr BGR"
     if base:
         use = f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}"
-    if args.check:
-        matte = Matting(args.output, engine="paddle")(*args.check)
-        write_picture(args.picture, matte.com)
-        shares = f"{(matte.pha < 13).mean():.1%} background, {(matte.pha > 242).mean():.1%} foreground"
-        print(f"alpha of {args.check[0]}: {shares}; see {args.picture}")
     print(f"written: {args.output}; try: python {use}")
-
-
-def parse(argv):
-    parser = Parser(__doc__)
-    parser.add_argument("checkpoint", type=Path, help="PyTorch .pth (a .pdparams is checked and saved again)")
-    parser.add_argument("--output", type=Path, required=True, help=".pdparams file to write")
-    parser.add_argument("--model-backbone", choices=BACKBONES, help="encoder (default: the checkpoint's)")
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float16"], help="on disk (default float32)")
-    parser.add_argument("--deeplab", action="store_true", help="the checkpoint is a DeepLabV3 one: keep what fits")
-    of_check = {"nargs": 2, "type": Path, "metavar": ("SRC", "BGR")}
-    parser.add_argument("--check", **of_check, help="matte this pair, write the cut-out beside --output")
-    args = parser.parse_args(argv)
-    if args.output.suffix != ".pdparams":
-        raise UsageError(f"--output {args.output}: the name has to end in .pdparams")
-    args.picture = args.output.with_name(f"{args.output.stem}_com.png")
-    refuse_to_overwrite([args.checkpoint, *(args.check or [])], [args.output, args.picture], "another --output")
-    return args
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ import paddle
 from paddle.static import InputSpec
 
 from dataset.errors import install, one_line
-from model import BACKBONES, MODES
 from utils.engine.backends import missing_packages, open_program
 from utils.engine.export import (
     NEEDS_OLD_FORMAT,
@@ -40,6 +39,7 @@ from utils.engine.programs import AnySize
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.tensor import to_tensor
+from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line
 from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
@@ -57,20 +57,25 @@ OTHER_CELLS = 2e-3  # share of pixels in cells that only one of the two refines,
 @command_line
 def main(argv=None):
     args = parse(argv)
-    model = build_model(args)
+    weights, refines = open_weights(args.model_path), args.model_type == "refine"
+    backbone = args.model_backbone or weights.backbone
+    options = {name: getattr(args, name) for name in (OF_REFINE if refines else ())}
+    model = weights.build(backbone, args.model_type, **options)
+    model = AnySize(model) if refines else model
     height, width = args.size or (None, None)
-    if args.format == "paddle" and args.model_type == "refine" and args.refine_mode != "full" and args.size:
+    if args.format == "paddle" and refines and args.refine_mode != "full" and args.size:
         print("the graph takes any size: with a fixed one, Paddle Inference refines the wrong cells")
         height = width = None
-    if NEEDS_OLD_FORMAT and args.model_type == "refine" and height is None:
+    if NEEDS_OLD_FORMAT and refines and height is None:
         cannot = f"Paddle {paddle.__version__} cannot export MattingRefine for any size"
         raise UsageError(f"{cannot}: use Paddle 3.2.2, or pass --model-type base")
-    batch = 1 if NEEDS_OLD_FORMAT else None
-    inputs = [InputSpec([batch, 3, height, width], "float32", name) for name in ("src", "bgr")]
-    outputs, metadata = OUTPUTS[args.model_type], describe(args)
+    shape = [1 if NEEDS_OLD_FORMAT else None, 3, height, width]
+    read = {"weights": Path(args.model_path).name, "weights_sha256": weights_digest(args.model_path)}
+    about = {**read, "model_type": args.model_type, "model_backbone": backbone, **options, "storage": args.storage}
+    metadata = {"model": "BackgroundMattingV2", **{name: str(value) for name, value in about.items()}}
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "net"
-        save_paddle(model, inputs, path, NEEDS_OLD_FORMAT)
+        path, outputs = Path(folder) / "net", OUTPUTS[args.model_type]
+        save_paddle(model, [InputSpec(shape, "float32", name) for name in ("src", "bgr")], path, NEEDS_OLD_FORMAT)
         describe_paddle(path, outputs, metadata)
         if args.format == "onnx":
             needed("paddle2onnx", f"--format onnx needs paddle2onnx: {install('engines')}")
@@ -82,35 +87,27 @@ def main(argv=None):
         if args.validate and not all([validate(args, model, engine, path) for engine in engines]):
             print(f"error: the exported model is not the network: {args.output} is not written", file=sys.stderr)
             return 1
-        for target in written(args):
+        for target in args.targets:
             made = path.with_suffix(target.suffix)
             if made.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(made, target)
                 print(target)
-    return 0
-
-
-def written(args):
-    """Paths of what may be written."""
-    suffixes = (".onnx",) if args.format == "onnx" else (".json", ".pdmodel", ".pdiparams")
-    return [Path(str(args.output).removesuffix(".onnx") + suffix) for suffix in suffixes]
 
 
 def parse(argv):
+    """The flags, and `targets`: paths of what may be written."""
     parser = Parser(__doc__)
     add = parser.add_argument
-    add(*names_of("--model-path"), default=DEFAULT_WEIGHTS, help="weights (default: the shipped ones)")
-    add("--model-backbone", choices=BACKBONES, help="default: what the weights are for")
+    add_network_flags(parser, "--model-path", "--model-backbone", "--refine-mode", "--refine-threshold")
+    parser.set_defaults(model_path=DEFAULT_WEIGHTS)
     originals = {"type": lambda text: text.replace("matting", "")}  # names of the networks
     add("--model-type", choices=("base", "refine"), default="refine", **originals, help="network (default refine)")
     add("--format", choices=("paddle", "onnx"), help="what to write (default: as --output ends)")
     add("--output", required=True, help="FILE.onnx, or the name of the Paddle model without suffix")
     add("--size", nargs=2, type=int, metavar=("H", "W"), help="one size only (default: any size)")
     add(*names_of("--backbone-scale"), type=float, default=0.25, help="coarse size / picture size (default 0.25)")
-    add(*names_of("--refine-mode"), choices=MODES, default="sampling", help="default sampling")
     add(*names_of("--refine-sample-pixels"), type=int, default=80_000, help="pixels, sampling (default 80000)")
-    add(*names_of("--refine-threshold"), type=float, default=0.1, help="error, thresholding (default 0.1)")
     of_weights = {"choices": ("float32", "float16"), "default": "float32"}
     add("--storage", "--precision", **of_weights, help="of ONNX weights (default float32)")
     of_opset = {"type": int, "choices": OPSETS, "default": OPSET}
@@ -120,28 +117,14 @@ def parse(argv):
     add_without_effect(parser, *methods, "--onnx-constant-folding", "--onnx-verbose", "--validate")
     args = parser.parse_args(argv)
     args.format = args.format or ("onnx" if args.output.endswith(".onnx") else "paddle")
-    refuse_to_overwrite([args.model_path], written(args), "another --output")
+    suffixes = (".onnx",) if args.format == "onnx" else (".json", ".pdmodel", ".pdiparams")
+    args.targets = [Path(args.output.removesuffix(".onnx") + suffix) for suffix in suffixes]
+    refuse_to_overwrite([args.model_path], args.targets, "another --output")
     if args.size and min(args.size) < 4:
         raise UsageError(f"--size {args.size[0]} {args.size[1]}: height and width must be at least 4")
     if args.storage == "float16" and args.format != "onnx":
         raise UsageError("--storage float16 needs --format onnx: Paddle Inference reads float32 on a CPU")
     return args
-
-
-def build_model(args):
-    """The network that the flags describe, for any size: MattingBase, or MattingRefine in AnySize."""
-    weights = open_weights(args.model_path)
-    args.model_backbone = args.model_backbone or weights.backbone
-    if args.model_type == "base":
-        return weights.build(args.model_backbone, "base")
-    return AnySize(weights.build(args.model_backbone, **{name: getattr(args, name) for name in OF_REFINE}))
-
-
-def describe(args):
-    """What the exported file is of: {name: text}."""
-    names = ("model_type", "model_backbone", *(OF_REFINE if args.model_type == "refine" else ()), "storage")
-    weights = {"weights": Path(args.model_path).name, "weights_sha256": weights_digest(args.model_path)}
-    return {"model": "BackgroundMattingV2", **weights, **{name: str(getattr(args, name)) for name in names}}
 
 
 def validate(args, model, engine, path):

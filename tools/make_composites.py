@@ -18,8 +18,8 @@ prepare()
 from tqdm import tqdm
 
 from dataset.picture import PictureError, find_pictures, read_rgb
-from utils.evaluation.composites import PROTOCOLS, Composites, check_height, pixels_sha256
-from utils.evaluation.demonstration import DemonstrationSet, swaying_clip
+from utils.evaluation.composites import PROTOCOLS, Composites, DemonstrationSet, pixels_sha256, swaying_clip
+from utils.evaluation.options import frame_height
 from utils.evaluation.samples import PARTS
 from utils.picture.resize import cover
 from utils.picture.write import write_picture
@@ -30,36 +30,37 @@ from utils.system.parser import Parser
 
 @command_line
 def main(argv=None):
-    args = parse(argv)
+    parser = Parser(__doc__)
+    add = parser.add_argument
+    add("--foregrounds", type=Path, help="folder with fgr and pha in it, or with RGBA pictures")
+    add("--backgrounds", type=Path, help="folder of pictures without people")
+    add("--demonstration", action="store_true", help="the small set that a bare eval.py scores, no fgr")
+    add("--clips", type=int, default=0, help="make so many clips of drawn figures that sway instead")
+    add("--frames", type=int, default=24, help="of each clip (default 24)")
+    add("--output", type=Path, required=True, help="new folder for the set")
+    add("--protocol", choices=PROTOCOLS, default="paper-like", help="how they are made (default paper-like)")
+    add("--seed", type=int, default=0, help="of all random numbers (default 0)")
+    add(
+        "--height",
+        type=frame_height,
+        metavar="N",
+        help="of the pictures (default: their own; reference: 2048; clips: 540)",
+    )
+    args = parser.parse_args(argv)
     if not (args.demonstration or ((args.foregrounds or args.clips) and args.backgrounds)):
         raise UsageError("give --foregrounds or --clips, and --backgrounds; or --demonstration")
-    check_height(args.height)
     if args.output.exists() and (not args.output.is_dir() or any(args.output.iterdir())):
         raise UsageError(f"--output {args.output} is not empty: give a new folder, so that no old picture stays in it")
-    return make_clips(args) if args.clips else make(args)
-
-
-def parse(argv):
-    parser = Parser(__doc__)
-    parser.add_argument("--foregrounds", type=Path, help="folder with fgr and pha in it, or with RGBA pictures")
-    parser.add_argument("--backgrounds", type=Path, help="folder of pictures without people")
-    parser.add_argument("--demonstration", action="store_true", help="the small set that a bare eval.py scores, no fgr")
-    parser.add_argument("--clips", type=int, default=0, help="make so many clips of drawn figures that sway instead")
-    parser.add_argument("--frames", type=int, default=24, help="of each clip (default 24)")
-    parser.add_argument("--output", type=Path, required=True, help="new folder for the set")
-    of_protocol = {"choices": PROTOCOLS, "default": "paper-like"}
-    parser.add_argument("--protocol", **of_protocol, help="how they are made (default paper-like)")
-    parser.add_argument("--seed", type=int, default=0, help="of all random numbers (default 0)")
-    parser.add_argument("--height", type=int, help="of the pictures (default: their own; reference: 2048; clips: 540)")
-    return parser.parse_args(argv)
-
-
-def make(args):
+    if args.clips:
+        return make_clips(args)
     if args.demonstration:
-        samples, parts = DemonstrationSet(args.seed), [part for part in PARTS if part != "fgr"]
-    else:
-        samples = Composites(args.foregrounds, args.backgrounds, args.protocol, args.seed, args.height)
-        parts = PARTS
+        return make(args, DemonstrationSet(args.seed), "demonstration", [part for part in PARTS if part != "fgr"])
+    samples = Composites(args.foregrounds, args.backgrounds, args.protocol, args.seed, args.height)
+    return make(args, samples, args.protocol, PARTS)
+
+
+def make(args, samples, protocol, parts):
+    """Write some parts of the samples and their manifest; exit code."""
     entries = []
     for index in tqdm(range(len(samples)), unit="image", disable=None):
         try:
@@ -67,12 +68,12 @@ def make(args):
         except PictureError as error:
             print(f"left out {samples.name(index)}: {error}", file=sys.stderr)
             continue
-        pictures = {f"{part}/{sample.name}.png": getattr(sample, part) for part in parts}
-        for path, picture in pictures.items():
+        files = {}
+        for part in parts:
+            path, picture = f"{part}/{sample.name}.png", getattr(sample, part)
             write_picture(args.output / path, picture)
-        files = {path: {"pixels_sha256": pixels_sha256(picture)} for path, picture in pictures.items()}
+            files[path] = {"pixels_sha256": pixels_sha256(picture)}
         entries.append({"name": sample.name, **sample.parameters, "files": files})
-    protocol = "demonstration" if args.demonstration else args.protocol
     made = {"protocol": protocol, "seed": args.seed, "height": args.height, "count": len(entries)}
     # Last, so that a set with a manifest is a whole one.
     write_json(args.output / "manifest.json", {"format": 1, **made, "samples": entries})
@@ -92,7 +93,6 @@ def make_clips(args):
             write_picture(clip / f"src/{frame:04d}.png", src)
             write_picture(clip / f"pha/{frame:04d}.png", pha)
     print(f"{args.clips} clips in {args.output}")
-    return 0
 
 
 if __name__ == "__main__":

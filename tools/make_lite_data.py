@@ -25,7 +25,6 @@ COUNTS = {  # folder -> number of figures
     "photomatte85": 8,
 }
 BACKGROUNDS = {"backgrounds/train": 48, "backgrounds/valid": 12}
-HEIGHT = 384
 
 
 @command_line
@@ -33,7 +32,7 @@ def main(argv=None):
     parser = Parser(__doc__)
     parser.add_argument("--output", type=Path, required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default 0)")
-    parser.add_argument("--height", type=int, default=HEIGHT, help=f"height of a figure in pixels (default {HEIGHT})")
+    parser.add_argument("--height", type=int, default=384, help="height of a figure in pixels (default 384)")
     args = parser.parse_args(argv)
     width = args.height * 5 // 6
     for number, (folder, count) in enumerate(COUNTS.items()):

@@ -13,12 +13,8 @@ from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite
 from utils.system.parser import Parser
 
-COLUMNS = {
-    "sad_all": "SAD",
-    "mse_all": "MSE x 1000",
-    "sad_unknown": "SAD, unknown",
-    "mse_unknown": "MSE x 1000, unknown",
-}
+COLUMNS = ("sad_all", "mse_all", "sad_unknown", "mse_unknown")
+HEADS = ("SAD", "MSE x 1000", "SAD, unknown", "MSE x 1000, unknown")
 CURVES = {"train_loss": "training loss", "sad_all": "SAD of the whole picture", "mse_all": "MSE x 1000 of the same"}
 
 
@@ -29,21 +25,18 @@ def main(argv=None):
     parser.add_argument("--plot", type=Path, help="PNG file to draw the curves into (needs matplotlib)")
     args = parser.parse_args(argv)
     refuse_to_overwrite([folder / "valid.jsonl" for folder in args.folders], [args.plot], "another --plot")
-    trainings = {folder.name: read(folder) for folder in args.folders}
+    trainings = {folder.name: read(folder / "valid.jsonl") for folder in args.folders}
     print(table(trainings), end="")
     if args.plot:
         plot(trainings, args.plot)
 
 
-def read(folder):
+def read(path):
     """The validations of a training, a list of dicts in the order they were made."""
-    path = folder / "valid.jsonl"
-    if not path.is_file():
-        raise UsageError(f"{path} does not exist: give folders that train.py has logged to")
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    if not rows:
-        raise UsageError(f"{path} holds no validation yet")
-    return rows
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not text.strip():
+        raise UsageError(f"{path} does not exist or holds no validation: give folders that train.py has logged to")
+    return [json.loads(line) for line in text.splitlines() if line.strip()]
 
 
 def table(trainings):
@@ -51,26 +44,24 @@ def table(trainings):
     first = next(iter(trainings.values()))[0]
     chosen = [("before training", first)] if first["step"] == 0 else []
     chosen += [(name, min(rows, key=lambda row: row["sad_all"])) for name, rows in trainings.items()]
-    rows = [["", "validated on", "step", *COLUMNS.values()]]
-    for name, row in chosen:
-        rows.append([name, row.get("validated_on", "-"), str(row["step"]), *(digits(row.get(x)) for x in COLUMNS)])
-    return markdown(rows)
+    rows = [
+        [name, r.get("validated_on", "-"), str(r["step"]), *(digits(r.get(c)) for c in COLUMNS)] for name, r in chosen
+    ]
+    return markdown([["", "validated on", "step", *HEADS], *rows])
 
 
 def plot(trainings, path):
     """Training loss, SAD and MSE over the steps, one training after the other."""
     with figure(path, figsize=(13, 3.6)) as drawn:
-        axes = drawn.subplots(1, 3)
-        for axis, (column, title) in zip(axes, CURVES.items()):
+        for axis, (column, title) in zip(drawn.subplots(1, 3), CURVES.items()):
             start = 0
             for name, rows in trainings.items():
-                shown = [row for row in rows if row.get(column) is not None]
-                steps, values = [start + row["step"] for row in shown], [row[column] for row in shown]
-                axis.plot(steps, values, marker=".", label=name)
+                points = [(start + row["step"], row[column]) for row in rows if row.get(column) is not None]
+                axis.plot(*zip(*points), marker=".", label=name)
                 start += rows[-1]["step"]
             axis.set(title=title, xlabel="step", yscale="log")
             axis.grid(alpha=0.3, which="both")
-        axes[0].legend()
+        drawn.axes[0].legend()
 
 
 if __name__ == "__main__":

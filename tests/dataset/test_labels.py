@@ -80,7 +80,7 @@ def test_the_sheet_says_what_a_row_shows(data, tmp_path, monkeypatch):
     captions = []
     monkeypatch.setattr(check_dataset, "contact_sheet", lambda rows, said: captions.extend(said) or rows[0][0])
     check_dataset.main(["--data-root", str(data), "private", "--sheet", f"{tmp_path}/sheets"])
-    assert any("left: its alpha" in caption and "multiply it by 255" in caption for caption in captions)
+    assert any("its alpha" in caption and "multiply it by 255" in caption for caption in captions)
 
 
 def test_alphas_that_are_right_pass(data):

@@ -84,7 +84,7 @@ def test_shorter_clips_are_averaged_by_position(clips):
     (clips / "clips/one/pha/0003.png").unlink()
     (clips / "clips/one/src/0003.png").unlink()
     samples = StoredSet(clips / "clips")
-    report = evaluate(PredictionFolder(clips / "pred"), samples, ["mad", "dtssd"], ["all"])
+    report = evaluate(PredictionFolder(clips / "pred", samples), samples, ["mad", "dtssd"], ["all"])
     rows = {row["name"]: row["mad_all"] for row in report.rows}
     pairs = [np.mean([rows[f"{clip}/{i:04d}"] for clip in ("one", "deep/two")]) for i in range(3)]
     assert by_position(report, "mad_all") == pytest.approx(np.mean([*pairs, rows["deep/two/0003"]]))

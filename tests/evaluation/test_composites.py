@@ -10,8 +10,7 @@ from PIL import Image
 from dataset.picture import PictureError, read_alpha, read_rgb
 from tools import make_composites
 from utils.evaluation import composites as module
-from utils.evaluation.composites import Composites, pixels_sha256
-from utils.evaluation.demonstration import DemonstrationSet
+from utils.evaluation.composites import Composites, DemonstrationSet, pixels_sha256
 from utils.evaluation.samples import PARTS, StoredSet
 from utils.picture.blend import blend
 from utils.picture.write import write_picture

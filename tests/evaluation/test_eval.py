@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,8 +16,7 @@ import predict
 from dataset.picture import read_alpha, read_rgb
 from tools import compare
 from utils.evaluation import metric
-from utils.evaluation.composites import Composites
-from utils.evaluation.demonstration import DemonstrationSet
+from utils.evaluation.composites import Composites, DemonstrationSet
 from utils.evaluation.trimap import make_trimap
 from utils.picture.write import write_picture
 from utils.prediction import loop
@@ -187,36 +185,6 @@ def test_the_foreground_is_cleaned_on_demand(people):
     assert scores[1] != scores[0]
 
 
-class Dimmed:
-    """In place of Matting: alpha from src, the nearer to it the more pixels are refined."""
-
-    backbone, weights, engine = "mobilenetv2", "none.pth", "none"
-
-    def __init__(self, args, tell):
-        self.off = int(args.backbone_scale * 100) + 20_000 // args.refine_sample_pixels
-
-    def __call__(self, src, bgr, foreground=True):
-        return SimpleNamespace(pha=np.clip(src[..., 0], self.off, 255), pha_float=None, fgr=src)
-
-
-def test_a_sweep_has_a_row_for_every_combination(people, monkeypatch, capsys):
-    monkeypatch.setattr(door, "matting_from", Dimmed)
-    monkeypatch.chdir(people)
-    sweep = ["--sweep", "refine-sample-pixels=1000,2000,20000", "backbone-scale=0.25,0.5"]
-    arguments = ["--data-path", "set", "--region", "all", "--output", "sweep.json", *sweep]
-    assert door.main([*arguments, "--save-worst", "0"]) == 0
-    table = capsys.readouterr().out.splitlines()[-8:]
-    heads = "refine-sample-pixels | backbone-scale | sad all, 1000 px | mse all, 1/1000 | s per picture"
-    assert table[0] == f"| {heads} |" and table[2].startswith("| 1000 | 0.25 | ") and len(table) == 8
-    points = json.loads((people / "sweep.json").read_text())["sweep"]
-    sads = {(point["refine-sample-pixels"], point["backbone-scale"]): point["means"]["sad_all"] for point in points}
-    assert len(sads) == 6 and sads["1000", "0.25"] > sads["2000", "0.25"] > sads["20000", "0.25"]
-    assert all(0 < point["seconds"] < 1 and point["scored"] == 4 for point in points)
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    assert door.main([*arguments, "--plot", "sweep.png"]) == 0
-    assert read_rgb(people / "sweep.png").shape[1] > 500
-
-
 @pytest.mark.parametrize(
     "arguments, words",
     [
@@ -224,8 +192,6 @@ def test_a_sweep_has_a_row_for_every_combination(people, monkeypatch, capsys):
         (["--data-path", "set", "--pred", "nowhere"], "nowhere"),
         (["--data-path", "people"], "--backgrounds"),
         (["--data-path", "NOT_THERE"], "--data-path NOT_THERE does not exist"),
-        (["--data-path", "set", "--sweep", "backbone-scale"], "FLAG=VALUE,VALUE"),
-        (["--data-path", "set", "--sweep", "seed=1,2", "--pred", "pred"], "leave --pred out"),
         (["--pred", "pred"], "--data-path"),
         (["--num-workers", "-1"], "--num-workers"),
         (["--height", "70"], "--height"),

@@ -155,10 +155,10 @@ def test_the_worst_are_shown_with_truth_and_prediction():
     report = evaluate(darker, samples)
     ranked = sorted(report.rows, key=lambda row: -row["sad_all"])
     assert report.worst(2) == [row["name"] for row in ranked[:2]] and report.worst(0) == []
-    sheet = side_by_side(samples, {"ours": darker}, {"ours": report}, report.worst(2))
+    sheet = side_by_side(samples, {"ours": (darker, report)}, report.worst(2))
     assert sheet.ndim == 3 and sheet.shape[0] > 2 * 256 and sheet.dtype == np.uint8
     with pytest.raises(UsageError, match="no sample nobody"):
-        side_by_side(samples, {"ours": darker}, {"ours": report}, ["nobody"])
+        side_by_side(samples, {"ours": (darker, report)}, ["nobody"])
 
 
 def test_memory_does_not_grow_with_the_number_of_pictures():
@@ -195,7 +195,7 @@ def test_ordered_map_keeps_the_order_and_does_not_run_far_ahead():
 def test_unknown_names_are_refused(wrong):
     with pytest.raises(ValueError, match="choose from"):
         evaluate(darker, Samples(1), **wrong)
-    with pytest.raises(ValueError, match="sad and mse only"):
+    with pytest.raises(ValueError, match="sad and mse of the unknown region only"):
         evaluate(darker, Samples(1), metrics=("grad",), protocol="reference")
 
 
@@ -213,11 +213,11 @@ def stored(tmp_path):
 def test_predictions_on_disk_are_found_by_name_with_or_without_a_pha_folder(stored):
     samples = StoredSet(stored / "set")
     for folder in (stored / "pred", stored / "pred/pha"):
-        report = evaluate(PredictionFolder(folder), samples)
+        report = evaluate(PredictionFolder(folder, samples), samples)
         assert [row["sad_all"] for row in report.rows] == [0, 0, 0]
         assert report.means["fgr_mse_all"] is None
     write_picture(stored / "pred/fgr/deep/c.png", samples[2].src)
-    report = evaluate(PredictionFolder(stored / "pred"), samples, metrics=("fgr_mse",))
+    report = evaluate(PredictionFolder(stored / "pred", samples), samples, metrics=("fgr_mse",))
     assert report.means["fgr_mse_all"] == metric.fgr_mse(samples[2].src, samples[2].fgr, samples[2].pha)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import eval
 import predict
-from tools import baselines, compare, convert_weights, export, make_private_data, training_report, webcam
+from tools import compare, convert_weights, export, make_private_data, training_report, webcam
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 from utils.system.files import refuse_to_overwrite
@@ -43,12 +43,10 @@ PROGRAMS = [
     (eval, "--data-path set --pred set/pha --output set/mine.json"),
     (eval, "--data-path set --pred set/pha --per-image link/mine.json"),
     (eval, "--data-path set --save-worst 1 --worst-file set/src/a.png"),
-    (eval, "--data-path set --sweep backbone-scale=0.25 --plot set/pha/a.png"),
     (eval, "--data-path set --model-path w.pdparams --output w.pdparams"),
     (compare, "--data set --pred a=set/pha --output set/mine.json"),
     (compare, "--data set --pred a=set/pha --figure link/bgr/a.png"),
     (export, "--model-path w.pdparams --output w.onnx"),
-    (baselines, "--data set --method everything --output set"),
     (make_private_data, "--src output/train/fgr --bgr set/bgr --output output"),
     (training_report, "log --plot log/valid.jsonl"),
     (convert_weights, "w.pdparams --output w.pdparams"),

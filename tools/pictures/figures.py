@@ -25,7 +25,7 @@ from dataset.drawn import noisy
 from dataset.people.shots import jpeg
 from dataset.picture import read_rgb
 from tools.speed.end_to_end import write_film
-from utils.evaluation.demonstration import cut_out
+from utils.evaluation.composites import cut_out
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
 from utils.picture.foreground import clean_foreground

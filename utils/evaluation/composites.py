@@ -1,31 +1,36 @@
 """Pictures to matte, composed from foregrounds with alpha and backgrounds: the makers of benchmark sets.
 
-Everything here gives the same pixels on every machine: integer arithmetic in NumPy, Pillow's resize (fixed point, plain
-C) and `numpy.random.RandomState`, whose streams NumPy has frozen. No floating point touches a pixel, because vector
-units round differently: it only makes parameters, which are rounded before use. JPEG sources are decoded by whichever
-libjpeg Pillow was built with; the manifest of a stored set has a checksum of every source's pixels.
+`Composites` gives the same pixels on every machine: whole numbers, Pillow's resize (fixed point, plain C) and
+`numpy.random.RandomState`, whose streams NumPy has frozen. No floating point touches a pixel, because vector units
+round differently: it only makes parameters, which are rounded before use. JPEG sources are decoded by whichever libjpeg
+Pillow was built with; the manifest of a stored set has a checksum of every source's pixels.
+
+The demonstration set and clips are there without any data set: for trying eval.py and the tools around it. Their
+figures are drawn in floating point.
 
 Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 """
 
 import hashlib
 import math
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
+import cv2
 import numpy as np
 from PIL import Image
 
+from dataset import drawn
 from dataset.foreground import FGR_FOLDERS, ForegroundDataset, subfolder
 from dataset.images import ImagesDataset
-from dataset.picture import PictureError
-from utils.evaluation.samples import Named, Sample
+from dataset.labels import looked_at
+from dataset.picture import PictureError, read_alpha, read_rgb
+from utils.evaluation.samples import Label, Sample, Samples
 from utils.evaluation.trimap import make_trimap
 from utils.picture.blend import blend
-from utils.system.errors import UsageError
-
-PROTOCOLS = ("paper-like", "reference", "capture")
-REFERENCE_SIZE = 2048
+from utils.picture.sample_pair import SAMPLE_PHA, SAMPLE_SRC, read_sample_pair
 
 # What two photographs of one scene, taken one after the other with a fixed camera, differ by (see `capture`).
 CAPTURE = {
@@ -39,80 +44,7 @@ CAPTURE = {
     "shadow_softness": (0.02, 0.06),  # radius of the box filter, of the picture's height
 }
 SEVERAL = {"shift": 2, "white_balance": 3, "shadow_offset": 2}  # numbers that are drawn
-
-
-def check_height(height: Optional[int]) -> None:
-    """Raise UsageError for a height of composites that is no multiple of 4; None is none."""
-    if height is not None and (height < 4 or height % 4):
-        raise UsageError(f"--height {height} is no multiple of 4: give one, e.g. {max(4, height // 4 * 4)}")
-
-
-class Composites(Named):
-    """Samples composed from foregrounds and backgrounds when they are asked for; the same whenever, wherever.
-
-    Args:
-        foregrounds: folder with fgr and pha in it, or with RGBA pictures, see dataset.foreground.
-        backgrounds: folder of pictures without people.
-        protocol: one of PROTOCOLS:
-            paper-like  the foreground fills the frame as it was photographed; the background covers it, cropped at a
-                        random place; bgr is exactly the background behind src.
-            reference   what the earlier Paddle reproduction evaluated on: foreground and alpha under one random affine
-                        transform in a black square of 2048 pixels, scaled to 0.55-0.9 of covering it, the background
-                        under another, scaled to 1-1.2; bgr is exact.
-            capture     paper-like, but src and bgr are two photographs: CAPTURE says what they differ by.
-        seed: every random number follows from it and the foreground's name.
-        height: pictures of paper-like and capture are scaled to it, None keeps the foreground's own size (cut at the
-            right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference.
-    """
-
-    def __init__(
-        self,
-        foregrounds: Path,
-        backgrounds: Path,
-        protocol: str = "paper-like",
-        seed: int = 0,
-        height: Optional[int] = None,
-    ):
-        if protocol not in PROTOCOLS:
-            raise ValueError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-        check_height(height)
-        self.foregrounds, self.backgrounds = ForegroundDataset(foregrounds), ImagesDataset(backgrounds)
-        self.background_folder = Path(backgrounds)
-        self.names = [_name(Path(foregrounds), item) for item in self.foregrounds.items]
-        for name, following in zip(sorted(self.names), sorted(self.names)[1:]):
-            if name == following:
-                raise PictureError(f"{foregrounds} has two pictures named {name}, with different suffixes: rename one")
-        self.protocol, self.seed, self.height = protocol, seed, height
-        self.order = np.arange(len(self.backgrounds))
-        if protocol != "reference":  # there, background i belongs to foreground i, counted round
-            self.order = np.random.RandomState(seed).permutation(len(self.backgrounds))
-
-    def __getitem__(self, index: int) -> Sample:
-        name, place = self.names[index], int(self.order[index % len(self.order)])
-        (fgr, pha), background = self.foregrounds[index], self.backgrounds[place]
-        path = self.backgrounds.paths[place].relative_to(self.background_folder).as_posix()
-        sources = {
-            "foreground": {"name": name, "pixels_sha256": pixels_sha256(np.dstack([fgr, pha]))},
-            "background": {"name": path, "pixels_sha256": pixels_sha256(background)},
-        }
-        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
-        rng = np.random.RandomState(int.from_bytes(digest[:4], "big"))
-        compose = {"paper-like": _paper_like, "reference": _reference, "capture": capture}[self.protocol]
-        src, bgr, pha, fgr, parameters = compose(fgr, pha, background, rng, self.height)
-        return Sample(name, pha, src, bgr, fgr, make_trimap(pha), {**sources, **parameters})
-
-
-def pixels_sha256(picture: np.ndarray) -> str:
-    """sha256 of a uint8 picture's shape and pixels, whatever file format it is packed in."""
-    head = "x".join(str(side) for side in picture.shape)
-    return hashlib.sha256(head.encode() + b":" + np.ascontiguousarray(picture).tobytes()).hexdigest()
-
-
-def _name(root, item):
-    """Relative path of a foreground without suffix; of a video's frame, with the frame's number."""
-    folder = root if len(item) == 1 else subfolder(root, FGR_FOLDERS)
-    name = item[0].relative_to(folder).with_suffix("").as_posix()
-    return f"{name}/{item[2]:05d}" if len(item) == 3 else name
+MARGIN = 80  # pixels of the sample kept to the left of its subject, who touches the frame elsewhere
 
 
 def _uniform(rng, low, high):
@@ -168,49 +100,39 @@ def capture(
     fgr, pha = _fit_frame(fgr, pha, height)
     height, width = pha.shape
     wide, parameters = _cover(background, width + 4, height + 4, rng)  # room for the shift
-    drawn: dict[str, Any] = {}
+    chosen: dict[str, Any] = {}
     for name, bounds in CAPTURE.items():
         values = [_uniform(rng, *bounds) for _ in range(SEVERAL.get(name, 1))]
-        drawn[name] = values if name in SEVERAL else values[0]
+        chosen[name] = values if name in SEVERAL else values[0]
     scene = wide[2:-2, 2:-2]
-    shadow = _soft_shadow(pha, drawn["shadow_offset"], drawn["shadow_softness"])
-    strength = int(round(drawn["shadow"] * 65536))
+    shadow = _soft_shadow(pha, chosen["shadow_offset"], chosen["shadow_softness"])
+    strength = int(round(chosen["shadow"] * 65536))
     light = (255 * 65536 - strength * shadow)[..., None]  # 255 << 16 where no shadow falls
     scene = ((scene * light + 255 * 32768) // (255 * 65536)).astype(np.uint8)
-    src = _add_noise(blend(fgr, pha, scene), drawn, rng)
+    src = _add_noise(blend(fgr, pha, scene), chosen, rng)
 
-    right, down = drawn["shift"]
+    right, down = chosen["shift"]
     bgr = _warp(wide, [1, 0, 2 + right, 0, 1, 2 + down], width, height)
-    levels = np.arange(256)[:, None] * (drawn["exposure"] * np.array(drawn["white_balance"]))
-    table = np.minimum(np.rint(levels), 255).astype(np.uint8)
-    bgr = _add_noise(np.stack([table[bgr[..., c], c] for c in range(3)], axis=-1), drawn, rng)
-    return src, bgr, pha, fgr, {**parameters, **drawn}
+    levels = np.arange(256)[:, None] * (chosen["exposure"] * np.array(chosen["white_balance"]))
+    lighter = cv2.LUT(bgr, np.minimum(np.rint(levels), 255).astype(np.uint8)[None])
+    return src, _add_noise(lighter, chosen, rng), pha, fgr, {**parameters, **chosen}
 
 
 def _soft_shadow(pha, offset, softness):
     """The alpha, moved and blurred: int64 (H, W) 0..255."""
-    height, width = pha.shape
-    right, down = (int(round(share * height)) for share in offset)
-    rows = np.clip(np.arange(height) - down, 0, height - 1)
-    cols = np.clip(np.arange(width) - right, 0, width - 1)
-    shadow = pha[rows][:, cols].astype(np.int64)
-    radius = max(1, int(round(softness * height)))
-    for axis in (0, 1, 0, 1):  # twice each way: close to a Gaussian
-        shadow = _box(shadow, radius, axis)
-    return shadow
+    moved = zip(pha.shape, (int(round(share * len(pha))) for share in reversed(offset)))
+    rows, cols = (np.clip(np.arange(side) - by, 0, side - 1) for side, by in moved)
+    shadow, window = pha[rows][:, cols], 2 * max(1, int(round(softness * len(pha)))) + 1
+    for size in ((1, window), (window, 1)) * 2:  # twice each way: close to a Gaussian
+        sums = cv2.boxFilter(shadow, cv2.CV_32S, size, normalize=False, borderType=cv2.BORDER_REPLICATE)
+        shadow = ((sums + window // 2) // window).astype(np.uint8)
+    return shadow.astype(np.int64)
 
 
-def _box(picture, radius, axis):
-    picture = np.moveaxis(picture, axis, 0)
-    padded = np.pad(picture, ((radius + 1, radius), (0, 0)), mode="edge").cumsum(axis=0)
-    window = 2 * radius + 1
-    return np.moveaxis((padded[window:] - padded[:-window] + window // 2) // window, 0, axis)
-
-
-def _add_noise(picture, drawn, rng):
+def _add_noise(picture, chosen, rng):
     """Sensor noise, variance read^2 + shot^2 * brightness, as near to normal as a sum of eight uniform draws."""
     brightness = np.arange(256) / 255
-    sigma = np.sqrt(drawn["read_noise"] ** 2 + drawn["shot_noise"] ** 2 * brightness)
+    sigma = np.sqrt(chosen["read_noise"] ** 2 + chosen["shot_noise"] ** 2 * brightness)
     # A sum of eight bytes has a standard deviation of sqrt(8 * (256^2 - 1) / 12).
     factor = np.rint(sigma * 65536 / np.sqrt(8 * (256**2 - 1) / 12)).astype(np.int32)
     draws = np.frombuffer(rng.bytes(picture.size * 8), np.uint8).reshape(*picture.shape, 8)
@@ -221,7 +143,7 @@ def _add_noise(picture, drawn, rng):
 
 
 def _reference(fgr, pha, background, rng, size):
-    size = size or REFERENCE_SIZE
+    size = size or 2048
     matrix, subject = _random_affine(pha.shape, size, (0.55, 0.9), rng)
     fgr, pha = _warp(fgr, matrix, size, size), _warp(pha, matrix, size, size)
     matrix, behind = _random_affine(background.shape[:2], size, (1.0, 1.2), rng)
@@ -234,23 +156,23 @@ def _random_affine(shape, size, scale, rng):
     degrees, shift within a tenth, scale relative to covering the square. Returns output -> input and what was drawn."""
     height, width = shape
     cover = max(size / width, size / height)
-    drawn = {
+    chosen = {
         "rotation": _uniform(rng, -5, 5),
         "shift": [int(round(_uniform(rng, -0.1, 0.1) * cover * side)) for side in (width, height)],
         "scale": _uniform(rng, *scale),
         "shear": _uniform(rng, -5, 5),
     }
     # Rounded, so that the last digit of another machine's cosine does not matter; plain Python numbers from here on.
-    cos, sin = (round(function(math.radians(drawn["rotation"])), 12) for function in (math.cos, math.sin))
-    tan = round(math.tan(math.radians(drawn["shear"])), 12)
+    cos, sin = (round(function(math.radians(chosen["rotation"])), 12) for function in (math.cos, math.sin))
+    tan = round(math.tan(math.radians(chosen["shear"])), 12)
     # The inverse of scale * rotation * shear along x, as in torchvision's affine().
-    zoom = cover * drawn["scale"]
+    zoom = cover * chosen["scale"]
     xx, xy, yx, yy = (cos - sin * tan) / zoom, (sin + cos * tan) / zoom, -sin / zoom, cos / zoom
     # Pixel centres: the middle of the output, moved by the shift, shows the middle of the input.
-    middle_x, middle_y = ((size - 1) / 2 + shift for shift in drawn["shift"])
+    middle_x, middle_y = ((size - 1) / 2 + shift for shift in chosen["shift"])
     offset_x = (width - 1) / 2 - xx * middle_x - xy * middle_y
     offset_y = (height - 1) / 2 - yx * middle_x - yy * middle_y
-    return [xx, xy, offset_x, yx, yy, offset_y], drawn
+    return [xx, xy, offset_x, yx, yy, offset_y], chosen
 
 
 def _warp(picture, matrix, width, height, rows_at_once=256):
@@ -259,19 +181,150 @@ def _warp(picture, matrix, width, height, rows_at_once=256):
     matrix: (a, b, c, d, e, f), output pixel (x, y) shows the input at (a x + b y + c, d x + e y + f).
     """
     a, b, c, d, e, f = (int(round(value * 2**24)) for value in matrix)
-    channels = picture.reshape(*picture.shape[:2], -1)
-    padded = np.zeros((picture.shape[0] + 2, picture.shape[1] + 2, channels.shape[2]), np.int32)
-    padded[1:-1, 1:-1] = channels
-    out = np.empty((height, width, channels.shape[2]), np.uint8)
-    x = np.arange(width, dtype=np.int64)[None]
+    padded = np.pad(picture.reshape(*picture.shape[:2], -1).astype(np.int32), ((1, 1), (1, 1), (0, 0)))
+    out = np.empty((height, width, padded.shape[2]), np.uint8)
+    x = np.arange(width, dtype=np.int64)
     for top in range(0, height, rows_at_once):
         y = np.arange(top, min(top + rows_at_once, height), dtype=np.int64)[:, None]
         # Coordinates in 1/256 pixel, one further for the black frame.
         at_x = np.clip(((a * x + b * y + c + 2**15) >> 16) + 256, 0, (padded.shape[1] - 1) * 256 - 1)
         at_y = np.clip(((d * x + e * y + f + 2**15) >> 16) + 256, 0, (padded.shape[0] - 1) * 256 - 1)
         left, up = at_x >> 8, at_y >> 8
-        right, low = (at_x & 255)[..., None].astype(np.int32), (at_y & 255)[..., None].astype(np.int32)
-        above = padded[up, left] * (256 - right) + padded[up, left + 1] * right
-        below = padded[up + 1, left] * (256 - right) + padded[up + 1, left + 1] * right
+        right, low = ((at & 255)[..., None].astype(np.int32) for at in (at_x, at_y))
+        above, below = (padded[row, left] * (256 - right) + padded[row, left + 1] * right for row in (up, up + 1))
         out[top : top + len(y)] = (above * (256 - low) + below * low + 32768) >> 16
     return out.reshape(height, width, *picture.shape[2:])
+
+
+PROTOCOLS = {"paper-like": _paper_like, "reference": _reference, "capture": capture}
+
+
+class Composites(Samples):
+    """Samples composed from foregrounds and backgrounds when they are asked for; the same whenever, wherever.
+
+    Args:
+        foregrounds: folder with fgr and pha in it, or with RGBA pictures, see dataset.foreground.
+        backgrounds: folder of pictures without people.
+        protocol: one of PROTOCOLS:
+            paper-like  the foreground fills the frame as it was photographed; the background covers it, cropped at a
+                        random place; bgr is exactly the background behind src.
+            reference   what the earlier Paddle reproduction evaluated on: foreground and alpha under one random affine
+                        transform in a black square of 2048 pixels, scaled to 0.55-0.9 of covering it, the background
+                        under another, scaled to 1-1.2; bgr is exact.
+            capture     paper-like, but src and bgr are two photographs: CAPTURE says what they differ by.
+        seed: every random number follows from it and the foreground's name.
+        height: pictures of paper-like and capture are scaled to it, None keeps the foreground's own size (cut at the
+            right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference.
+            A multiple of 4.
+    """
+
+    def __init__(
+        self,
+        foregrounds: Path,
+        backgrounds: Path,
+        protocol: str = "paper-like",
+        seed: int = 0,
+        height: Optional[int] = None,
+    ):
+        self.foregrounds, self.backgrounds = ForegroundDataset(foregrounds), ImagesDataset(backgrounds)
+        self.protocol, self.seed, self.height, self.background_folder = protocol, seed, height, backgrounds
+        folder = subfolder(foregrounds, FGR_FOLDERS) or foregrounds
+        self.names = [_name(folder, *item) for item in self.foregrounds.items]
+        name, count = Counter(self.names).most_common(1)[0]
+        if count > 1:
+            raise PictureError(f"{foregrounds} has two pictures named {name}, with different suffixes: rename one")
+        self.order = np.arange(len(self.backgrounds))
+        if protocol != "reference":  # there, background i belongs to foreground i, counted round
+            self.order = np.random.RandomState(seed).permutation(self.order)
+
+    def __getitem__(self, index: int) -> Sample:
+        name, place = self.names[index], int(self.order[index % len(self.order)])
+        (fgr, pha), background = self.foregrounds[index], self.backgrounds[place]
+        path = self.backgrounds.paths[place].relative_to(self.background_folder).as_posix()
+        sources = {
+            "foreground": {"name": name, "pixels_sha256": pixels_sha256(np.dstack([fgr, pha]))},
+            "background": {"name": path, "pixels_sha256": pixels_sha256(background)},
+        }
+        digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
+        rng = np.random.RandomState(int.from_bytes(digest[:4], "big"))
+        src, bgr, pha, fgr, parameters = PROTOCOLS[self.protocol](fgr, pha, background, rng, self.height)
+        return Sample(name, pha, src, bgr, fgr, make_trimap(pha), {**sources, **parameters})
+
+    def labels(self) -> Iterable[Label]:
+        """See Samples."""
+        return looked_at(self.foregrounds)
+
+
+def _name(folder, fgr, _=None, frame=None):
+    """Path of a foreground below its folder, without suffix; of a video's frame, with the frame's number."""
+    name = fgr.relative_to(folder).with_suffix("").as_posix()
+    return name if frame is None else f"{name}/{frame:05d}"
+
+
+def pixels_sha256(picture: np.ndarray) -> str:
+    """sha256 of a uint8 picture's shape and pixels, whatever file format it is packed in."""
+    head = "x".join(str(side) for side in picture.shape)
+    return hashlib.sha256(head.encode() + b":" + np.ascontiguousarray(picture).tobytes()).hexdigest()
+
+
+class DemonstrationSet(Samples):
+    """The sample pair, its subject before drawn scenes, and drawn figures before drawn scenes.
+
+    All but the first are made under the protocol "capture". The alpha of the first five is the sample's, that of the
+    drawn figures exact. Names: sample, cutout_1 .., drawn_1 ..
+    """
+
+    def __init__(self, seed: int = 0):
+        self.seed = seed
+        self.names = ["sample", *(f"{kind}_{number}" for kind in ("cutout", "drawn") for number in range(1, 5))]
+
+    def __getitem__(self, index: int) -> Sample:
+        name = self.names[index]
+        if index == 0:
+            pha, (src, bgr) = read_alpha(SAMPLE_PHA), read_sample_pair()
+            return Sample(name, pha, src, bgr, trimap=make_trimap(pha))
+        if name.startswith("cutout"):
+            fgr, pha = cut_out()
+        else:
+            fgr, pha = drawn.figure(np.random.default_rng([self.seed, 0, index]), 480, 400)
+        scene = drawn.background(np.random.default_rng([self.seed, 1, index]), *pha.shape)
+        rng = np.random.RandomState([self.seed, index])
+        src, bgr, pha, fgr, parameters = capture(fgr, pha, scene, rng)
+        return Sample(name, pha, src, bgr, fgr, make_trimap(pha), parameters)
+
+
+def swaying_clip(scene: np.ndarray, seed: int, count: int) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
+    """A drawn figure that sways before a scene, uint8 (H, W, 3): captured background, `count` frames and true alphas.
+
+    Every frame, and the background, has a sensor's noise of its own, as strong as the middle of what the protocol
+    "capture" draws.
+    """
+    rng, (height, width) = np.random.default_rng(seed), scene.shape[:2]
+    fgr, pha = drawn.figure(rng, height * 9 // 10, height * 3 // 4)
+    sway, speed = rng.uniform(0.04, 0.15) * width, rng.uniform(0.1, 0.25)
+    sources, trues = [], []
+    for number in range(count):
+        turn = 0.06 * np.sin(1.3 * speed * number)
+        right = (width - pha.shape[1]) / 2 + sway * np.sin(speed * number)
+        down = height - pha.shape[0] + 0.01 * height * np.sin(2 * speed * number)
+        matrix = np.array([[np.cos(turn), -np.sin(turn), right], [np.sin(turn), np.cos(turn), down]])
+        moved = cv2.warpAffine(fgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        true = cv2.warpAffine(pha, matrix, (width, height))
+        sources.append(_sensed(blend(moved, true, scene), rng))
+        trues.append(true)
+    return _sensed(scene, rng), sources, trues
+
+
+def _sensed(picture, rng):
+    read, shot = (np.mean(CAPTURE[kind]) for kind in ("read_noise", "shot_noise"))
+    return drawn.noisy(picture, rng, np.sqrt(read**2 + shot**2 * (picture / 255)))
+
+
+def cut_out() -> tuple[np.ndarray, np.ndarray]:
+    """The sample's subject: fgr and pha. Where pha is not full, fgr goes on from where it is."""
+    pha, src = read_alpha(SAMPLE_PHA), read_rgb(SAMPLE_SRC)
+    left = max(0, np.flatnonzero(pha.any(axis=0))[0] - MARGIN)
+    pha, src = pha[:, left:], src[:, left:]
+    solid = (pha == 255).astype(np.float32)
+    beyond = drawn.continue_outside(src / np.float32(255) * solid[..., None], solid)
+    return np.where(solid[..., None] > 0, src, beyond), pha

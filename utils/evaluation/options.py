@@ -1,14 +1,12 @@
 """The flags of eval.py beside those of the network, and the samples that they choose."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from dataset.data_path import DataError, data_folder
-from dataset.labels import check_labels, looked_at
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES
-from utils.evaluation.composites import Composites, check_height
-from utils.evaluation.demonstration import DemonstrationSet
+from utils.evaluation.composites import Composites, DemonstrationSet
 from utils.evaluation.samples import Samples, StoredSet, clips_in
 from utils.evaluation.score import METRICS, REGIONS
 from utils.system.errors import UsageError
@@ -34,10 +32,13 @@ def add_flags(parser: ArgumentParser) -> None:
     add("--region", nargs="+", choices=REGIONS, default=REGIONS, help="of each picture (default: both)")
     of_metrics = "default: sad mse grad conn fgr_mse, clips mad mse grad conn dtssd"
     add("--metrics", nargs="+", choices=METRICS, help=of_metrics)
-    add("--sweep", nargs="+", metavar="FLAG=VALUE,VALUE", help="score every combination of network flags, and time it")
-    add("--plot", type=Path, help="draw the sweep here (.png), needs matplotlib")
     add("--seed", type=int, default=0, help="of composites, default 0")
-    add("--height", type=int, help="of composites (default: the foregrounds' own; reference: 2048)")
+    add(
+        "--height",
+        type=frame_height,
+        metavar="N",
+        help="of composites (default: the foregrounds' own; reference: 2048)",
+    )
     add("--num-workers", type=int, default=2, help="threads that read and score, default 2")
     add("--output", type=Path, help="write means and settings to this .json")
     add("--per-image", type=Path, help="write every picture's numbers to this .csv")
@@ -45,21 +46,11 @@ def add_flags(parser: ArgumentParser) -> None:
     add("--worst-file", type=Path, default=Path("output/worst.jpg"), help="of --save-worst (default output/worst.jpg)")
 
 
-def check_flags(args: Namespace) -> None:
-    """Raise UsageError for flags that do not work, alone or together."""
-    if args.num_workers < 0 or args.save_worst < 0:
-        raise UsageError("--num-workers and --save-worst must be at least 0")
-    if args.sweep and args.pred:
-        raise UsageError("--sweep runs the network: leave --pred out")
-    check_height(args.height)
-    if args.protocol == "reference" and args.metrics and not {"sad", "mse"} & set(args.metrics):
-        raise UsageError("--protocol reference has the metrics sad and mse only")
-    if args.protocol == "reference" and "unknown" not in args.region:
-        raise UsageError("--protocol reference scores the unknown region only: leave --region out")
-    if args.data_path and not args.data_path.is_dir():
-        raise UsageError(f"--data-path {args.data_path} does not exist: check the name of the folder")
-    if args.pred and not args.data_path:
-        raise UsageError("--pred needs --data-path with the set that it belongs to")
+def frame_height(text: str) -> int:
+    """The type of --height: a multiple of 4."""
+    if int(text) < 4 or int(text) % 4:
+        raise ArgumentTypeError(f"{text} is no multiple of 4")
+    return int(text)
 
 
 def choose_samples(args: Namespace) -> tuple[Samples, str]:
@@ -69,6 +60,12 @@ def choose_samples(args: Namespace) -> tuple[Samples, str]:
     demonstration set. A set needs no more than `pha` if its predictions are on disk.
     """
     path = args.data_path
+    if args.num_workers < 0 or args.save_worst < 0:
+        raise UsageError("--num-workers and --save-worst must be at least 0")
+    if path and not path.is_dir():
+        raise UsageError(f"--data-path {path} does not exist: check the name of the folder")
+    if args.pred and not path:
+        raise UsageError("--pred needs --data-path with the set that it belongs to")
     if path and (args.pred or (path / "src").is_dir() or clips_in(path)):
         stored = StoredSet(path, ("pha",) if args.pred else ("src", "bgr", "pha"))
         return stored, f"{path}, {len(set(stored.clips.values()))} clips" if stored.clips else str(path)
@@ -82,10 +79,3 @@ def choose_samples(args: Namespace) -> tuple[Samples, str]:
         return DemonstrationSet(args.seed), f"{error}.{DEMONSTRATION}"
     samples = Composites(foregrounds, backgrounds, protocol, args.seed, args.height)
     return samples, f"{foregrounds} over {backgrounds}, {protocol}, seed {args.seed}"
-
-
-def label_doubts(samples: Samples) -> list[str]:
-    """Warnings about the alphas of samples on disk, see dataset.labels.check_labels; raises DataError as it does."""
-    if isinstance(samples, Composites):
-        return check_labels(looked_at(samples.foregrounds))
-    return check_labels(samples.labels()) if isinstance(samples, StoredSet) else []

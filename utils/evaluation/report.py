@@ -9,9 +9,8 @@ import numpy as np
 
 from dataset.picture import PictureError
 from utils.evaluation.samples import Samples
-from utils.evaluation.score import REGIONS, Predict, Report
+from utils.evaluation.score import REGIONS, Predict, Report, to_bytes
 from utils.picture.contact_sheet import contact_sheet
-from utils.picture.levels import to_levels
 from utils.system.errors import UsageError
 
 UNITS = {
@@ -43,14 +42,10 @@ def text_table(report: Report) -> str:
 
 def markdown_table(reports: dict[str, Report]) -> str:
     """Means of several reports with the same columns, {method: report}: one row a method, three digits."""
-    rows = [["method", "images", *map(with_unit, next(iter(reports.values())).columns)]]
-    rows += [[name, str(len(r.rows)), *map(digits, r.means.values())] for name, r in reports.items()]
-    return markdown(rows)
-
-
-def with_unit(column: str) -> str:
-    """Head of a column: sad_all -> "sad all, 1000 px"."""
-    return f"{column.replace('_', ' ')}, {UNITS[column.rpartition('_')[0]]}"
+    columns = next(iter(reports.values())).columns
+    heads = [f"{column.replace('_', ' ')}, {UNITS[column.rpartition('_')[0]]}" for column in columns]
+    rows = [[name, str(len(r.rows)), *map(digits, r.means.values())] for name, r in reports.items()]
+    return markdown([["method", "images", *heads], *rows])
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
@@ -83,37 +78,30 @@ def csv_text(report: Report) -> str:
     return text.getvalue()
 
 
-def as_dict(report: Report, **settings: Any) -> dict[str, Any]:
-    """What goes into a .json: the settings, how many were scored, which failed and why, means and their units."""
-    result = {"scored": len(report.rows), "failed": report.failures, "means": report.means, "units": units_of(report)}
-    return {**settings, **result}
+def as_dict(report: Report) -> dict[str, Any]:
+    """What goes into a .json: how many were scored, which failed and why, means and their units."""
+    return {"scored": len(report.rows), "failed": report.failures, "means": report.means, "units": units_of(report)}
 
 
-def side_by_side(
-    samples: Samples, methods: dict[str, Predict], reports: dict[str, Report], names: Sequence[str]
-) -> np.ndarray:
+def side_by_side(samples: Samples, methods: dict[str, tuple[Predict, Report]], names: Sequence[str]) -> np.ndarray:
     """Some samples as a picture, one row each: src, bgr, true alpha, every method's alpha; its first metric above.
 
-    Args: the samples; {method: what predicts} and {method: its Report}; which samples, by name.
+    Args: the samples; {method: (what predicts, its Report)}; which samples, by name.
     Returns uint8 (H, W, 3). Raises UsageError for a name that the set does not have.
     """
     place = {samples.name(index): index for index in range(len(samples))}
-    column = next(iter(reports.values())).columns[0]
-    scores = {(method, row["name"]): row[column] for method in methods for row in reports[method].rows}
     rows, captions = [], []
     for name in names:
         if name not in place:
             raise UsageError(f"--names: the set has no sample {name}")
-        sample = samples[place[name]]
-        rows.append([sample.src, sample.bgr, sample.pha, *(_alpha(predict, sample) for predict in methods.values())])
-        scored = [f"{method} {scores[method, name]:.2f}" for method in methods if (method, name) in scores]
+        sample, scored = samples[place[name]], []
+        rows.append([sample.src, sample.bgr, sample.pha])
+        for method, (predict, report) in methods.items():
+            column = report.columns[0]
+            scored += [f"{method} {row[column]:.2f}" for row in report.rows if row["name"] == name]
+            try:
+                rows[-1].append(to_bytes(predict(sample)[0]))
+            except PictureError:
+                rows[-1].append(None)
         captions.append(f"{name}   {column.replace('_', ' ')}: {', '.join(scored)}")
     return contact_sheet(rows, captions, ["src", "bgr", "truth", *methods])
-
-
-def _alpha(predict, sample):
-    try:
-        pha = predict(sample)[0]
-    except PictureError:
-        return None
-    return pha if pha.dtype == np.uint8 else to_levels(pha)

@@ -3,17 +3,19 @@
 Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 """
 
-from collections.abc import Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Optional, Protocol, Union
+from typing import Callable, Optional, Union
 
 import numpy as np
 
 from dataset.picture import PictureError, find_pictures, read_alpha, read_rgb
 
 PARTS = ("src", "bgr", "pha", "fgr", "trimap")
+Label = tuple[Path, np.ndarray, Optional[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -33,52 +35,49 @@ class Sample:
     clip: Optional[str] = None
 
 
-class Samples(Protocol):
-    """What can be scored: StoredSet, utils.evaluation.composites.Composites, or anything like them."""
+class Samples:
+    """What can be scored: samples[i] is a Sample. Those of subclasses are made or read when they are asked for.
 
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, index: int) -> Sample: ...
-
-    def name(self, index: int) -> str:
-        """Name of the sample, without reading it."""
-
-
-class Named:
-    """The part of Samples that follows from a list of names."""
+    names: of all samples. clips: {name of a frame: its clip}, empty for photographs.
+    """
 
     names: list[str]
+    clips: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.names)
 
+    def __getitem__(self, index: int) -> Sample:
+        raise NotImplementedError
+
     def name(self, index: int) -> str:
+        """Name of the sample, without reading it."""
         return self.names[index]
 
+    def labels(self) -> Iterable[Label]:
+        """(file of the alpha, pha, fgr or None) of some samples on disk, for dataset.labels.check_labels."""
+        return ()
 
-class StoredSet(Named):
+
+class StoredSet(Samples):
     """Samples of a folder with `src`, `bgr` and `pha`, and `fgr` and `trimap` if there, paired by name.
 
     A folder without `pha` of its own is one of clips: every folder below it that holds `pha` is a clip, laid out like
     that, and its frames are called CLIP/FRAME. A single picture in `bgr` belongs to all, or to all of its clip. `needs`
     names the parts that must be there. Raises PictureError naming what is missing.
-
-    clips: {name of a frame: its clip}, empty for photographs.
     """
 
     def __init__(self, folder: Union[str, Path], needs: tuple[str, ...] = ("src", "bgr", "pha")):
-        folder = Path(folder)
-        clips = clips_in(folder)
-        found = {part: _by_clip(folder, part, clips) for part in PARTS}
+        found = _by_clip(Path(folder), PARTS)
         for clip, files in found["bgr"].items():
             if len(files) == 1:
                 files.update(dict.fromkeys(found["pha"].get(clip, ()), *files.values()))
-        self.parts = {part: joined for part in PARTS if (joined := _joined(found[part]))}
+        self.parts = {part: joined for part in PARTS if (joined := dict(ChainMap(*found[part].values())))}
         for part in needs:
             if part not in self.parts:
                 raise PictureError(f"{folder} is no benchmark set: it has no pictures in {part}/")
         self.names = sorted(self.parts["pha"])
-        self.clips = {f"{clip}/{name}": clip for clip, files in found["pha"].items() if clip for name in files}
+        self.clips = {name: clip for clip, files in found["pha"].items() if clip for name in files}
         for part, pictures in self.parts.items():
             if missing := [name for name in self.names if name not in pictures]:
                 first = f"{len(missing)} of {len(self.names)}, first {missing[0]}"
@@ -94,9 +93,9 @@ class StoredSet(Named):
                 raise PictureError(f"{self.parts[part][name]} differs in size from {self.parts['pha'][name]}")
         return Sample(name, **pictures, clip=self.clips.get(name))
 
-    def labels(self, count: int = 8) -> Iterator[tuple[Path, np.ndarray, Optional[np.ndarray]]]:
-        """(file of the alpha, pha, fgr or None) of some samples, for dataset.labels.check_labels."""
-        for name in self.names[:: -(-len(self.names) // count)]:
+    def labels(self) -> Iterator[Label]:
+        """See Samples: of at most eight."""
+        for name in self.names[:: -(-len(self.names) // 8)]:
             path, fgr = self.parts["pha"][name], self.parts.get("fgr", {}).get(name)
             try:
                 yield path, read_alpha(path), read_rgb(fgr) if fgr else None
@@ -104,13 +103,44 @@ class StoredSet(Named):
                 continue
 
 
+class PredictionFolder:
+    """Predictions of any program on disk: DIR/NAME.png, or DIR/pha/NAME.png with DIR/fgr/NAME.png beside it.
+
+    Those of clips may also lie in DIR/CLIP/pha and DIR/CLIP/fgr. Call it with a Sample to get its (pha, fgr); raises
+    PictureError naming a missing, wrong-sized or damaged file, and at once if no name is one of the `samples`.
+    """
+
+    def __init__(self, folder: Union[str, Path], samples: Samples):
+        self.folder = folder = Path(folder)
+        pha, self.fgr = (dict(ChainMap(*clips.values())) for clips in _by_clip(folder, ("pha", "fgr")).values())
+        self.pha = pha or _by_name(folder)
+        if len(self.extra(samples)) == len(self.pha):
+            first = f"{len(samples)} alphas, first {samples.name(0)}"
+            raise PictureError(f"{folder} has none of {first}{_others(self.pha)}")
+
+    def __call__(self, sample: Sample) -> tuple[np.ndarray, Optional[np.ndarray]]:
+        if sample.name not in self.pha:
+            raise PictureError(f"{self.folder} has no {sample.name}.png: predict this picture, too")
+        paths = {"pha": self.pha[sample.name], "fgr": self.fgr.get(sample.name)}
+        pha, fgr = read_alpha(paths["pha"]), read_rgb(paths["fgr"]) if paths["fgr"] else None
+        for path, picture in zip(paths.values(), (pha, fgr)):
+            if picture is not None and picture.shape[:2] != sample.pha.shape:
+                sizes = "{1}x{0}, its truth {3}x{2}".format(*picture.shape[:2], *sample.pha.shape)
+                raise PictureError(f"{path} is {sizes}: they must agree")
+        return pha, fgr
+
+    def extra(self, samples: Samples) -> list[str]:
+        """Files that belong to no sample, sorted."""
+        others = self.pha.keys() - {samples.name(index) for index in range(len(samples))}
+        return sorted(str(self.pha[name]) for name in others)
+
+
 def share(samples: Samples, rank: int, world: int) -> Sequence[int]:
     """Indices for one of several processes; a clip is not divided."""
-    clips: dict[str, str] = getattr(samples, "clips", {})
-    if not clips:
+    if not samples.clips:
         return range(rank, len(samples), world)
-    mine = list(dict.fromkeys(clips.values()))[rank::world]
-    return [index for index in range(len(samples)) if clips[samples.name(index)] in mine]
+    mine = list(dict.fromkeys(samples.clips.values()))[rank::world]
+    return [index for index in range(len(samples)) if samples.clips[samples.name(index)] in mine]
 
 
 def clips_in(folder: Path) -> list[str]:
@@ -119,65 +149,22 @@ def clips_in(folder: Path) -> list[str]:
     return sorted(path.parent.relative_to(folder).as_posix() for path in found if path.is_dir())
 
 
-def _by_clip(folder, part, clips):
-    """{clip: {name: file of FOLDER/CLIP/PART}}; where there are no clips, the only one is "" """
-    return {clip: by_name(path) for clip in clips or [""] if (path := folder / clip / part).is_dir()}
+def _by_clip(folder, parts):
+    """{part: {clip: {CLIP/name: file}}}; where there are no clips, the only one is "", and names are as they are."""
+    clips = clips_in(folder) or [""]
+    return {part: {c: _by_name(folder / c / part, c) for c in clips if (folder / c / part).is_dir()} for part in parts}
 
 
-def _joined(by_clip):
-    """{CLIP/name: file}, of "" {name: file}."""
-    return {f"{clip}/{name}".lstrip("/"): path for clip, files in by_clip.items() for name, path in files.items()}
-
-
-def _others(names):
-    return f"; it holds {len(names)} files of other names, first {min(names)}: rename them" if names else ""
-
-
-class PredictionFolder:
-    """Predictions of any program on disk: DIR/NAME.png, or DIR/pha/NAME.png with DIR/fgr/NAME.png beside it.
-
-    Those of clips may also lie in DIR/CLIP/pha and DIR/CLIP/fgr. Call it with a Sample to get its (pha, fgr); raises
-    PictureError naming a missing, wrong-sized or damaged file. With `samples`, it raises one if no name is theirs.
-    """
-
-    def __init__(self, folder: Union[str, Path], samples: Optional[Samples] = None):
-        self.folder = folder = Path(folder)
-        clips = clips_in(folder)
-        pha, self.fgr = (_joined(_by_clip(folder, part, clips)) for part in ("pha", "fgr"))
-        self.pha = pha or by_name(folder)
-        if samples and len(self.extra(samples)) == len(self.pha):
-            first = f"{len(samples)} alphas, first {samples.name(0)}"
-            raise PictureError(f"{folder} has none of {first}{_others(self.pha)}")
-
-    def __call__(self, sample: Sample) -> tuple[np.ndarray, Optional[np.ndarray]]:
-        if sample.name not in self.pha:
-            raise PictureError(f"{self.folder} has no {sample.name}.png: predict this picture, too")
-        fgr = self._read(read_rgb, self.fgr[sample.name], sample) if sample.name in self.fgr else None
-        return self._read(read_alpha, self.pha[sample.name], sample), fgr
-
-    def extra(self, samples: Samples) -> list[str]:
-        """Files that belong to no sample, sorted."""
-        others = self.pha.keys() - {samples.name(index) for index in range(len(samples))}
-        return sorted(str(self.pha[name]) for name in others)
-
-    @staticmethod
-    def _read(read, path, sample):
-        picture = read(path)
-        if picture.shape[:2] != sample.pha.shape:
-            sizes = "{1}x{0}, its truth {3}x{2}".format(*picture.shape[:2], *sample.pha.shape)
-            raise PictureError(f"{path} is {sizes}: they must agree")
-        return picture
-
-
-def by_name(folder: Union[str, Path]) -> dict[str, Path]:
-    """Pictures of a folder by their relative name without suffix, e.g. `a/b` for FOLDER/a/b.png.
-
-    Raises PictureError if two files have one name.
-    """
+def _by_name(folder, clip=""):
+    """Pictures of a folder by their relative name without suffix, behind that of a clip: `CLIP/a/b` of a/b.png."""
     pictures: dict[str, Path] = {}
     for path in find_pictures(folder):
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = (clip / path.relative_to(folder)).with_suffix("").as_posix()
         if name in pictures:
             raise PictureError(f"{pictures[name]} and {path} differ in their suffix only: take one away")
         pictures[name] = path
     return pictures
+
+
+def _others(names):
+    return f"; it holds {len(names)} files of other names, first {min(names)}: rename them" if names else ""

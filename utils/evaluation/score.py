@@ -2,11 +2,11 @@
 
 import json
 import math
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -16,6 +16,7 @@ from utils.evaluation import metric
 from utils.evaluation.samples import Sample, Samples
 from utils.evaluation.trimap import make_trimap
 from utils.picture.levels import to_levels
+from utils.system.errors import UsageError
 
 METRICS = ("sad", "mse", "grad", "conn", "fgr_mse", "mad", "dtssd")
 DEFAULT_METRICS = ("sad", "mse", "grad", "conn", "fgr_mse")
@@ -36,13 +37,11 @@ class Report:
         where the sample or the prediction has no foreground, or dtSSD no frame before.
     columns: METRIC_REGION, e.g. sad_unknown.
     failures: one dict per picture that could not be scored: index, name, error.
-    seconds: that the predictions took, without reading and scoring, if these had no threads beside it.
     """
 
     columns: list[str]
     rows: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
 
     @property
     def means(self) -> dict[str, Optional[float]]:
@@ -72,7 +71,7 @@ def evaluate(
 
     Args:
         predict: see Predict. It is called in this thread, one sample after the other.
-        samples: has len(), samples[i] -> utils.evaluation.samples.Sample, and samples.name(i).
+        samples: has len(), samples[i] -> Sample, and samples.name(i).
         metrics: names of METRICS, the functions of utils.evaluation.metric. dtssd is that of a frame and the one
             before; samples of a clip have to follow one another for it.
         regions: "unknown" (the sample's trimap, or else the paper's rule) and/or "all" (whole picture).
@@ -82,9 +81,9 @@ def evaluate(
         num_workers: threads that read pictures ahead and score them beside the prediction.
 
     Returns a Report: a picture that cannot be read, predicted or scored is named in its failures, and the rest goes
-    on. Raises ValueError for an unknown metric, region or protocol.
+    on. Raises UsageError for a metric, region or protocol that does not exist, or not together.
     """
-    report = Report(column_names(metrics, regions, protocol))
+    report = Report(_columns(metrics, regions, protocol))
 
     def load(index):
         return index, _attempt(samples.__getitem__, index)
@@ -92,9 +91,7 @@ def evaluate(
     def predicted():
         before = None
         for index, sample in ordered_map(load, range(len(samples)) if indices is None else indices, num_workers):
-            start = time.perf_counter()
             prediction = sample if isinstance(sample, Exception) else _attempt(predict, sample)
-            report.seconds += time.perf_counter() - start
             yield index, sample, prediction, before
             before = None if isinstance(prediction, Exception) or sample.clip is None else (sample, prediction[0])
 
@@ -128,7 +125,7 @@ def _numbers(columns, protocol, sample, prediction, before):
         trimap = make_trimap(sample.pha, rule="reference")
         functions = {"sad_unknown": metric.reference_sad, "mse_unknown": metric.reference_mse}
         return {column: functions[column](pha, sample.pha, trimap) for column in columns}
-    pha, unknown = _to_bytes(pha), sample.trimap
+    pha, unknown = to_bytes(pha), sample.trimap
     if unknown is None and any(column.endswith("_unknown") for column in columns):
         unknown = make_trimap(sample.pha)
     numbers = dict.fromkeys(columns)
@@ -137,31 +134,33 @@ def _numbers(columns, protocol, sample, prediction, before):
         trimap = unknown if region == "unknown" else None
         if name == "fgr_mse":
             if fgr is not None and sample.fgr is not None:
-                numbers[column] = metric.fgr_mse(_to_bytes(fgr), sample.fgr, sample.pha, trimap)
+                numbers[column] = metric.fgr_mse(to_bytes(fgr), sample.fgr, sample.pha, trimap)
         elif name != "dtssd":
             numbers[column] = getattr(metric, name)(pha, sample.pha, trimap)
         elif before and before[0].clip == sample.clip:
-            numbers[column] = metric.dtssd([_to_bytes(before[1]), pha], [before[0].pha, sample.pha])
+            numbers[column] = metric.dtssd([to_bytes(before[1]), pha], [before[0].pha, sample.pha])
     return numbers
 
 
-def _to_bytes(picture):
+def to_bytes(picture: np.ndarray) -> np.ndarray:
+    """A prediction, uint8 or floating 0..1, as uint8; raises ValueError for NaN and infinity."""
     if picture.dtype != np.uint8 and not np.isfinite(picture).all():
         raise ValueError("the prediction has values that are no numbers (NaN or infinity)")
     return picture if picture.dtype == np.uint8 else to_levels(picture)
 
 
-def column_names(metrics: Sequence[str], regions: Sequence[str], protocol: str = "paper") -> list[str]:
-    """Columns of a report: METRIC_REGION; raises ValueError for what does not exist."""
-    for name, allowed in ((metrics, METRICS), (regions, REGIONS), ([protocol], ("paper", "reference"))):
-        for value in name:
+def _columns(metrics, regions, protocol):
+    """METRIC_REGION of each column of a report."""
+    for given, allowed in ((metrics, METRICS), (regions, REGIONS), ([protocol], ("paper", "reference"))):
+        for value in given:
             if value not in allowed:
-                raise ValueError(f"{value!r} does not exist: choose from {', '.join(allowed)}")
-    if protocol == "reference":
-        if not {"sad", "mse"} & set(metrics):
-            raise ValueError("the reference protocol has sad and mse only")
-        return [f"{name}_unknown" for name in metrics if name in ("sad", "mse")]
-    return [f"{name}_{region}" for region in regions for name in metrics if (name, region) != ("dtssd", "unknown")]
+                raise UsageError(f"{value!r} does not exist: choose from {', '.join(allowed)}")
+    if protocol != "reference":
+        return [f"{name}_{region}" for region in regions for name in metrics if (name, region) != ("dtssd", "unknown")]
+    columns = [f"{name}_unknown" for name in metrics if name in ("sad", "mse") and "unknown" in regions]
+    if not columns:
+        raise UsageError("--protocol reference has sad and mse of the unknown region only: see --metrics, --region")
+    return columns
 
 
 def gather(report: Report) -> Report:
@@ -169,22 +168,17 @@ def gather(report: Report) -> Report:
 
     They travel as JSON: Paddle's all_gather_object would unpickle what comes from the network, which runs code.
     """
-    parts = [json.loads(part) for part in _all_gather(json.dumps([report.rows, report.failures]).encode())]
-    rows, failures = (sorted((row for rows in x for row in rows), key=lambda row: row["index"]) for x in zip(*parts))
-    return Report(report.columns, rows, failures)
-
-
-def _all_gather(data: bytes) -> list[bytes]:
-    """The bytes of all processes, in the order of their ranks."""
     import paddle
     import paddle.distributed as dist
 
-    gathered: list[Any] = []
-    dist.all_gather(gathered, paddle.to_tensor([len(data)]))
-    sizes = [tensor.item() for tensor in gathered]
+    sizes: list[Any] = []
     parts: list[Any] = []
-    dist.all_gather(parts, paddle.to_tensor(np.frombuffer(data.ljust(max(sizes)), np.uint8)))
-    return [part.numpy().tobytes()[:size] for part, size in zip(parts, sizes)]
+    data = json.dumps([report.rows, report.failures]).encode()
+    dist.all_gather(sizes, paddle.to_tensor([len(data)]))
+    padded = data.ljust(max(size.item() for size in sizes))  # JSON may end in spaces
+    dist.all_gather(parts, paddle.to_tensor(np.frombuffer(padded, np.uint8)))
+    lists = zip(*(json.loads(part.numpy().tobytes()) for part in parts))
+    return Report(report.columns, *(sorted(chain(*rows), key=lambda row: row["index"]) for rows in lists))
 
 
 def ordered_map(function: Callable, items: Iterable, workers: int) -> Iterator:

@@ -16,7 +16,7 @@ from dataset.composite import RECIPES, CompositeDataset, Recipe, collate
 from dataset.data_path import open_data
 from dataset.images import sampled
 from dataset.people import PeopleDataset
-from utils.evaluation.samples import Named, Sample
+from utils.evaluation.samples import Sample, Samples
 from utils.picture.blend import blend
 from utils.system.cpu import keep_freed_memory
 from utils.system.errors import UsageError
@@ -118,7 +118,7 @@ def validation_samples(data_root, dataset_name, count, size, recipe="original"):
     return kind(sampled(foregrounds, count), backgrounds, size)
 
 
-class FixedComposites(Named):
+class FixedComposites(Samples):
     """Samples for `utils.evaluation.score.evaluate`: the original's validation composites, drawn from the index alone.
 
     foregrounds and backgrounds are data sets of (fgr, pha) and of bgr; size is the side of the square in pixels.
