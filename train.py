@@ -14,7 +14,7 @@ prepare()
 
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 import paddle
 import paddle.distributed as dist
@@ -25,12 +25,11 @@ from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError, command_line
 from utils.system.cpu import keep_freed_memory
 from utils.training import step
-from utils.training.data import close, training_batches, validation_samples
-from utils.training.log import RunLog
+from utils.training.data import Validation, close, training_batches
 from utils.training.options import fixed_arguments, parse_jobs
 from utils.training.people import Average, Unclamped, people_step, rate_at
-from utils.training.run import Run, check_skipped
-from utils.training.state import LAST, Progress, Training, alone_in, load_training
+from utils.training.run import Run, RunLog
+from utils.training.state import LAST, Progress, Training, hold_alone, load_training
 
 
 @command_line
@@ -56,14 +55,13 @@ def train(args, held, rank=0, world=1):
     """
     dtype = step.precision(args.amp)
     loader, batches = training_batches(args, rank, world)
-    valid = args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size
-    samples = validation_samples(*valid, args.recipe)
+    samples = Validation(args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size, args.recipe)
     doubts = check_labels(looked_at(loader.dataset.foregrounds)) + check_labels(looked_at(samples.foregrounds.dataset))
     last = args.checkpoint_dir / args.model_name / LAST
     if last.is_file() and not args.resume:
         raise UsageError(f"{last.parent} holds a training: pass --resume to go on with it, or another --model-name")
     if rank == 0:
-        held.enter_context(alone_in(last.parent))
+        hold_alone(last.parent, held)
 
     model = step.build_network(args)
     if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs
@@ -109,10 +107,10 @@ def train(args, held, rank=0, world=1):
         reading_since = time.perf_counter()
         for *pictures, skipped in loader:
             reading = time.perf_counter() - reading_since
-            check_skipped(skipped, progress, len(loader.dataset), log)
+            run.check_skipped(skipped, len(loader.dataset))
             step.seed_step(args.seed, progress.epoch, progress.batch, rank)
             pictures = [to_float(picture) for picture in pictures]
-            with step.autocast(dtype):
+            with nullcontext() if dtype == "off" else paddle.amp.auto_cast(level="O1", dtype=dtype):
                 if people:
                     optimizer.set_lr(max(args.rates.values()) * rate_at(progress.step, steps))
                     terms, outputs = people_step(network, args, progress, pictures)

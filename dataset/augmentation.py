@@ -1,7 +1,8 @@
 """Random changes of one picture, or of a foreground and its alpha alike; NumPy and OpenCV on uint8 arrays.
 
-The distributions are those of the PyTorch original's training scripts. Every function takes the random generator that
-it draws from. Positions are continuous: pixel i of a row covers i..i+1, so a picture's middle is (width/2, height/2).
+The first distributions are those of the PyTorch original's training scripts; what follows `add_noise` is for the recipe
+`people`. Every function takes the random generator that it draws from. Positions are continuous: pixel i of a row
+covers i..i+1, so a picture's middle is (width/2, height/2).
 """
 
 import math
@@ -16,6 +17,7 @@ SHARPEN = np.array([[-2, -2, -2], [-2, 32, -2], [-2, -2, -2]], np.float32) / 16
 GREY = np.array([0.299, 0.587, 0.114])
 NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])  # for equal shares of that distribution
 NORMAL /= NORMAL.std()
+LEVELS = np.arange(256, dtype=np.float32)[:, None] / 255
 
 
 def draw_affine(rng, size, out_size, canvas, scale, flip=0.0):
@@ -72,8 +74,7 @@ def stays_inside(matrix, shape, out_size):
     height, width = out_size
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]])
     source = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T)
-    limits = np.array([[shape[1]], [shape[0]]])
-    return bool((source > 0.5).all() and (source < limits - 0.5).all())
+    return bool((source > 0.5).all() and (source.T < np.array(shape[1::-1]) - 0.5).all())
 
 
 def warp_foreground(fgr, pha, matrix, out_size):
@@ -149,3 +150,39 @@ def add_noise(rng, picture, sigma):
     table = np.rint(NORMAL * sigma * 255).astype(np.int16)
     noise = cv2.LUT(np.frombuffer(rng.bytes(picture.size), np.uint8).reshape(picture.shape), table)
     return cv2.add(picture, noise, dtype=cv2.CV_8U)
+
+
+def tone(rng, picture, brightness, contrast, saturation, balance):
+    """Colour jitter around the picture's own mean, as one linear map of colour; uint8 in and out.
+
+    brightness, contrast, saturation: (lowest, highest) factor; balance: largest change of one channel.
+    """
+    brightness, contrast, saturation = (rng.uniform(*limits) for limits in (brightness, contrast, saturation))
+    mean = np.mean(cv2.mean(picture)[:3]) * brightness
+    gain = 1 + rng.uniform(-balance, balance, 3)
+    linear = gain[:, None] * (saturation * np.eye(3) + (1 - saturation) * GREY) * (brightness * contrast)
+    return cv2.transform(picture, np.column_stack([linear, gain * mean * (1 - contrast)]))
+
+
+def lit(picture, factor):
+    """Colours in 0..1 in light times `factor`, a number, three, or (h, w, 3); black and white stay: nothing is clipped."""
+    return picture * factor / (1 + (factor - 1) * picture)
+
+
+def by_table(picture, curve):
+    """A curve of colour for uint8 (h, w, 3), given as function of (256, 1) levels; returns float32."""
+    table = np.broadcast_to(curve(LEVELS), (256, 3))[None]
+    return cv2.LUT(picture, np.ascontiguousarray(table, np.float32))
+
+
+def blobs(rng, size, cells, channels=1):
+    """A smooth random field, about `cells` bumps along the longer side, roughly -1..1: (h, w) or (h, w, channels)."""
+    rows, columns = (max(2, round(cells * side / max(size))) + 2 for side in size)
+    field = rng.normal(0, 0.5, (rows, columns, channels)).astype(np.float32)
+    return cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def mix(a, b, share):
+    """a and b (h, w, 3) in float32, `share` (h, w) of b; the result takes the memory of a."""
+    b = (b - a) * share[..., None]
+    return np.add(a, b, out=a)

@@ -5,8 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from ..augmentation import about, affine, warp
-from .light import blobs, tone
+from ..augmentation import about, affine, blobs, tone, warp
 
 WALL_CHANCE, PATTERN_CHANCE, UNSHARP_CHANCE = 0.12, 0.22, 0.25
 PATTERNS = ("lattice", "lattice", "slats", "bricks", "branches", "branches", "leaves", "writing")
@@ -28,37 +27,24 @@ def make_background(rng, picture, size):
     room = np.maximum([width * fit - size[1], height * fit - size[0]], 0) / 2
     target = np.array(size[::-1]) / 2 + rng.uniform(-1, 1, 2) * room
     back = warp(picture, about(linear, (width / 2, height / 2), target), size, cv2.BORDER_REFLECT_101)
-    if rng.random() < WALL_CHANCE:
-        back = wall(rng, back)
-    if rng.random() < PATTERN_CHANCE:
-        back = with_pattern(rng, back)
+    if rng.random() < WALL_CHANCE:  # plain, in the picture's colours, with a little grain
+        cells = cv2.resize(back, (4, 3), interpolation=cv2.INTER_AREA)
+        mean = cells.mean((0, 1))
+        cells = mean + (cells - mean) * rng.uniform(0.1, 0.7)
+        plain = cv2.resize(cells.astype(np.float32), size[::-1], interpolation=cv2.INTER_CUBIC)
+        grain = rng.standard_normal(size, np.float32)
+        grain = cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.8, 3)) * (255 * rng.uniform(0, 0.05))
+        back = np.clip(plain + grain[..., None], 0, 255).astype(np.uint8)
+    if rng.random() < PATTERN_CHANCE:  # partly transparent, over a part of it, and partly in the picture's light
+        drawn, back = pattern(rng, size).astype(np.float32), back.astype(np.float32)
+        where = np.clip(blobs(rng, size, 2) * 6 + rng.uniform(-1, 5), 0, 1) * rng.uniform(0.25, 1)
+        light = 0.5 + back.mean(2, keepdims=True) * (0.9 / 255)
+        back += (drawn[..., :3] * light - drawn[..., 3:] * back * (1 / 255)) * where[..., None]
+        back = np.clip(back, 0, 255).astype(np.uint8)
     if rng.random() < UNSHARP_CHANCE:
         sigma = math.exp(rng.uniform(math.log(0.7), math.log(max(1.0, max(size) / 150))))
         back = cv2.GaussianBlur(back, (0, 0), sigma)
     return tone(rng, back, (0.8, 1.2), (0.85, 1.15), (0.8, 1.2), 0.04)
-
-
-def wall(rng, picture):
-    """A plain wall in the colours of a picture, with a little grain."""
-    size = picture.shape[1::-1]
-    cells = cv2.resize(picture, (4, 3), interpolation=cv2.INTER_AREA)
-    mean = cells.mean((0, 1))
-    cells = mean + (cells - mean) * rng.uniform(0.1, 0.7)
-    plain = cv2.resize(cells.astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
-    grain = rng.standard_normal(size[::-1], np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.8, 3)) * (255 * rng.uniform(0, 0.05))
-    return np.clip(plain + grain[..., None], 0, 255).astype(np.uint8)
-
-
-def with_pattern(rng, picture):
-    """One of PATTERNS over a picture or a part of it, partly transparent and partly in the picture's light."""
-    size = picture.shape[:2]
-    drawn = pattern(rng, size).astype(np.float32)
-    back = picture.astype(np.float32)
-    where = np.clip(blobs(rng, size, 2) * 6 + rng.uniform(-1, 5), 0, 1) * rng.uniform(0.25, 1)
-    light = 0.5 + back.mean(2, keepdims=True) * (0.9 / 255)
-    back += (drawn[..., :3] * light - drawn[..., 3:] * back * (1 / 255)) * where[..., None]
-    return np.clip(back, 0, 255).astype(np.uint8)
 
 
 def pattern(rng, size):
@@ -68,12 +54,12 @@ def pattern(rng, size):
     colour = np.clip(rng.integers(0, 256) + rng.normal(0, 18, 3), 0, 255)
     kind, zoom = rng.choice(PATTERNS), FACTOR * math.exp(rng.uniform(-0.7, 0.5))
     draw = {"bricks": _bricks, "branches": _branches, "leaves": _leaves, "writing": _writing}.get(kind, _bars)
-    draw(rng, canvas, zoom, lambda low=1, high=1: _shade(rng, colour, low, high), kind)
+
+    def shade(low=1, high=1):
+        return (*np.minimum(colour * rng.uniform(low, high), 255).tolist(), 255)
+
+    draw(rng, canvas, zoom, shade, kind)
     return cv2.resize(canvas, size[::-1], interpolation=cv2.INTER_AREA)
-
-
-def _shade(rng, colour, low, high):
-    return (*np.minimum(colour * rng.uniform(low, high), 255).tolist(), 255)
 
 
 def _bars(rng, canvas, zoom, shade, kind):

@@ -1,12 +1,14 @@
-"""Samples of the recipe: who stands where before what, photographed twice."""
+"""Composites of people as two real photographs show them: the recipe of the weights that come with this project.
+
+Samples of it: who stands where before what, photographed twice.
+"""
 
 import numpy as np
 
 from ..composite import CompositeDataset, frame_size, read_sound
 from .background import make_background
-from .place import Person, place
 from .shots import MARGIN, displaced, exposed, shaded, shoot
-from .subject import make_subject
+from .subject import Person, make_subject, place
 
 SECOND_CHANCE, EMPTY_CHANCE, DIM_CHANCE = 0.12, 0.03, 0.12
 TRIES, PEOPLE = 4, 6  # places tried for a person, and people, before one is taken as she comes

@@ -3,8 +3,7 @@
 import cv2
 import numpy as np
 
-from .place import SOLID
-
+SOLID = 128  # alpha from which a pixel counts as hers
 STEPS = 14  # pieces of a strand
 FACTOR = 3  # strands are drawn so many times as large, and averaged
 ROOT_DISTANCE = 3  # pixels from the outline at which inside and outside are told apart
@@ -20,17 +19,21 @@ def add_strands(rng, fgr, pha, head):
     fgr (h, w, 3) and pha (h, w), uint8, are the person in the frame; head is (x of its middle, y of its top, width).
     Returns both with the strands; the same arrays where the head is bald or not to be seen.
     """
-    _, _, width = head
+    x, top, width = head
     colours = hair_colours(rng, fgr, pha, head)
     outline = _outline(pha) if colours is not None and width > 12 else None
     if outline is None:
         return fgr, pha
     line, normal = outline
     style = rng.choice(["flyaway", "flyaway", "frizz", "locks", "long"])
-    roots = _roots(rng, line, pha.shape, head, style == "long")
+    depth, aside = (line[:, 1] - top) / width, np.abs(line[:, 0] - x) / width
+    free = ((line > 2) & (line < [pha.shape[1] - 3, pha.shape[0] - 3])).all(1)  # not where the frame cuts
+    reach, wide = (rng.uniform(0.8, 1.2), 0.66) if style == "long" else (rng.uniform(0.4, 0.75), 0.75)
+    roots = np.flatnonzero(free & (depth < reach) & (aside < wide))
     if len(roots) < 12:
         return fgr, pha
-    strands, drawn = _strands(rng, line, normal, roots, head, style)
+    strands = _strands(rng, line, normal, roots, head, style)
+    drawn = len(strands)
     shade = rng.uniform(0.7, 1.15)
     picked = colours[rng.integers(len(colours), size=drawn)] * (shade * rng.uniform(0.8, 1.3, (drawn, 1)))
     thick, strength = width * rng.uniform(0.0018, 0.0045) * rng.uniform(0.6, 1.7, drawn), rng.uniform(0.45, 1, drawn)
@@ -70,17 +73,8 @@ def _outline(pha):
     return line, normal
 
 
-def _roots(rng, line, shape, head, long):
-    """Indices of the outline's points from which hair may grow."""
-    (height, wide), (x, top, width) = shape, head
-    depth, aside = (line[:, 1] - top) / width, np.abs(line[:, 0] - x) / width
-    free = ((line > 2) & (line < [wide - 3, height - 3])).all(1)  # not where the frame cuts
-    reach = rng.uniform(0.8, 1.2) if long else rng.uniform(0.4, 0.75)
-    return np.flatnonzero(free & (depth < reach) & (aside < (0.66 if long else 0.75)))
-
-
 def _strands(rng, line, normal, roots, head, style):
-    """(n, STEPS + 1, 2) points of strands, and n."""
+    """(n, STEPS + 1, 2) points of strands."""
     x, _, width = head
     count, low, high, curl, leave = {  # how many; their length, in head widths; curl; how far they leave the outline
         "flyaway": (rng.integers(15, 160), 0.05, rng.uniform(0.15, 0.6), rng.uniform(0, 0.15), 0.4),
@@ -103,7 +97,7 @@ def _strands(rng, line, normal, roots, head, style):
     pieces = np.stack([np.cos(angles), np.sin(angles) + gravity * np.arange(1, STEPS + 1) / STEPS], 2)
     pieces *= (length / STEPS)[:, None, None] / np.maximum(np.linalg.norm(pieces, axis=2, keepdims=True), 1e-3)
     root = line[i] - out * (width * rng.uniform(0.02, 0.08, (len(i), 1)))
-    return root[:, None] + np.concatenate([np.zeros((len(i), 1, 2)), np.cumsum(pieces, 1)], 1), len(i)
+    return root[:, None] + np.concatenate([np.zeros((len(i), 1, 2)), np.cumsum(pieces, 1)], 1)
 
 
 def _draw(strands, colours, thick, strength, shape):

@@ -5,8 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from ..augmentation import NORMAL
-from .light import LEVELS, blobs, by_table
+from ..augmentation import LEVELS, NORMAL, blobs, by_table
 
 MARGIN = 32  # pixels that the scene is larger than the frame on each side, so that the second shot can be displaced
 DISPLACEMENTS, CHANCES = (0.0, 0.001, 0.003, 0.012, 0.045), (0.33, 0.3, 0.27, 0.06, 0.04)  # shares of the long side
@@ -19,28 +18,24 @@ def shaded(rng, back, pha):
     height, width = pha.shape
     small = cv2.resize(pha, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
     shade = np.zeros_like(small)
+    shape = np.array(small.shape[::-1])
     for kind, chance in (("soft", SOFT_CHANCE), ("cast", CAST_CHANCE)):
-        if rng.random() < chance:
-            np.maximum(shade, _shadow(rng, small, kind, width), out=shade)
+        if rng.random() >= chance:
+            continue
+        if kind == "soft":
+            shift, stretch, lean = (0.12, 0.06), (rng.uniform(0.75, 1.3), rng.uniform(0.75, 1.3)), 0.0
+            sigma = rng.uniform(width / 120, width / 30)
+        else:
+            shift, stretch, lean = (0.3, 0.06), (rng.uniform(0.8, 1.25), rng.uniform(0.5, 1.25)), rng.normal(0, 0.5)
+            sigma = rng.uniform(0.5, width / 150 + 0.6)
+        linear, middle = np.array([[stretch[0], lean], [0, stretch[1]]]), shape / 2
+        matrix = np.column_stack([linear, middle - linear @ middle + rng.normal(0, shift) * middle])
+        moved = cv2.GaussianBlur(cv2.warpAffine(small, matrix, shape.tolist()), (0, 0), sigma)
+        np.maximum(shade, moved * np.float32(rng.uniform(0.05, 0.45)), out=shade)
     dark = rng.uniform(0.85, 1, 3).astype(np.float32)
     light = 1 + blobs(rng, small.shape, 2) * (rng.uniform(0, 0.06) if rng.random() < UNEVEN_CHANCE else 0)
     factor = (1 - shade[..., None] * dark) * (light[..., None] * np.float32(1 / 255))
     return np.minimum(back * cv2.resize(factor, (width, height)), 1)
-
-
-def _shadow(rng, pha, kind, width):
-    shape = np.array(pha.shape[::-1])
-    if kind == "soft":
-        shift, stretch, lean = (0.12, 0.06), (rng.uniform(0.75, 1.3), rng.uniform(0.75, 1.3)), 0.0
-        sigma = rng.uniform(width / 120, width / 30)
-    else:
-        shift, stretch, lean = (0.3, 0.06), (rng.uniform(0.8, 1.25), rng.uniform(0.5, 1.25)), rng.normal(0, 0.5)
-        sigma = rng.uniform(0.5, width / 150 + 0.6)
-    linear = np.array([[stretch[0], lean], [0, stretch[1]]])
-    middle = shape / 2
-    matrix = np.column_stack([linear, middle - linear @ middle + rng.normal(0, shift) * middle])
-    moved = cv2.warpAffine(pha, matrix, tuple(int(n) for n in shape))
-    return cv2.GaussianBlur(moved, (0, 0), sigma) * np.float32(rng.uniform(0.05, 0.45))
 
 
 def displaced(rng, scene, size):

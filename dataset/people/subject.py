@@ -1,17 +1,144 @@
-"""The person before the scene: light and colours that suit it, or resemble it on purpose; motion and defocus."""
+"""The person: what her picture shows, a place for her in the frame, and light and colours that suit the scene.
+
+Or resemble it on purpose; motion and defocus.
+"""
+
+import math
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from ..augmentation import warp_foreground
-from .hair import add_strands
-from .light import blobs, by_table, lit, mix, tone
+from ..augmentation import about, blobs, by_table, lit, mix, tone, warp_foreground
+from .hair import SOLID, add_strands
 
+SHARPEST = 1.7  # sources are enlarged at most so much, a little more if the head is to fill the frame
+BLUREST = 2.3  # and so much where a body that the source cuts off on two sides has to reach across the frame
 HAIR_CHANCE, GREY_CHANCE, CAMOUFLAGE_CHANCE, MOTION_CHANCE, UNSHARP_CHANCE = 0.5, 0.03, 0.35, 0.05, 0.1
 
 
+@dataclass(frozen=True)
+class Person:
+    """A foreground and what its alpha tells; positions in pixels of the source."""
+
+    fgr: np.ndarray  # uint8 (H, W, 3)
+    pha: np.ndarray  # uint8 (H, W)
+    box: tuple  # left, top, right, bottom
+    cut: tuple  # whether she goes on beyond the picture's left, upper, right, lower side
+    head: tuple  # x of its middle, y of its top, width; None where no head is found
+
+    @classmethod
+    def of(cls, fgr, pha):
+        """Look at a foreground and its alpha; an alpha without anything has the whole picture as its box."""
+        solid = pha > SOLID
+        rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
+        height, width = pha.shape
+        box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(rows) else (0, 0, width, height)
+        sides = pha[:, 0], pha[0], pha[:, -1], pha[-1]
+        cut = tuple(bool((side > 100).sum() > max(6, 0.02 * len(side))) for side in sides)
+        return cls(fgr, pha, tuple(int(n) for n in box), cut, find_head(pha))
+
+
+def find_head(pha):
+    """Find the head of an upright person: (x of its middle, y of its top, width) in pixels, or None.
+
+    From the highest point downwards the connected run below it widens; where it lies 0.9 of its width below the top
+    it is a head's. What is too narrow for the body below is a raised hand, what fills the picture no head.
+    """
+    step = max(1, pha.shape[0] // 240)
+    solid = pha[::step, ::step] > SOLID
+    rows = np.flatnonzero(solid.any(1))
+    if len(rows) < 20 or solid[0].mean() > 0.12:
+        return None
+    top, height = rows[0], rows[-1] - rows[0]
+    left = right = int(np.median(np.flatnonzero(solid[top])))
+    for y in range(top, rows[-1]):
+        runs = np.flatnonzero(np.diff(solid[y], prepend=False, append=False)).reshape(-1, 2)
+        runs = runs[(runs[:, 1] >= left) & (runs[:, 0] <= right + 1)]
+        if not len(runs):
+            return None
+        left, right = runs[np.argmax(runs[:, 1] - runs[:, 0])]
+        width = right - left
+        if y - top >= max(0.9 * width, 5):
+            if width < 0.07 * height or width > 0.75 * solid.shape[1]:
+                return None
+            return (left + right - 1) / 2 * step, float(top * step), float(width * step)
+    return None
+
+
+def place(rng, person, size, picky=True):
+    """A random place for a person in a frame: (2, 3) matrix, source position -> frame position.
+
+    Three in ten are crops around the outline of the head at about the source's own resolution, where strands are
+    sharp; two in ten have a head that fills 20 to 60 % of the frame, three are framed as the source, the others have
+    any size. Where the source's frame cuts her off, that side comes to lie on the frame's side or beyond it: no
+    straight edge through a body is ever seen.
+
+    size is (height, width) of the frame; picky: None where she would be too blurred, or too little of her be seen.
+    """
+    height, width = size
+    source_height, source_width = person.pha.shape
+    left, top, right, bottom = person.cut
+    flip = rng.random() < 0.5
+    turn, shear = rng.normal(0, 0.045), rng.normal(0, 0.03)
+    if (left and right) or (top and bottom):
+        turn = shear = 0.0  # else one of the two cut sides would show as a wedge
+    linear = np.array([[math.cos(turn), math.tan(shear) - math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    if flip:
+        linear = linear * [-1, 1]
+    kind, head = rng.random(), person.head
+    head_x, head_y, head_width = head or (0, 0, 1)
+    filling = min(height, width * 1.2) / (head_width * 1.3)  # the scale at which a head fills the frame
+    if kind > 0.7 and head:
+        scale = min(rng.uniform(0.5, 1.1) * filling, rng.uniform(0.75, 1.35))
+        angle = rng.uniform(-0.25, 1.25) * math.pi  # of the outline, mostly above
+        point = head_x + 0.62 * head_width * math.cos(angle), head_y + head_width * (0.65 - 0.75 * math.sin(angle))
+        matrix = about(linear * scale, point, size[::-1] * rng.uniform(0.3, 0.7, 2))
+        cut, (xs, ys) = _sides(matrix, person)
+        seen = xs[1] > 0, ys[1] > 0, xs[2] < width, ys[2] < height
+        if not any(side and shown for side, shown in zip(cut, seen)):
+            return matrix
+    x0, y0, x1, y1 = person.box
+    if kind < 0.2 and head:
+        scale = min(rng.uniform(0.2, 0.6) * filling, SHARPEST + 0.2)
+    elif kind < 0.5:
+        scale = min(height / source_height * rng.uniform(0.85, 1.15), SHARPEST + 0.2)
+    else:
+        scale = min(math.exp(rng.uniform(math.log(0.28), math.log(1.2))) * height / (y1 - y0), SHARPEST)
+    need = max(width / source_width if left and right else 0, height / source_height if top and bottom else 0)
+    if picky and need * 1.02 > BLUREST:
+        return None
+    if picky and height / (source_height * max(need, 1e-3)) < 0.65 and rng.random() < 0.75:
+        return None
+    scale = max(scale, need * rng.uniform(1.02, 1.15))
+    middle = (x0 + x1) / 2, (y0 + y1) / 2
+    if head and not bottom and scale * (y1 - y0) > 1.15 * height and rng.random() < 0.7:
+        middle = head_x, head_y + head_width * rng.uniform(0.4, 2.0)
+    matrix = about(linear * scale, middle, size[::-1] * (0.5 + rng.normal(0, [0.2, 0.13])))
+    cut, corners = _sides(matrix, person)
+    for axis, (low, high) in enumerate(zip(cut[:2], cut[2:])):  # cut sides onto the frame's or a little beyond
+        side, values = size[1 - axis], corners[axis]
+        slack = rng.exponential(0.04) * side + 2
+        if low and high:
+            matrix[axis, 2] += np.clip(rng.normal(0, 0.02) * side, side - values[2], -values[1])
+        elif low:
+            matrix[axis, 2] -= values[1] + slack
+        elif high:
+            matrix[axis, 2] += side - values[2] + slack
+    return matrix
+
+
+def _sides(matrix, person):
+    """Which of (left, top, right, bottom) are cut as the frame sees it, and the sorted x and y of the corners."""
+    height, width = person.pha.shape
+    corners = matrix @ np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]])
+    left, top, right, bottom = person.cut
+    cut = (right, top, left, bottom) if matrix[0, 0] < 0 else person.cut
+    return cut, np.sort(corners)
+
+
 def make_subject(rng, person, matrix, back):
-    """A place.Person in the frame, where matrix (2, 3) puts her, before back, uint8 (h, w, 3).
+    """A Person in the frame, where matrix (2, 3) puts her, before back, uint8 (h, w, 3).
 
     Returns fgr (h, w, 3) and pha (h, w): float32 in 0..1.
     """
@@ -22,26 +149,23 @@ def make_subject(rng, person, matrix, back):
         head = *(matrix @ (x, y, 1)), width * np.linalg.norm(matrix[:, 0])
         fgr, pha = add_strands(rng, fgr, pha, head)
     saturation = (0, 0) if rng.random() < GREY_CHANCE else (0.75, 1.25)
-    fgr = suit(rng, tone(rng, fgr, (0.75, 1.1), (0.8, 1.12), saturation, 0.05), pha, back)
+    fgr = tone(rng, fgr, (0.75, 1.1), (0.8, 1.12), saturation, 0.05)
+    # Brightness and tint are partly those of the scene, as one light falls on both.
+    own, scene = np.array(cv2.mean(fgr, pha)[:3]) / 255, np.array(cv2.mean(back)[:3]) / 255
+    light = ((scene.mean() + 0.15) / (own.mean() + 0.15)) ** rng.uniform(0, 0.5)
+    tint = ((scene + 0.1) / (scene.mean() + 0.1)) ** rng.uniform(0, 0.35)
+    fgr = by_table(fgr, lambda levels: lit(levels, light * tint))
     fgr = lit(fgr, cv2.merge([np.exp(blobs(rng, size, 2) * rng.uniform(0, 0.5))] * 3))  # light from a side
     pha = pha * np.float32(1 / 255)
     if rng.random() < CAMOUFLAGE_CHANCE:
         fgr = camouflage(rng, fgr, pha, back)
     if rng.random() < MOTION_CHANCE:
-        fgr, pha = _spread(fgr, pha, _motion(rng, max(3.0, max(size) / 60)))
+        kernel = _motion(rng, max(3.0, max(size) / 60))
+        fgr, pha = _spread(fgr, pha, lambda x: cv2.filter2D(x, -1, kernel, borderType=cv2.BORDER_REPLICATE))
     if rng.random() < UNSHARP_CHANCE:
         sigma = rng.uniform(0.6, 2.2)
-        fgr, pha = _spread(fgr, pha, lambda picture: cv2.GaussianBlur(picture, (0, 0), sigma))
+        fgr, pha = _spread(fgr, pha, lambda x: cv2.GaussianBlur(x, (0, 0), sigma))
     return fgr, pha
-
-
-def suit(rng, fgr, pha, back):
-    """Brightness and tint partly those of the scene, as one light falls on both: uint8 -> float32 in 0..1."""
-    own = np.array(cv2.mean(fgr, pha)[:3]) / 255
-    scene = np.array(cv2.mean(back)[:3]) / 255
-    light = ((scene.mean() + 0.15) / (own.mean() + 0.15)) ** rng.uniform(0, 0.5)
-    tint = ((scene + 0.1) / (scene.mean() + 0.1)) ** rng.uniform(0, 0.35)
-    return by_table(fgr, lambda levels: lit(levels, light * tint))
 
 
 def camouflage(rng, fgr, pha, back):
@@ -72,22 +196,22 @@ def camouflage(rng, fgr, pha, back):
     item, other = ((x * band).sum((0, 1)) / band.sum() for x in (colour, behind))
     local = rng.uniform(0, 0.7) if rng.random() < 0.5 else 0.0  # else one colour for the whole garment
     nearby = wide(colour * solid) / np.maximum(wide(solid)[..., None], 1e-4)
-    item, other = item + (nearby - item) * local, other + (wide(behind) - other) * local
-    own, strength, texture = item, 1 - 0.7 * rng.random(), rng.uniform(0.4, 1.0)
+    own, other = item + (nearby - item) * local, other + (wide(behind) - other) * local
+    strength, texture = 1 - 0.7 * rng.random(), rng.uniform(0.4, 1.0)
     # fgr -> own + (other - own) * strength + (fgr - own) * texture: what is smooth is computed small
     moved = (own + (other - own) * strength - own * texture + rng.uniform(-0.035, 0.035)).astype(np.float32)
     moved = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR)
-    moved = np.clip(cv2.scaleAdd(fgr, texture, moved), 0, 1)
-    return mix(fgr, moved, region)
+    return mix(fgr, np.clip(cv2.scaleAdd(fgr, texture, moved), 0, 1), region)
 
 
 def _motion(rng, longest, taps=9):
+    """Kernel of a straight motion blur of 2 to `longest` pixels."""
     length, angle = rng.uniform(2, longest), rng.uniform(0, 2 * np.pi)
     radius = int(np.ceil(length / 2))
     kernel = np.zeros((2 * radius + 1, 2 * radius + 1), np.float32)
     for at in np.linspace(-0.5, 0.5, taps) * length:
         kernel[radius + round(at * np.sin(angle)), radius + round(at * np.cos(angle))] += 1 / taps
-    return lambda picture: cv2.filter2D(picture, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+    return kernel
 
 
 def _spread(fgr, pha, blur):

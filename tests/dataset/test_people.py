@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 
 from dataset.composite import RECIPES, Recipe, collate, frame_size
-from dataset.people import PeopleDataset
 from dataset.people.background import PATTERNS, make_background, pattern
-from dataset.people.dataset import over
+from dataset.people.dataset import PeopleDataset, over
 from dataset.people.hair import add_strands
-from dataset.people.place import Person, find_head, place
 from dataset.people.shots import MARGIN, displaced, exposed, noisy, shaded, shoot
-from dataset.people.subject import camouflage, make_subject
+from dataset.people.subject import Person, camouflage, find_head, make_subject, place
 from dataset.picture import PictureError
 
 DATA = Path(__file__).resolve().parents[1] / "data"

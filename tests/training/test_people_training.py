@@ -10,10 +10,9 @@ import train
 from model import MattingRefine
 from tests.drawn_data import make_data
 from utils.training import step as training_step
-from utils.training.blocks import refine_blocks
-from utils.training.data import validation_samples
+from utils.training.data import Validation
 from utils.training.options import parse_jobs
-from utils.training.people import PEOPLE, Average, Unclamped, draw_refinement, rate_at
+from utils.training.people import PEOPLE, Average, Unclamped, draw_refinement, rate_at, refine_blocks
 from utils.training.step import build_optimizer
 from utils.weights.file import read_tensors
 from utils.weights.load import read_state
@@ -194,7 +193,7 @@ def test_scales_and_shares_are_drawn_anew_for_every_step_and_alike_when_it_is_re
 
 
 def test_the_same_composites_of_the_recipe_are_validated_each_time(root):
-    one, two = (validation_samples(root, "people", 2, 70, "people") for _ in range(2))
+    one, two = (Validation(root, "people", 2, 70, "people") for _ in range(2))
     assert len(one) == 2
     for a, b in zip((one[0], one[1]), (two[0], two[1])):
         assert a.src.shape == a.bgr.shape == a.fgr.shape == (68, 68, 3) and a.pha.shape == (68, 68)

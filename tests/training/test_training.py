@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,9 @@ from utils.evaluation.samples import Sample
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError
 from utils.training import state as training_state
-from utils.training.data import Batches, training_batches, validation_samples
-from utils.training.log import Meter, RunLog
+from utils.training.data import Batches, Validation, training_batches
 from utils.training.options import fixed_arguments, parse_jobs
-from utils.training.run import evaluation_mode
+from utils.training.run import Meter, RunLog, evaluation_mode
 from utils.training.step import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
 from utils.weights.file import read_tensors
 from utils.weights.load import read_state, save_weights
@@ -122,7 +122,8 @@ def test_a_killed_training_leaves_a_checkpoint_that_loads_and_goes_on(root, tmp_
 
 
 def test_two_trainings_cannot_write_to_one_folder(root, tmp_path, capsys):
-    with training_state.alone_in(tmp_path / "checkpoint" / "run"):
+    with ExitStack() as held:
+        training_state.hold_alone(tmp_path / "checkpoint" / "run", held)
         assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: another training is writing to ") and said.count("\n") == 1
@@ -296,7 +297,7 @@ def test_the_number_of_workers_does_not_change_the_samples(root, tmp_path):
 def test_validation_samples_are_always_the_same(root, tmp_path):
     args = parse_jobs(flags(root, tmp_path))[0]
     settings = args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size
-    one, two = validation_samples(*settings), validation_samples(*settings)
+    one, two = Validation(*settings), Validation(*settings)
     assert len(one) == 2
     for i in range(2):
         assert np.array_equal(one[i].src, two[i].src) and one[i].src.shape == (64, 64, 3)
@@ -305,22 +306,15 @@ def test_validation_samples_are_always_the_same(root, tmp_path):
 
 
 def test_a_validation_picture_that_cannot_be_scored_is_named(root, tmp_path, monkeypatch, capsys):
-    damaged, samples = [1], train.validation_samples
+    damaged = [1]
 
-    def open_samples(*arguments):
-        found = samples(*arguments)
-        read = type(found).__getitem__
+    class Damaged(Validation):
+        def __getitem__(self, index):
+            if index in damaged:
+                raise PictureError(f"picture {index} is damaged")
+            return super().__getitem__(index)
 
-        class Damaged(type(found)):
-            def __getitem__(self, index):
-                if index in damaged:
-                    raise PictureError(f"picture {index} is damaged")
-                return read(self, index)
-
-        found.__class__ = Damaged
-        return found
-
-    monkeypatch.setattr(train, "validation_samples", open_samples)
+    monkeypatch.setattr(train, "Validation", Damaged)
     few = flags(root, tmp_path, "--max-steps", "1")
     assert train.main(few) == 0
     assert "warning: not validated: picture 1 is damaged" in capsys.readouterr().out
@@ -349,11 +343,11 @@ def test_logs_hold_terms_rates_and_validations(root, tmp_path):
 def test_a_new_training_begins_a_new_log_and_keeps_the_former_one(tmp_path):
     for number in (1, 2, 3):
         log = RunLog(tmp_path / "stage1")
-        log.json({"training": number})
-        log.close()
+        log.append("valid.jsonl", json.dumps({"training": number}))
+        log.writer.close()
     log = RunLog(tmp_path / "stage1", go_on=True)
-    log.json({"training": "3, gone on with"})
-    log.close()
+    log.append("valid.jsonl", json.dumps({"training": "3, gone on with"}))
+    log.writer.close()
     kept = {path.parent.name: path.read_text().splitlines() for path in tmp_path.glob("*/valid.jsonl")}
     assert kept == {
         "stage1": ['{"training": 3}', '{"training": "3, gone on with"}'],
@@ -364,7 +358,7 @@ def test_a_new_training_begins_a_new_log_and_keeps_the_former_one(tmp_path):
 
 def test_a_line_holds_the_means_of_its_steps(monkeypatch):
     now = iter([10.0, 16.0])
-    monkeypatch.setattr("utils.training.log.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("utils.training.run.time.perf_counter", lambda: next(now))
     meter = Meter()
     meter.add({"total": 1.0, "pha_l1": 0.25}, 4, 0.5)
     meter.add({"total": 2.0, "pha_l1": 0.75}, 2, 1.0)

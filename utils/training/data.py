@@ -2,6 +2,7 @@
 
 import ctypes
 import multiprocessing
+import os
 import shutil
 import signal
 import sys
@@ -15,14 +16,13 @@ from dataset.augmentation import draw_affine, warp, warp_foreground
 from dataset.composite import RECIPES, CompositeDataset, Recipe, collate
 from dataset.data_path import open_data
 from dataset.images import sampled
-from dataset.people import PeopleDataset
+from dataset.people.dataset import PeopleDataset
 from utils.evaluation.samples import Sample, Samples
 from utils.picture.blend import blend
 from utils.system.cpu import keep_freed_memory
 from utils.system.errors import UsageError
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
-VALID_SCALE, VALID_BACKGROUND_SCALE = (0.3, 1.0), (1.0, 1.2)  # the original's validation
 
 
 class Batches(DistributedBatchSampler):
@@ -54,24 +54,25 @@ def training_batches(args, rank=0, world=1):
     """
     foregrounds = open_data(args.data_root, args.dataset_name, "train")
     backgrounds = open_data(args.data_root, "backgrounds", "train")
-    size = args.batch_size
+    size, workers, (lowest, highest) = args.batch_size, args.num_workers, args.crop_size
     if size % world or size // world < 2:
         raise UsageError(f"--batch-size {size} must give each of the {world} processes the same number, >= 2")
     if len(foregrounds) < size:
         raise UsageError(f"{args.dataset_name} has {len(foregrounds)} foregrounds, too few for a batch of {size}")
-    lowest, highest = args.crop_size
-    people = args.recipe == "people"
-    recipe = replace(RECIPES["people" if people else args.model_type], lowest=lowest, canvas=highest)
-    dataset = (PeopleDataset if people else CompositeDataset)(foregrounds, backgrounds, recipe, args.seed)
+    name, kind = ("people", PeopleDataset) if args.recipe == "people" else (args.model_type, CompositeDataset)
+    dataset = kind(foregrounds, backgrounds, replace(RECIPES[name], lowest=lowest, canvas=highest), args.seed)
     batches = Batches(dataset, size // world, args.seed, rank, world)
+    # What the readers prepare: src, bgr, fgr and pha in bytes, two batches of each reader and one in use. Containers
+    # often have 64 MB for it, and overfilling that is fatal.
+    prepared = 10 * highest**2 * size * max(workers, 1) * 3 * world
     loader = DataLoader(
         dataset,
         batch_sampler=batches,
         collate_fn=collate,
-        num_workers=args.num_workers,
-        persistent_workers=args.num_workers > 0,
+        num_workers=workers,
+        persistent_workers=workers > 0,
         worker_init_fn=prepare_worker,
-        use_shared_memory=shared_memory_suffices(highest, size, args.num_workers, world),
+        use_shared_memory=os.path.isdir("/dev/shm") and prepared < shutil.disk_usage("/dev/shm").free,
         return_list=True,
     )
     return loader, batches
@@ -91,58 +92,33 @@ def prepare_worker(_=0):
 
 def close(loader):
     """End the reader processes of a DataLoader now: left to the garbage collector, they can make Paddle crash."""
-    iterator = getattr(loader, "_iterator", None)
-    if iterator is not None:
-        iterator._try_shutdown_all()
+    if getattr(loader, "_iterator", None) is not None:
+        loader._iterator._try_shutdown_all()
         loader._iterator = None
 
 
-def shared_memory_suffices(side, batch_size, num_workers, world):
-    """Whether /dev/shm can hold what the readers prepare; containers often have 64 MB, and overfilling it is fatal.
+class Validation(Samples):
+    """The same square composites at every validation, drawn from the index alone: samples for `evaluate`.
 
-    Args: largest side of a crop in pixels, pictures in a step, readers of each process, processes.
-    """
-    try:
-        free = shutil.disk_usage("/dev/shm").free
-    except OSError:
-        return False
-    waiting = batch_size * max(num_workers, 1) * 3  # two batches prepared by each reader, one in use
-    return 10 * side**2 * waiting * max(world, 1) < free  # src, bgr, fgr and pha in bytes
-
-
-def validation_samples(data_root, dataset_name, count, size, recipe="original"):
-    """The same square composites at every validation: `count` of `size` pixels; raises DataError if data is missing."""
-    foregrounds = open_data(data_root, dataset_name, "valid")
-    backgrounds = open_data(data_root, "backgrounds", "valid")
-    kind = FixedPeople if recipe == "people" else FixedComposites
-    return kind(sampled(foregrounds, count), backgrounds, size)
-
-
-class FixedComposites(Samples):
-    """Samples for `utils.evaluation.score.evaluate`: the original's validation composites, drawn from the index alone.
-
-    foregrounds and backgrounds are data sets of (fgr, pha) and of bgr; size is the side of the square in pixels.
+    count, size: how many, and their side in pixels. recipe: "original", whose validation they are then, or "people":
+    the weights are judged by what is asked of them. Raises DataError if data is missing.
     """
 
-    def __init__(self, foregrounds, backgrounds, size):
-        self.foregrounds, self.backgrounds, self.size = foregrounds, backgrounds, size
-        self.names = [f"{index:04d}" for index in range(len(foregrounds))]
+    def __init__(self, data_root, dataset_name, count, size, recipe="original"):
+        self.foregrounds = sampled(open_data(data_root, dataset_name, "valid"), count)
+        self.backgrounds = open_data(data_root, "backgrounds", "valid")
+        self.size, self.recipe = size, recipe
+        self.names = [f"{index:04d}" for index in range(len(self.foregrounds))]
 
     def __getitem__(self, index):
+        if self.recipe == "people":
+            people = PeopleDataset(self.foregrounds, self.backgrounds, Recipe(self.size + 1, self.size, 4))
+            src, bgr, pha, fgr, _ = people[0, index, index]
+            return Sample(self.name(index), pha[..., 0], src, bgr, fgr)
         rng, square = np.random.default_rng(index), (self.size, self.size)
         fgr, pha = self.foregrounds[index]
         back = self.backgrounds[index % len(self.backgrounds)]
-        matrix = draw_affine(rng, pha.shape, square, self.size, VALID_SCALE)
-        fgr, pha = warp_foreground(fgr, pha, matrix, square)
-        matrix = draw_affine(rng, back.shape[:2], square, self.size, VALID_BACKGROUND_SCALE)
+        fgr, pha = warp_foreground(fgr, pha, draw_affine(rng, pha.shape, square, self.size, (0.3, 1.0)), square)
+        matrix = draw_affine(rng, back.shape[:2], square, self.size, (1.0, 1.2))
         bgr = warp(back, matrix, square, cv2.BORDER_REFLECT_101)
         return Sample(self.name(index), pha, blend(fgr, pha, bgr), bgr, fgr)
-
-
-class FixedPeople(FixedComposites):
-    """The same, composed by the recipe `people`: the weights are judged by what is asked of them."""
-
-    def __getitem__(self, index):
-        people = PeopleDataset(self.foregrounds, self.backgrounds, Recipe(self.size + 1, self.size, 4))
-        src, bgr, pha, fgr, _ = people[0, index, index]
-        return Sample(self.name(index), pha[..., 0], src, bgr, fgr)

@@ -146,21 +146,15 @@ def laplacian_l1(pred, true, levels=5):
         height, width = (n // 2 * 2 for n in difference.shape[2:])
         if min(height, width) < 4:
             break
-        if [height, width] != list(difference.shape[2:]):
-            difference = difference[:, :, :height, :width]
-        smaller = blur_down(difference)
+        difference = difference[:, :, :height, :width]
+        smaller = F.conv2d(F.pad(difference, [2, 2, 2, 2], mode="reflect"), kernel(BLUR, difference), stride=2)
         total = total + 2**level * (difference - blur_up(smaller)).abs().mean()
         difference = smaller
     return total / levels
 
 
-def blur_down(x):
-    """Binomial blur with reflected borders, then every second row and column: (b, 1, 2h, 2w) -> (b, 1, h, w)."""
-    return F.conv2d(F.pad(x, [2, 2, 2, 2], mode="reflect"), kernel(BLUR, x), stride=2)
-
-
 def blur_up(x):
-    """Double size: zeros between rows and columns, times 4, then the blur of `blur_down`, with reflected borders.
+    """Double size: zeros between rows and columns, times 4, then the binomial blur BLUR, with reflected borders.
 
     (b, 1, H, W) -> (b, 1, 2H, 2W). The zeros need not be made: along each axis even outputs are
     (x[i-1] + 6 x[i] + x[i+1]) / 8 and odd ones (x[i] + x[i+1]) / 2; the reflection at double size means x[1] before

@@ -31,12 +31,12 @@ SCRIPTS = {
     "model_pretrain_initialization": {"model_type": "base", "batch_size": 8},
     "model_last_checkpoint": {"model_type": "refine", "batch_size": 4},
 }
-INTERVALS = {"log-train-loss": 10, "log-train-images": 1000, "log-valid": 2000, "checkpoint": 2000}
+INTERVALS = {"log_train_loss": 10, "log_train_images": 1000, "log_valid": 2000, "checkpoint": 2000}
+LEAST = {"batch_size": 2, "num_workers": 0, "valid_samples": 1, "valid_size": 64, "seed": 0}
+LEAST.update({f"{name}_interval": 1 for name in INTERVALS})
 # What must be the same when a training goes on, or its losses would not be those of an uninterrupted one.
-FIXED = (
-    *("model_type", "model_backbone", "model_refine_kernel_size", "dataset_name", "batch_size", "seed", "crop_size"),
-    *("learning_rate", "laplacian", "clip_grad_norm", "recipe"),
-)
+FIXED = ["model_type", "model_backbone", "model_refine_kernel_size", "dataset_name", "batch_size", "seed", "crop_size"]
+FIXED += ["learning_rate", "laplacian", "clip_grad_norm", "recipe"]
 
 
 def parser():
@@ -62,10 +62,10 @@ def parser():
 
     add = parse.add_argument_group("network").add_argument
     add("--model-backbone", choices=BACKBONES, default="resnet50", help="encoder (default resnet50)")
-    names = "--model-backbone-scale", "--backbone-scale"
-    add(*names, type=float, default=0.25, help="coarse scale, 0..0.5 (default 0.25)")
-    names = "--model-refine-mode", "--refine-mode"
-    add(*names, choices=MODES, default="sampling", help="which cells are refined (default sampling)")
+    text = "coarse scale, 0..0.5 (default 0.25)"
+    add("--model-backbone-scale", "--backbone-scale", type=float, default=0.25, help=text)
+    text = "which cells are refined (default sampling)"
+    add("--model-refine-mode", "--refine-mode", choices=MODES, default="sampling", help=text)
     names = "--model-refine-sample-pixels", "--refine-sample-pixels"
     add(*names, type=int, default=80_000, help="pixels refined in each picture (default 80000)")
     names = "--model-refine-threshold", "--model-refine-thresholding", "--refine-threshold"
@@ -97,10 +97,15 @@ def parser():
     add("--checkpoint-dir", type=Path, default=Path("checkpoint"), help="(default ./checkpoint)")
     add("--log-dir", type=Path, default=Path("log"), help="(default ./log)")
     for name, steps in INTERVALS.items():
-        add(f"--{name}-interval", type=int, default=steps, metavar="STEPS", help=f"(default {steps})")
+        add(flag(f"{name}_interval"), type=int, default=steps, metavar="STEPS", help=f"(default {steps})")
     add("--valid-samples", type=int, default=50, help="pictures of a validation (default 50)")
     add("--valid-size", type=int, help="their side in pixels (default: HIGH of --crop-size)")
     return parse
+
+
+def flag(name):
+    """The flag of an argument: epoch_end -> --epoch-end."""
+    return f"--{name.replace('_', '-')}"
 
 
 def parse_jobs(argv=None):
@@ -109,26 +114,28 @@ def parse_jobs(argv=None):
     Returns a list of argparse.Namespace. Raises UsageError.
     """
     args = parser().parse_args(argv)
-    for flag, defaults in SCRIPTS.items():
-        if getattr(args, flag):
-            args.pretrain = getattr(args, flag)
+    for name, defaults in SCRIPTS.items():
+        if getattr(args, name):
+            args.pretrain = getattr(args, name)
             _fill(args, learning_rate="paper", laplacian=False, **defaults)
     if args.stage:
         _fill(args, model_name=f"stage{args.stage}", **STAGES[args.stage])
     for name in ("dataset_name", "epoch_end", "model_name"):
         if getattr(args, name) is None:
-            raise UsageError(f"--{name.replace('_', '-')} is missing: give it, or a --stage, which has one")
+            raise UsageError(f"{flag(name)} is missing: give it, or a --stage, which has one")
     args.dataset_name = canonical_name(args.dataset_name)
     args.valid_dataset_name = canonical_name(args.valid_dataset_name or args.dataset_name)
     rate = PEOPLE.learning_rate if args.recipe == "people" else "1e-4"
     _fill(args, model_type="refine", laplacian=True, learning_rate=rate)
-    if not args.base_epochs or args.model_type == "base":
-        return [complete(args)]
-    base = argparse.Namespace(**vars(args))
-    base.model_type, base.model_name = "base", f"{args.model_name}-base"
-    base.epoch_start, base.epoch_end, base.batch_size, base.crop_size = 0, args.base_epochs, None, None
-    args.pretrain = base.model_name
-    return [complete(base), complete(args)]
+    jobs = [args]
+    if args.base_epochs and args.model_type != "base":
+        base = argparse.Namespace(**vars(args))
+        base.model_type, base.model_name = "base", f"{args.model_name}-base"
+        base.epoch_start, base.epoch_end, base.batch_size, base.crop_size = 0, args.base_epochs, None, None
+        args.pretrain, jobs = base.model_name, [base, args]
+    for job in jobs:
+        _complete(job)
+    return jobs
 
 
 def _fill(args, **defaults):
@@ -138,57 +145,46 @@ def _fill(args, **defaults):
             setattr(args, name, value)
 
 
-def complete(args):
+def _complete(args):
     """Fill in the defaults that depend on the network's type and check the numbers."""
-    people = args.recipe == "people"
-    recipe = RECIPES["people" if people else args.model_type]
+    people, kind, rate = args.recipe == "people", args.model_type, args.learning_rate
+    recipe = RECIPES["people" if people else kind]
     args.weight_decay = PEOPLE.weight_decay if people else 0.0
     _fill(args, clip_grad_norm=PEOPLE.clip_grad_norm if people else 0.0)
-    _fill(args, batch_size=BATCH_SIZES[args.model_type], crop_size=[recipe.lowest, recipe.canvas])
+    _fill(args, batch_size=BATCH_SIZES[kind], crop_size=[recipe.lowest, recipe.canvas])
     args.valid_size = (args.valid_size or args.crop_size[1]) // 4 * 4
     low, high = args.crop_size
     names = args.dataset_name, args.valid_dataset_name
     checks = [
         ("backgrounds" not in names, "--dataset-name backgrounds has no subjects: name a data set of foregrounds"),
-        (args.batch_size >= 2, "--batch-size must be at least 2: batch normalisation needs two pictures"),
         (32 <= low < high, f"--crop-size {low} {high}: LOW must be at least 32 and below HIGH"),
         (0 < args.model_backbone_scale <= 0.5, "--model-backbone-scale must lie in 0..0.5, 0 excluded"),
         (args.epoch_start < args.epoch_end, "--epoch-end must lie above --epoch-start"),
-        (args.num_workers >= 0, "--num-workers cannot be negative"),
-        (args.valid_samples >= 1, "--valid-samples must be at least 1"),
-        (args.valid_size >= 64, "--valid-size must be at least 64 pixels"),
-        (args.seed >= 0, "--seed cannot be negative"),
-        (not people or args.model_type == "refine", "--recipe people trains the whole network: --model-type refine"),
+        (not people or kind == "refine", "--recipe people trains the whole network: --model-type refine"),
         (not people or args.model_refine_kernel_size == 3, "--recipe people needs --model-refine-kernel-size 3"),
         (not people or args.pretrain, "--recipe people goes on from trained weights: name them with --pretrain"),
     ]
-    for name in INTERVALS:
-        holds = getattr(args, f"{name.replace('-', '_')}_interval") >= 1
-        checks.append((holds, f"--{name}-interval must be at least 1 step"))
+    checks += [
+        (getattr(args, name) >= least, f"{flag(name)} must be at least {least}") for name, least in LEAST.items()
+    ]
     for holds, message in checks:
         if not holds:
             raise UsageError(message)
     folder = args.checkpoint_dir / args.model_name
     refuse_to_overwrite([args.pretrain], [folder / LAST, folder / BEST], "another --model-name")
-    args.rates = part_rates(args.learning_rate, args.model_type, args.recipe)
-    return args
-
-
-def part_rates(learning_rate, model_type, recipe="original"):
-    """{part of the network: learning rate}, from the text of --learning-rate, `"base"` or `"refine"`, and --recipe."""
-    if learning_rate == "paper" and recipe == "original":
-        return PAPER_RATES[model_type]
+    if rate == "paper" and not people:
+        args.rates = PAPER_RATES[kind]
+        return
     try:
-        rate = float(learning_rate)
+        number = float(rate)
     except ValueError:
-        rate = -1.0
-    if not 0 < rate < 1:
-        raise UsageError(f"--learning-rate {learning_rate}: give a number between 0 and 1, or 'paper'")
-    shares = dict.fromkeys(PAPER_RATES[model_type], 1.0) if recipe == "original" else dict(PEOPLE.shares)
-    return {part: rate * share for part, share in shares.items()}
+        number = 0.0
+    if not 0 < number < 1:
+        raise UsageError(f"--learning-rate {rate}: give a number between 0 and 1, or 'paper'")
+    args.rates = {part: number * (PEOPLE.shares[part] if people else 1.0) for part in PAPER_RATES[kind]}
 
 
 def fixed_arguments(args):
     """{name: value} of the arguments that a checkpoint is bound to; a rate that falls to 0 needs the length, too."""
-    names = (*FIXED, "epoch_start", "epoch_end", "max_steps") if args.recipe == "people" else FIXED
+    names = [*FIXED, "epoch_start", "epoch_end", "max_steps"] if args.recipe == "people" else FIXED
     return {name: getattr(args, name) for name in names}

@@ -7,41 +7,32 @@ What is validated and exported is an exponential moving average of the weights.
 
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
 from paddle import nn
+from paddle.nn import functional as F
 
+from model.layers import plus
 from model.resize import bilinear, nearest, scaled_size
-from utils.training.blocks import refine_blocks
 from utils.training.loss import people_loss
 
 SCALES, SCALE_CHANCES = (1 / 4, 3 / 8, 1 / 2), (0.1, 0.15, 0.25)  # else any between 1/4 and 1/2
 REFINED = (0.06, 0.22)  # share of the pixels that are refined
 EXPLORED = 0.02  # share of the coarse pixels that are refined whatever their error
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How the weights move; rates are those of --learning-rate times the part's share."""
-
-    learning_rate: str = "3e-4"
-    shares: tuple = (("backbone", 0.08), ("aspp", 0.25), ("decoder", 0.25), ("refiner", 1.0))
-    warm_up: int = 60  # steps in which the rate rises, a fifth of a short training; then it falls to 0 at the last one
-    weight_decay: float = 1e-4
-    clip_grad_norm: float = 5.0
-    average: float = 0.998  # of the weights: what a step leaves of those before it
-
-
-PEOPLE = Schedule()
+PEOPLE = SimpleNamespace(
+    learning_rate="3e-4",
+    shares={"backbone": 0.08, "aspp": 0.25, "decoder": 0.25, "refiner": 1.0},  # of that rate
+    warm_up=60,  # steps in which the rate rises, a fifth of a short training; then it falls to 0 at the last one
+    weight_decay=1e-4,
+    clip_grad_norm=5.0,
+    average=0.998,  # of the weights: what a step leaves of those before it
+)
 
 
 class Unclamped(nn.Layer):
-    """MattingRefine's outputs before they are clamped, for `people_loss`.
-
-    Args:
-        model: MattingRefine; its parameters stay its own.
+    """MattingRefine's outputs before they are clamped, for `people_loss`; `model` keeps its parameters.
 
     The refiner runs over the whole picture, and where a cell is not chosen its result is dropped: the numbers are those
     of refining cells one by one, for less time, as neighbours share most of their convolutions. That
@@ -61,30 +52,70 @@ class Unclamped(nn.Layer):
         Returns dict: pha (b, 1, h, w), fgr (b, 3, h, w), pha_sm and err_sm (b, 1, hc, wc), fgr_sm (b, 3, hc, wc), none
         of them clamped; ref_sm (b, 1, h/4, w/4), 1 where a cell was refined.
         """
-        size = scaled_size(src, scale)
+        size, full, refiner = scaled_size(src, scale), src.shape[2:], self.model.refiner
         src_sm, bgr_sm = bilinear(src, size), bilinear(bgr, size)
         x = self.model.forward_features(paddle.concat([src_sm, bgr_sm], axis=1))
         with warnings.catch_warnings():  # Paddle tells at the first call that PyTorch's split differs
             warnings.simplefilter("ignore")
             pha_sm, res_sm, err_sm, hid = paddle.split(x, [1, 3, 1, 32], axis=1)
-        alpha, hid = pha_sm.clip(0, 1), nn.functional.relu(hid)
+        alpha, hid = pha_sm.clip(0, 1), F.relu(hid)
         with paddle.no_grad():
-            ref = self._chosen(err_sm.detach().clip(0, 1), src, share)
-            mask = nearest(ref, src.shape[2:])
-        coarse = bilinear(paddle.concat([alpha, res_sm], axis=1), src.shape[2:])
-        refined = refine_blocks(self.model.refiner, src, bgr, paddle.concat([hid, alpha, res_sm], axis=1))
+            err = err_sm.detach().clip(0, 1)
+            own, refiner.sample_pixels = refiner.sample_pixels, int(share * full[0] * full[1])
+            ref = refiner.select_cells(err + (paddle.rand(err.shape) < EXPLORED).astype(err.dtype), src)
+            refiner.sample_pixels = own
+            mask = nearest(ref, full)
+        coarse = bilinear(paddle.concat([alpha, res_sm], axis=1), full)
+        refined = refine_blocks(refiner, src, bgr, paddle.concat([hid, alpha, res_sm], axis=1))
         pha, res = paddle.split(coarse + (refined - coarse) * mask, [1, 3], axis=1)
         coarse = {"pha_sm": pha_sm, "fgr_sm": res_sm + src_sm, "err_sm": err_sm}
         return {"pha": pha, "fgr": res + src, **coarse, "ref_sm": ref}
 
-    def _chosen(self, err, src, share):
-        refiner = self.model.refiner
-        sample_pixels = refiner.sample_pixels
-        refiner.sample_pixels = int(share * src.shape[2] * src.shape[3])
-        try:
-            return refiner.select_cells(err + (paddle.rand(err.shape) < EXPLORED).astype(err.dtype), src)
-        finally:
-            refiner.sample_pixels = sample_pixels
+
+def refine_blocks(refiner, src, bgr, maps):
+    """Refine all cells, whatever the refiner's mode, with 2x2 convolutions over blocks of 2x2 pixels.
+
+    A convolution with few channels on a large map is bound by memory: Paddle's kernel for CPUs writes out nine copies
+    of the map. Over blocks, as `pixel_unshuffle` makes them, the map is a quarter as large and four copies do; the
+    features at half size, repeated for every pixel of a block, need not be enlarged at all. The numbers are the same to
+    rounding.
+
+    Args:
+        refiner: model.refiner.Refiner of kernel size 3, in evaluation mode (fixed statistics).
+        src, bgr: (b, 3, h, w), h and w divisible by 4.
+        maps: (b, 36, hc, wc): hidden features, coarse alpha and foreground residual.
+
+    Returns (b, 4, h, w): alpha and foreground residual, not clamped.
+    """
+    pictures, half = paddle.concat([src, bgr], axis=1), [n // 2 for n in src.shape[2:]]
+    x = paddle.concat([bilinear(maps, half), bilinear(pictures, half)], axis=1)
+    x = F.relu(refiner.bn1(F.conv2d(x, refiner.conv1.weight, padding=3)))
+    x = F.relu(refiner.bn2(refiner.conv2(x)))  # (b, 16, h/2 + 2, w/2 + 2)
+    x = paddle.concat([x, F.pixel_unshuffle(F.pad(pictures, [2, 2, 2, 2]), 2)], axis=1)
+    out_channels, in_channels = refiner.conv3.weight.shape[:2]
+    repeated = in_channels - pictures.shape[1]
+    weight = block_weights(refiner.conv3.weight).reshape([4 * out_channels, -1, 4, 2, 2])
+    weight = paddle.concat([weight[:, :repeated].sum(2), weight[:, repeated:].flatten(1, 2)], axis=1)
+    norm = refiner.bn3
+    scale = norm.weight / paddle.sqrt(norm._variance + norm._epsilon)
+    shift = (norm.bias - norm._mean * scale).repeat_interleave(4)
+    x = F.conv2d(x, weight * scale.repeat_interleave(4).reshape([-1, 1, 1, 1]))
+    x = F.conv2d(F.relu(plus(x, shift)), block_weights(refiner.conv4.weight))
+    return F.pixel_shuffle(plus(x, refiner.conv4.bias.repeat_interleave(4)), 2)
+
+
+def block_weights(weight):
+    """(out, in, 3, 3) kernels over pixels -> (4 out, 4 in, 2, 2) over blocks of `pixel_unshuffle`."""
+    count, channels = weight.shape[:2]
+    weight = paddle.matmul(weight.reshape([-1, 9]), paddle.to_tensor(PLACES, dtype=weight.dtype))
+    weight = weight.reshape([count, channels, 4, 4, 2, 2]).transpose([0, 2, 1, 3, 4, 5])
+    return weight.reshape([4 * count, 4 * channels, 2, 2])
+
+
+# Which of 3x3 values stands at (output pixel 4, input pixel 4, row of blocks 2, column of blocks 2): (9, 64).
+_OUT, _PIXEL, _BLOCK, _AT = np.ix_(range(2), range(2), range(2), range(3))
+_LINE = (2 * _BLOCK + _PIXEL - _OUT == _AT).astype(np.float32)  # along one axis
+PLACES = np.einsum("pqak,PQAl->klpPqQaA", _LINE, _LINE).reshape(9, 64)
 
 
 class Average:
@@ -92,7 +123,10 @@ class Average:
 
     def __init__(self, model):
         self.parameters = {name: value for name, value in model.named_parameters() if not value.stop_gradient}
-        self.values = {name: value.detach().clone() for name, value in self.parameters.items()}
+        self.values = self._copied()
+
+    def _copied(self):
+        return {name: value.detach().clone() for name, value in self.parameters.items()}
 
     def update(self, step):
         """Take in the parameters after step number `step`, counted from 0; the first steps weigh more."""
@@ -103,20 +137,22 @@ class Average:
 
     def set(self, state):
         """Take the average over from a dict of name -> array."""
-        for name, value in self.values.items():
-            value.set_value(state[name])
+        _set_values(self.values, state)
 
     @contextmanager
     def in_place(self):
         """Give the network the averaged parameters until the block ends."""
-        trained = {name: value.detach().clone() for name, value in self.parameters.items()}
+        trained = self._copied()
         try:
-            for name, value in self.parameters.items():
-                value.set_value(self.values[name])
+            _set_values(self.parameters, self.values)
             yield
         finally:
-            for name, value in self.parameters.items():
-                value.set_value(trained[name])
+            _set_values(self.parameters, trained)
+
+
+def _set_values(tensors, state):
+    for name, value in tensors.items():
+        value.set_value(state[name])
 
 
 def draw_refinement(seed, epoch, batch):
@@ -130,10 +166,10 @@ def draw_refinement(seed, epoch, batch):
 
 def people_step(network, args, progress, pictures):
     """Run `Unclamped` for one step and compute its loss; dict of named terms with `total`, dict of named outputs."""
-    src, bgr, true_pha, true_fgr = pictures
+    src, bgr, *truth = pictures
     out = network(src, bgr, *draw_refinement(args.seed, progress.epoch, progress.batch))
     shown = {name: value.detach().clip(0, 1) for name, value in out.items()}
-    return people_loss(out, true_pha, true_fgr, args.laplacian), shown
+    return people_loss(out, *truth, args.laplacian), shown
 
 
 def rate_at(step, steps):

@@ -6,9 +6,8 @@ numbers need no place in them: each follows from seed, epoch and step (see `util
 
 import json
 import re
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 import numpy as np
 import paddle
@@ -22,25 +21,22 @@ from utils.weights.names import wrong_numbers
 LAST, BEST = "last.pdparams", "best.pdparams"
 
 
-@contextmanager
-def alone_in(folder):
-    """Make a training's folder, if it is missing, and hold it for this process until the block ends.
+def hold_alone(folder, held):
+    """Make a training's folder, if it is missing, and hold it for this process until `held`, an ExitStack, is closed.
 
     Two trainings in one folder would replace each other's checkpoints in turn. Nothing is left of the lock when the
-    process is killed. No effect where the system has no such locks (Windows).
+    process is killed. No effect where the system or a network drive has no such locks.
 
     Raises UsageError if another process holds it, OSError if it cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
-        try:
-            held.callback(lock_folder(folder.resolve()))
-        except BlockingIOError:
-            remedy = "wait until it has ended, or pass another --model-name"
-            raise UsageError(f"another training is writing to {folder}: {remedy}") from None
-        except OSError:  # some network drives know no locks
-            pass
-        yield
+    try:
+        held.callback(lock_folder(folder.resolve()))
+    except BlockingIOError:
+        remedy = "wait until it has ended, or pass another --model-name"
+        raise UsageError(f"another training is writing to {folder}: {remedy}") from None
+    except OSError:
+        pass
 
 
 @dataclass
@@ -76,7 +72,7 @@ class Training:
 def save_training(path, training, arguments):
     """Write a Training as a .pdparams file, whole or not at all: after an error the former file is still there.
 
-    arguments: dict of what the checkpoint is bound to, see utils.training.options.fixed_arguments.
+    path: pathlib.Path. arguments: dict of what the checkpoint is bound to, see utils.training.options.fixed_arguments.
     """
     scaler = {name: np.asarray(value).tolist() for name, value in training.scaler.state_dict().items()}
     averaged = arrays_of(training.average.values) if training.average else {}
@@ -89,7 +85,6 @@ def save_training(path, training, arguments):
         "progress": json.dumps(asdict(training.progress)),
         "arguments": json.dumps(arguments),
     }
-    path = Path(path)
     for left_over in path.parent.glob(".*.tmp.pdparams"):  # of a process that was killed while writing
         left_over.unlink(missing_ok=True)
     try:
@@ -112,22 +107,29 @@ def load_training(path, training, arguments):
         trained = {**exported, **arrays_of(content.get("trained", {}))}
         former, scaler, progress = (json.loads(content[name]) for name in ("arguments", "scaler", "progress"))
         former, progress = {"recipe": "original", **former}, Progress(**progress)
-        differing = [name for name, value in arguments.items() if former[name] != value]
+        name = next((name for name, value in arguments.items() if former[name] != value), None)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain") from None
-    if differing:
-        name = differing[0]
+    if name:
         raise UsageError(
             f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {arguments[name]}: "
             f"resume with the same value, or begin anew from its weights: --pretrain {path.parent.name} --model-name N"
         )
+    own = {name: p.name for name, p in training.model.named_parameters()}
     if problem := wrong_numbers(moments):
         raise WeightsError(f"{path} {problem}")
+    renamed = {}
+    for key, value in moments.items():
+        name, _, slot = key.partition("/")
+        if name not in own:
+            raise WeightsError(f"{path} has moments of {name}, which the model does not have: begin anew")
+        renamed[f"{own[name]}_{slot}"] = paddle.to_tensor(value)
     for state in (exported, trained):
         Weights(path, state).load(training.model)
     if training.average:
         training.average.set(exported)
-    set_optimizer(training.model, training.optimizer, moments)
+    if renamed:
+        training.optimizer.set_state_dict(renamed)
     if scaler:
         training.scaler.load_state_dict(scaler)
     training.progress = progress
@@ -138,16 +140,3 @@ def optimizer_by_name(model, optimizer):
     own, state = {p.name: name for name, p in model.named_parameters()}, optimizer.state_dict()
     slots = {key: re.fullmatch(r"(.*?\.[bw]_\d+)_(.*)", key) for key in state}
     return {f"{own[found[1]]}/{found[2]}": state[key] for key, found in slots.items() if found and found[1] in own}
-
-
-def set_optimizer(model, optimizer, state):
-    """The reverse of `optimizer_by_name`; WeightsError for a name that the model does not have."""
-    own = {name: p.name for name, p in model.named_parameters()}
-    renamed = {}
-    for key, value in state.items():
-        name, _, slot = key.partition("/")
-        if name not in own:
-            raise WeightsError(f"the checkpoint's optimizer knows {name}, which the model does not have")
-        renamed[f"{own[name]}_{slot}"] = paddle.to_tensor(value)
-    if renamed:
-        optimizer.set_state_dict(renamed)

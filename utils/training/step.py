@@ -1,6 +1,5 @@
 """The steps of a training: build network and optimizer, load what it starts from, compute the loss, update."""
 
-from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,7 @@ from utils.weights.load import open_weights
 from utils.weights.names import model_shapes
 
 OUTPUTS = {"base": ("pha", "fgr", "err"), "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm")}
-
-
-class NonFiniteLoss(UsageError):
-    """The loss became infinite or no number; the message names the terms."""
+REFINE = ("backbone", "backbone_scale", "refine_mode", "refine_sample_pixels", "refine_threshold", "refine_kernel_size")
 
 
 def build_network(args):
@@ -26,14 +22,7 @@ def build_network(args):
     paddle.seed(args.seed)
     if args.model_type == "base":
         return MattingBase(args.model_backbone)
-    return MattingRefine(
-        args.model_backbone,
-        args.model_backbone_scale,
-        args.model_refine_mode,
-        args.model_refine_sample_pixels,
-        args.model_refine_threshold,
-        args.model_refine_kernel_size,
-    )
+    return MattingRefine(**{name: getattr(args, f"model_{name}") for name in REFINE})
 
 
 def load_pretrained(model, pretrain, checkpoint_dir):
@@ -45,11 +34,10 @@ def load_pretrained(model, pretrain, checkpoint_dir):
     """
     if not pretrain:
         return "weights: random initialisation"
-    path, earlier = Path(pretrain), checkpoint_dir / pretrain / BEST
-    if not path.is_file():
-        if not earlier.is_file():
-            raise UsageError(f"--pretrain {pretrain}: there is neither a file {path} nor a training {earlier}")
-        path = earlier
+    places = Path(pretrain), checkpoint_dir / pretrain / BEST
+    path = next((path for path in places if path.is_file()), None)
+    if path is None:
+        raise UsageError(f"--pretrain {pretrain}: there is neither a file {places[0]} nor a training {places[1]}")
     shapes = model_shapes(model)
     matched = open_weights(path).matching(shapes)
     model.set_state_dict({**model.state_dict(), **matched})
@@ -73,7 +61,7 @@ def build_optimizer(model, rates, clip_grad_norm=0.0, weight_decay=0.0):
     clip = nn.ClipGradByGlobalNorm(clip_grad_norm) if clip_grad_norm else None
     if weight_decay:
         return paddle.optimizer.AdamW(highest, parameters=groups, weight_decay=weight_decay, grad_clip=clip)
-    return paddle.optimizer.Adam(learning_rate=highest, parameters=groups, grad_clip=clip)
+    return paddle.optimizer.Adam(highest, parameters=groups, grad_clip=clip)
 
 
 def precision(amp):
@@ -86,11 +74,6 @@ def precision(amp):
     if amp == "bfloat16" and not paddle.amp.is_bfloat16_supported():
         raise UsageError("--amp bfloat16: this GPU has no bfloat16; use --amp float16")
     return amp
-
-
-def autocast(dtype):
-    """Context in which a step is computed in what `precision` has returned."""
-    return nullcontext() if dtype == "off" else paddle.amp.auto_cast(level="O1", dtype=dtype)
 
 
 def seed_step(seed, epoch, batch, rank=0):
@@ -114,10 +97,10 @@ def forward_loss(network, kind, pictures, use_laplacian=True):
 
 
 def update(terms, optimizer, scaler, step):
-    """One step of the optimizer; returns the terms as floats. Raises NonFiniteLoss before anything is changed."""
+    """One step of the optimizer; returns the terms as floats. UsageError, if one is not finite, changes nothing."""
     values = {name: float(term) for name, term in terms.items()}
     if broken := ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value)):
-        raise NonFiniteLoss(
+        raise UsageError(
             f"step {step}: the loss is not finite ({broken}): lower --learning-rate, set --clip-grad-norm, or use "
             "--amp off; --resume goes on from the last checkpoint"
         )
