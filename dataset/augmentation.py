@@ -165,7 +165,7 @@ def tone(rng, picture, brightness, contrast, saturation, balance):
 
 
 def lit(picture, factor):
-    """Colours in 0..1 in light times `factor`, a number, three, or (h, w, 3); black and white stay: nothing is clipped."""
+    """Colours of 0..1 in another light: times `factor`, a number, three, or (h, w, 3), without clipping."""
     return picture * factor / (1 + (factor - 1) * picture)
 
 

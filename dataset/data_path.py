@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset.foreground import ForegroundDataset, subfolder
-from dataset.images import ImagesDataset
+from dataset.images import ForegroundDataset, ImagesDataset, subfolder
 from dataset.picture import PictureError
 
 AUTHORS_PAGE = "https://grail.cs.washington.edu/projects/background-matting-v2/#/datasets"

@@ -5,6 +5,7 @@ error, to no use.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Optional
 
@@ -12,11 +13,10 @@ import numpy as np
 
 from .data_path import DataError
 from .errors import PictureError
-from .images import sampled
+from .images import open_video, sampled
 from .picture import read_stored
 
 LOOKED_AT = 8  # files spread over a data set
-SURE = 0.5  # of the files: what so many have is no accident
 
 # kind -> (whether it is an error, what it is and what to do)
 KINDS = {
@@ -33,7 +33,10 @@ def kind_of(pha: np.ndarray, fgr: Optional[np.ndarray] = None, path: Optional[Pa
     """What is wrong with a file's alpha, uint8 (H, W), and its foreground, uint8 (H, W, 3): one of KINDS, or None."""
     soft = (pha > 2) & (pha < 253)  # what a JPEG leaves of 0 and 255 is not soft
     if pha.max() == 1:
-        return "16 bit" if path and _has_16_bits(path) else "ones"
+        with suppress(PictureError):  # of a film
+            if path and read_stored(path).values.dtype == np.uint16:
+                return "16 bit"
+        return "ones"
     if not pha.any():
         return None
     counts = np.bincount(pha[soft], minlength=256)
@@ -66,7 +69,7 @@ def looked_at(dataset, count: int = LOOKED_AT) -> Iterator[tuple[Path, np.ndarra
         except PictureError:
             continue
         yield dataset.alpha_file(index), pha, fgr
-    dataset.videos.clear()  # a reader process that is forked from this one could not go on with a video that is open
+    open_video.cache_clear()  # a reader process that is forked from this one could not go on with a video that is open
 
 
 def check_labels(items: Iterable[tuple[Path, np.ndarray, Optional[np.ndarray]]]) -> list[str]:
@@ -80,17 +83,9 @@ def check_labels(items: Iterable[tuple[Path, np.ndarray, Optional[np.ndarray]]])
     warnings = []
     for kind, (fatal, words) in KINDS.items():
         paths = [path for path, found in items if found == kind]
-        if paths and len(paths) >= SURE * len(items):
+        if paths and 2 * len(paths) >= len(items):  # what so many have is no accident
             others = f" (likewise {len(paths) - 1} more of {len(items)} files looked at)" if len(paths) > 1 else ""
-            sentence = f"{paths[0]}: {words}{others}"
+            warnings.append(f"{paths[0]}: {words}{others}")
             if fatal:
-                raise DataError(sentence)
-            warnings.append(sentence)
+                raise DataError(warnings[-1])
     return warnings
-
-
-def _has_16_bits(path):
-    try:
-        return read_stored(path).values.dtype == np.uint16
-    except PictureError:  # a film
-        return False

@@ -20,8 +20,7 @@ from dataset.composite import (
     draw_batch,
     shadow,
 )
-from dataset.foreground import ForegroundDataset
-from dataset.images import ImagesDataset
+from dataset.images import ForegroundDataset, ImagesDataset
 from dataset.picture import PictureError
 from tests.drawn_data import disc, make_data, scene
 

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 
 from dataset.data_path import SOURCES, DataError, canonical_name, data_folder, open_data
-from dataset.foreground import ForegroundDataset
-from dataset.images import ImagesDataset, sampled
+from dataset.images import ForegroundDataset, ImagesDataset, VideoDataset, sampled
 from dataset.labels import looked_at
 from dataset.picture import PictureError
-from dataset.video import VideoDataset
 from tests.drawn_data import disc, make_data, scene
 from utils.picture.write import write_picture
 

@@ -12,7 +12,7 @@ import paddle
 import pytest
 from PIL import Image
 
-from dataset.foreground import ForegroundDataset
+from dataset.images import ForegroundDataset
 from dataset.picture import SUFFIXES, PictureError, find_pictures, read_alpha, read_rgb
 from tests.properties import given, names, pictures, seeds, settings, st
 from utils.picture.write import write_picture
