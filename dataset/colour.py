@@ -4,12 +4,12 @@ The formulas of sRGB and linear light are those of IEC 61966-2-1.
 """
 
 import io
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms
 
-GRID = 9  # steps of each colour at which a profile is compared with sRGB
 SRGB = ImageCms.createProfile("sRGB")
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # colour space -> Pillow's mode
 LARGEST = 1 << 23  # bytes of a profile; those of printing presses take 3 MB
@@ -22,14 +22,11 @@ def colour_space(profile, back=False):
     Such are those that lead from no such space to sRGB or, with `back`, from sRGB to none: scanners' often have no way
     back.
     """
-    if not profile or len(profile) > LARGEST:
-        return None
-    try:
-        space = _opened(profile).profile.xcolor_space.strip()
-        _transform(profile, MODES[space], back)
-    except (ImageCms.PyCMSError, OSError, KeyError, ValueError):
-        return None
-    return space
+    with suppress(ImageCms.PyCMSError, OSError, KeyError, ValueError):
+        if profile and len(profile) <= LARGEST:
+            space = _opened(profile).profile.xcolor_space.strip()
+            _transform(profile, MODES[space], back)
+            return space
 
 
 def to_srgb(image, profile):
@@ -53,9 +50,9 @@ def converted(pixels, profile, back=False):
 
 def levels(values, light=True):
     """uint8 of uint8 or uint16, rounded, or of float, which is linear light or, `light` False, a share of 0..1."""
-    if values.dtype == np.float32:
-        values = encoded(values) if light else np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
-    return values if values.dtype == np.uint8 else ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if values.dtype == np.float32 and not light:
+        return np.rint(np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+    return in_type(values, np.uint8)
 
 
 def in_type(values, dtype):
@@ -64,9 +61,10 @@ def in_type(values, dtype):
         return values
     if dtype == np.float32:
         return linear(values)
-    if dtype == np.uint8:
-        return levels(values)
-    return encoded(values) if values.dtype == np.float32 else values.astype(np.uint16) * 257
+    if values.dtype == np.uint8:
+        return values.astype(np.uint16) * 257
+    values = encoded(values) if values.dtype == np.float32 else values
+    return values if dtype == np.uint16 else ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def linear(values):
@@ -94,8 +92,8 @@ def _opened(profile):
 
 @lru_cache(maxsize=8)  # pictures of one camera follow one another
 def _is_srgb(profile):
-    steps = np.linspace(0, 255, GRID).astype(np.uint8)
-    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(GRID, -1, 3)
+    steps = np.linspace(0, 255, 9).astype(np.uint8)
+    cube = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(9, -1, 3)
     same = np.asarray(to_srgb(Image.fromarray(cube), profile)).astype(int)
     return np.abs(same - cube).max() <= 1
 

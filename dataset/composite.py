@@ -12,18 +12,7 @@ import cv2
 import numpy as np
 from paddle.io import Dataset
 
-from .augmentation import (
-    about,
-    add_noise,
-    affine,
-    box_blur,
-    draw_affine,
-    draw_filters,
-    jitter,
-    turn_hue,
-    warp,
-    warp_foreground,
-)
+from . import augmentation as change
 from .picture import PictureError
 
 SHADOW_CHANCE, NOISE_CHANCE, JITTER_CHANCE, MOVE_CHANCE = 0.3, 0.4, 0.8, 0.3
@@ -61,12 +50,12 @@ def draw_batch(rng, recipe):
     return SimpleNamespace(
         size=size,
         shadow_strength=SHADOW_STRENGTH * rng.random(),
-        shadow_linear=affine(*np.deg2rad(rng.uniform(-5, 5, 2)), rng.uniform(0.5, 1.5)),
+        shadow_linear=change.affine(*np.deg2rad(rng.uniform(-5, 5, 2)), rng.uniform(0.5, 1.5)),
         shadow_shift=rng.uniform(-0.2, 0.2, 2) * width_height,
         shadow_blur=int(rng.integers(20, 40)),
         noise_sigma=NOISE_SIGMA * rng.random(2),  # of src, of bgr
         jitter_order=int(rng.integers(2)),
-        move_linear=affine(np.deg2rad(rng.uniform(-1, 1)), 0.0, 1.0),
+        move_linear=change.affine(np.deg2rad(rng.uniform(-1, 1)), 0.0, 1.0),
         move_shift=rng.uniform(-0.01, 0.01, 2) * width_height,
     )
 
@@ -122,20 +111,20 @@ def read_sound(dataset, index, rng, skipped):
 
 def crop_foreground(rng, fgr, pha, size, recipe):
     """Random crop of a foreground and its alpha, same map, flip, blur and sharpening; only colours get jitter."""
-    matrix = draw_affine(rng, pha.shape, size, recipe.canvas, recipe.scale, flip=0.5)
-    fgr, pha = warp_foreground(fgr, pha, matrix, size)
-    for change in draw_filters(rng, max(size) / recipe.canvas):
-        fgr, pha = change(fgr), change(pha)
-    return jitter(rng, fgr), pha
+    matrix = change.draw_affine(rng, pha.shape, size, recipe.canvas, recipe.scale, flip=0.5)
+    fgr, pha = change.warp_foreground(fgr, pha, matrix, size)
+    for filtered in change.draw_filters(rng, max(size) / recipe.canvas):
+        fgr, pha = filtered(fgr), filtered(pha)
+    return change.jitter(rng, fgr), pha
 
 
 def crop_background(rng, back, size, recipe):
     """Random crop of a background; where the original would show black beyond its edge, it is mirrored."""
-    matrix = draw_affine(rng, back.shape[:2], size, recipe.canvas, recipe.background_scale, flip=0.5)
-    back = warp(back, matrix, size, cv2.BORDER_REFLECT_101)
-    for change in draw_filters(rng, max(size) / recipe.canvas):
-        back = change(back)
-    return jitter(rng, back)
+    matrix = change.draw_affine(rng, back.shape[:2], size, recipe.canvas, recipe.background_scale, flip=0.5)
+    back = change.warp(back, matrix, size, cv2.BORDER_REFLECT_101)
+    for filtered in change.draw_filters(rng, max(size) / recipe.canvas):
+        back = filtered(back)
+    return change.jitter(rng, back)
 
 
 def composite(rng, fgr, pha, back, batch):
@@ -150,12 +139,13 @@ def composite(rng, fgr, pha, back, batch):
     weight = pha.astype(np.float32)
     src = cv2.blendLinear(fgr, src, weight, 255 - weight)
     if rng.random() < NOISE_CHANCE:
-        src, bgr = add_noise(rng, src, batch.noise_sigma[0]), add_noise(rng, bgr, batch.noise_sigma[1])
+        src, bgr = change.add_noise(rng, src, batch.noise_sigma[0]), change.add_noise(rng, bgr, batch.noise_sigma[1])
     if rng.random() < JITTER_CHANCE:
         bgr = camera_jitter(rng, bgr, batch.jitter_order)
     if rng.random() < MOVE_CHANCE:
         middle = np.array(batch.size[::-1]) / 2
-        bgr = warp(bgr, about(batch.move_linear, middle, middle + batch.move_shift), batch.size, cv2.BORDER_REFLECT_101)
+        matrix = change.about(batch.move_linear, middle, middle + batch.move_shift)
+        bgr = change.warp(bgr, matrix, batch.size, cv2.BORDER_REFLECT_101)
     return src, bgr
 
 
@@ -167,8 +157,8 @@ def shadow(pha, batch, reduce=4):
     size = tuple(max(n // reduce, 1) for n in pha.shape)
     small = cv2.resize(pha, size[::-1], interpolation=cv2.INTER_AREA)
     middle = np.array(size[::-1]) / 2
-    small = warp(small, about(batch.shadow_linear, middle, middle + batch.shadow_shift / reduce), size)
-    small = box_blur(small, batch.shadow_blur / reduce)
+    small = change.warp(small, change.about(batch.shadow_linear, middle, middle + batch.shadow_shift / reduce), size)
+    small = change.box_blur(small, batch.shadow_blur / reduce)
     return cv2.resize(cv2.convertScaleAbs(small, alpha=batch.shadow_strength), pha.shape[::-1])
 
 
@@ -179,8 +169,8 @@ def camera_jitter(rng, picture, order):
     offset = brightness * contrast if rng.random() < 0.5 else brightness
     table = np.rint(np.arange(256) * contrast + offset).clip(0, 255).astype(np.uint8)
     if order:
-        return turn_hue(cv2.LUT(picture, table), turn, saturation)
-    return cv2.LUT(turn_hue(picture, turn, saturation), table)
+        return change.turn_hue(cv2.LUT(picture, table), turn, saturation)
+    return cv2.LUT(change.turn_hue(picture, turn, saturation), table)
 
 
 def collate(samples):

@@ -27,16 +27,6 @@ ORIENTATION, SHOT, PLACE, RESOLUTIONS, UNIT = 0x0112, 0x8769, 0x8825, (0x011A, 0
 # Maker, model, software, date, artist, copyright; and of the shot exposure, aperture, sensitivity, dates, lens.
 KEPT = (0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 KEPT_OF_SHOT = (0x829A, 0x829D, 0x8827, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x920A, 0xA405, 0xA433, 0xA434)
-# EXIF orientation -> what has to be done to the stored pixels so that the picture stands upright.
-UPRIGHT = {
-    2: lambda x: x[:, ::-1],
-    3: lambda x: x[::-1, ::-1],
-    4: lambda x: x[::-1],
-    5: lambda x: x.swapaxes(0, 1),
-    6: lambda x: x.swapaxes(0, 1)[:, ::-1],
-    7: lambda x: x.swapaxes(0, 1)[::-1, ::-1],
-    8: lambda x: x.swapaxes(0, 1)[::-1],
-}
 # Once for all: pictures are read in several threads, and filters that each sets and restores are lost for good. What is
 # too large is told by its size.
 warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|pillow_jxl)\b")
@@ -58,10 +48,8 @@ def read_stored(path, location=False):
     """Decode a file, a Path, completely, and see which way up it is; `location` and errors as of picture.read_photo."""
     if not path.exists():
         raise PictureError(f"{path} does not exist: check the name")
-    if path.is_dir():
-        raise PictureError(f"{path} is a folder: give a picture file")
     if not path.is_file():
-        raise PictureError(f"{path} is not an ordinary file: give a picture file")
+        raise PictureError(f"{path} is {'a folder' if path.is_dir() else 'no ordinary file'}: give a picture file")
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
     with _refusals(path), _File(path) as file:
@@ -96,35 +84,49 @@ def _read_with_pillow(file, path, head, location):
         return Stored(_read_deep(file, np.float32))
     with image:
         _check_size(*image.size)
-        deep, frames = _is_deep(image), image.n_frames if image.format in ANIMATED else 1
+        premultiplied = getattr(image, "tag_v2", {}).get(0x0152) == (1,)
+        deep = image.mode in ("RGB", "RGBA") and ";16" in str(image.tile) and not premultiplied  # Pillow keeps 8 bits
+        frames = image.n_frames if image.format in ANIMATED else 1
         image.load()  # tells damage, which OpenCV passes over
-        profile, tags = image.info.get("icc_profile"), _tags(image)
+        profile, tags = image.info.get("icc_profile"), Image.Exif()
+        with suppress(Exception):  # a broken EXIF block says nothing about the pixels, which are sound
+            tags = image.getexif()
         if deep:
             values = _read_deep(file, np.uint16)
-        elif image.mode == "F" or image.mode.startswith("I"):
-            values = _grey_values(np.asarray(image), path)
+        elif image.mode.startswith(("F", "I")):
+            values = np.asarray(image)
+            if values.dtype.kind != "f" and (values.min() < 0 or values.max() > 65535):
+                raise PictureError(
+                    f"{path} has neither 8 nor 16 bits per channel: save it as an 8-bit or 16-bit picture"
+                )
+            values = values.astype(np.float32 if values.dtype.kind == "f" else np.uint16)
         else:
             if image.mode == "CMYK" and profile and colour_space(profile) == "CMYK":
                 image, profile = to_srgb(image, profile), None
-            values = np.asarray(_plain(image, path))
-        upright = UPRIGHT.get(tags.get(ORIENTATION), np.array)
-        return Stored(np.ascontiguousarray(upright(values)), profile, _dpi(image, tags), _exif(tags, location), frames)
+            clear = not {"A", "a"}.isdisjoint(image.getbands()) or "transparency" in image.info
+            mode = "RGBA" if clear else "L" if image.mode in ("1", "L") else "RGB"
+            try:
+                values = np.asarray(image.convert(mode))
+            except (ValueError, OSError) as error:
+                words = one_line(error)[:120]
+                raise PictureError(f"{path} has an unusual colour mode ({words}): save it as RGB") from None
+        way = tags.get(ORIENTATION)
+        values = values.swapaxes(0, 1) if way in (5, 6, 7, 8) else values
+        values = values[:: -1 if way in (3, 4, 7, 8) else 1, :: -1 if way in (2, 3, 6, 7) else 1]
+        return Stored(values.copy(), profile, _dpi(image, tags), _exif(tags, location), frames)
 
 
 def _formats(head, path):
     """Pillow's names of the formats to try, after what reads them has been loaded."""
-    name, formats = None, FORMATS
-    if head[4:8] == b"ftyp":
-        name, formats = "HEIC", ("AVIF", "HEIF")
-        if head[8:12] not in (b"avif", b"avis"):
-            _package("pillow_heif", "HEIC", path).register_heif_opener()
-    elif head[:2] == b"\xff\x0a" or head[4:8] == b"JXL ":
-        name, formats = "JPEG XL", ("JXL",)
+    if head[:2] == b"\xff\x0a" or head[4:8] == b"JXL ":
         _package("pillow_jxl", "JPEG XL", path)
-    if name is None:
-        return formats
+        return ["JXL"]
+    if head[4:8] != b"ftyp":
+        return FORMATS
+    if head[8:12] not in (b"avif", b"avis"):
+        _package("pillow_heif", "HEIC", path).register_heif_opener()
     Image.init()
-    found = [x for x in formats if x in Image.OPEN]
+    found = [x for x in ("AVIF", "HEIF") if x in Image.OPEN]
     if not found:
         raise PictureError(f"{path} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
     return found
@@ -137,12 +139,6 @@ def _package(name, kind, path):
         raise PictureError(f"{path} is a picture of the kind {kind}, which needs {name}: {INSTALL}") from None
 
 
-def _is_deep(image):
-    """Whether a colour picture, not yet decoded, has 16 bits a channel, of which Pillow keeps eight."""
-    premultiplied = getattr(image, "tag_v2", {}).get(0x0152) == (1,)
-    return image.mode in ("RGB", "RGBA") and ";16" in str(image.tile) and not premultiplied
-
-
 def _read_deep(file, dtype):
     """All bits of a PNG or TIFF, by OpenCV: uint16 or float32 (H, W), (H, W, 3) or (H, W, 4)."""
     file.seek(0)
@@ -150,25 +146,6 @@ def _read_deep(file, dtype):
     if values is None or values.dtype != dtype:
         raise UnidentifiedImageError
     return values if values.ndim == 2 else cv2.cvtColor(values, TO_RGB[values.shape[2]])
-
-
-def _grey_values(values, path):
-    """Grey of more than 8 bits as uint16 or float32."""
-    if values.dtype.kind == "f":
-        return values.astype(np.float32)
-    if values.min() < 0 or values.max() > 65535:
-        raise PictureError(f"{path} has neither 8 nor 16 bits per channel: save it as an 8-bit or 16-bit picture")
-    return values.astype(np.uint16)
-
-
-def _plain(image, path):
-    """A Pillow image of another mode as L, RGB or RGBA."""
-    clear = "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
-    mode = "RGBA" if clear else "L" if image.mode in ("1", "L") else "RGB"
-    try:
-        return image.convert(mode)
-    except (ValueError, OSError) as error:
-        raise PictureError(f"{path} has an unusual colour mode ({one_line(error)[:120]}): save it as RGB") from None
 
 
 def _exr_header(path):
@@ -244,35 +221,23 @@ class _File(io.BufferedReader):
         return super().read(left if count is None or count < 0 else min(count, left))
 
 
-def _tags(image):
-    try:
-        return image.getexif()
-    except Exception:  # a broken EXIF block says nothing about the pixels, which are sound
-        return Image.Exif()
-
-
 def _dpi(image, tags):
-    """Dots an inch by the file's header, else by its EXIF block."""
-    try:
+    """Dots an inch by the file's header, else by its EXIF block; None where both say nothing."""
+    with suppress(Exception):
         dpi = image.info.get("dpi") or [float(tags[tag]) * (2.54 if tags.get(UNIT) == 3 else 1) for tag in RESOLUTIONS]
         dpi = tuple(float(x) for x in dpi)
         return dpi if all(1 < x < 1e6 for x in dpi) else None  # Pillow says 1 where a TIFF says nothing
-    except Exception:
-        return None
 
 
 def _exif(tags, location):
     """An EXIF block of what is worth keeping, or None: maker's notes and previews go, and unasked the place as well."""
-    try:
+    with suppress(Exception):
         shot = tags.get_ifd(SHOT)
         kept = {tag: tags[tag] for tag in KEPT if tag in tags}
         kept[SHOT] = {tag: shot[tag] for tag in KEPT_OF_SHOT if tag in shot}
         kept[PLACE] = dict(tags.get_ifd(PLACE)) if location else {}
-        kept = {tag: value for tag, value in kept.items() if value}
-        if not kept:
-            return None
         new = Image.Exif()
-        new.update({**kept, ORIENTATION: 1})
-        return new.tobytes()
-    except Exception:
-        return None
+        new.update({tag: value for tag, value in kept.items() if value})
+        if new:
+            new[ORIENTATION] = 1
+            return new.tobytes()

@@ -20,10 +20,9 @@ def noisy(picture, rng, sigma):
 def figure(rng, height, width):
     """A person-like figure: fgr (height, width, 3) and pha (height, width), uint8; fgr is continued outside of pha."""
     canvas = Canvas(rng, height * OVERSAMPLING, width * OVERSAMPLING)
-    draw_figure(rng, canvas)
-    size = (width, height)
-    pha = cv2.resize(canvas.mask, size, interpolation=cv2.INTER_AREA).astype(np.float32)
-    colour = cv2.resize(canvas.colour, size, interpolation=cv2.INTER_AREA)  # premultiplied: black outside of the mask
+    draw_person(rng, canvas)
+    # The colours are premultiplied: black outside of the mask.
+    pha, colour = (cv2.resize(x, (width, height), interpolation=cv2.INTER_AREA) for x in (canvas.mask, canvas.colour))
     colour *= field(rng, height, width, 3, 0.82, 1.12)  # light
     if rng.random() < 0.4:  # a lens is not everywhere in focus
         sigma = rng.uniform(0.4, 1.3)
@@ -77,7 +76,7 @@ class Canvas:
         cv2.polylines(self.colour, line, False, [float(c) for c in colour], thickness, shift=4)
 
 
-def draw_figure(rng, canvas):
+def draw_person(rng, canvas):
     """Draw a person, from behind to front: trousers, hair, shirt, arms, head with loose hairs."""
     shape = canvas.mask.shape
     skin = np.array([0.93, 0.74, 0.62]) * rng.uniform(0.38, 1.0) + rng.normal(0, 0.015, 3)
@@ -158,19 +157,14 @@ def cloth(rng, shape):
     one, two = muted(rng), muted(rng)
     y, x = np.mgrid[:height, :width].astype(np.float32) + 30 * field(rng, height, width, 4, -0.5, 0.5)[..., 0]
     period = rng.uniform(6, 30)
-    kind = rng.integers(5)
-
-    def wave(along):
-        return np.sin(along * 2 * np.pi / period)
-
+    across, along = (np.sin(at * 2 * np.pi / period) for at in (x, y))
+    kind, pattern = rng.integers(5), np.zeros((height, width))
     if kind == 1:
-        pattern = wave(y) > 0.3
+        pattern = along > 0.3
     elif kind == 2:
-        pattern = 0.5 * (wave(x) > 0) + 0.5 * (wave(y) > 0)
+        pattern = 0.5 * (across > 0) + 0.5 * (along > 0)
     elif kind == 3:
         pattern = field(rng, height, width, 60, 0, 1)[..., 0] > 0.6
-    else:
-        pattern = np.zeros((height, width))
     mixed = one + (two - one) * pattern.astype(np.float32)[..., None]
     mixed *= field(rng, height, width, 7, 0.7, 1.15) * field(rng, height, width, 90, 0.94, 1.06)
     return cv2.resize(mixed.clip(0, 1), shape[::-1], interpolation=cv2.INTER_LINEAR)

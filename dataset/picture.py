@@ -16,11 +16,10 @@ import numpy as np
 from PIL import Image
 
 from .colour import colour_space, converted, in_type, levels, to_srgb
-from .decode import FORMATS, RAW_SUFFIXES, read_stored
+from .decode import RAW_SUFFIXES, read_stored
 from .errors import PictureError
 
-__all__ = ["FORMATS", "SUFFIXES", "Photo", "PictureError", "find_pictures", "limit_megapixels"]
-__all__ += ["read_alpha", "read_photo", "read_rgb", "read_rgba"]
+__all__ = ["PictureError"]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jxl", ".exr")
 SUFFIXES += RAW_SUFFIXES
 GREY_TOLERANCE = 4  # largest difference between the channels of a grey picture that was saved as colour JPEG
@@ -60,10 +59,10 @@ class Photo:
         """`pixels` with what a picture, uint8 (H, W, 3) sRGB, changes of `rgb`: what it leaves keeps all its bits."""
         if self.pixels is self.rgb:
             return picture
-        whole, dtype = self.pixels.dtype != np.float32, self.pixels.dtype
-        old, new = (self.numbers(x).astype(np.int32 if whole else dtype, copy=False) for x in (self.rgb, picture))
-        new = new - old + self.pixels
-        return new.clip(0, np.iinfo(dtype).max).astype(dtype) if whole else new
+        old, new, dtype = self.numbers(self.rgb), self.numbers(picture), self.pixels.dtype
+        if dtype == np.float32:
+            return new - old + self.pixels
+        return (new.astype(np.int32) - old + self.pixels).clip(0, np.iinfo(dtype).max).astype(dtype)
 
 
 def read_photo(path, location=False):
