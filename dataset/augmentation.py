@@ -180,9 +180,3 @@ def blobs(rng, size, cells, channels=1):
     rows, columns = (max(2, round(cells * side / max(size))) + 2 for side in size)
     field = rng.normal(0, 0.5, (rows, columns, channels)).astype(np.float32)
     return cv2.resize(field, size[::-1], interpolation=cv2.INTER_CUBIC)
-
-
-def mix(a, b, share):
-    """a and b (h, w, 3) in float32, `share` (h, w) of b; the result takes the memory of a."""
-    b = (b - a) * share[..., None]
-    return np.add(a, b, out=a)

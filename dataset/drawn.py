@@ -70,11 +70,6 @@ class Canvas:
             mask[chosen] = 1
             colour[chosen] = texture[top:bottom, left:right][chosen] if np.ndim(texture) == 3 else texture
 
-    def strand(self, points, thickness, colour):
-        line = [self.pixels(points)]
-        cv2.polylines(self.mask, line, False, 1.0, thickness, shift=4)
-        cv2.polylines(self.colour, line, False, [float(c) for c in colour], thickness, shift=4)
-
 
 def draw_person(rng, canvas):
     """Draw a person, from behind to front: trousers, hair, shirt, arms, head with loose hairs."""
@@ -134,8 +129,10 @@ def strands(rng, canvas, colour, starts, count, length):
         end = start + out * reach + np.array([rng.normal(0, 0.2), rng.uniform(0, 0.6)]) * length
         t = np.linspace(0, 1, 12)[:, None]
         curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * end
-        shade = (colour * rng.uniform(0.7, 1.5)).clip(0, 1)
-        canvas.strand(curve, int(rng.choice([1, 1, 1, 2, 3])), shade)
+        line, shade = [canvas.pixels(curve)], (colour * rng.uniform(0.7, 1.5)).clip(0, 1).tolist()
+        thickness = int(rng.choice([1, 1, 1, 2, 3]))
+        cv2.polylines(canvas.mask, line, False, 1.0, thickness, shift=4)
+        cv2.polylines(canvas.colour, line, False, shade, thickness, shift=4)
 
 
 def field(rng, height, width, grid, low, high):

@@ -43,7 +43,16 @@ def add_strands(rng, fgr, pha, head):
         strands = (strands + spread).reshape(-1, STEPS + 1, 2)
         picked, thick = np.tile(picked, (count, 1)), np.tile(thick, count)
         strength = rng.uniform(0.6, 1, len(thick))
-    return _behind(fgr, pha, *_draw(strands, picked, thick, strength, pha.shape))
+    (x, y), strands = _draw(strands, picked, thick, strength, pha.shape)
+    part = slice(y, y + strands.shape[0]), slice(x, x + strands.shape[1])
+    own = pha[part].astype(np.float32)[..., None] * np.float32(1 / 255)
+    strands = strands * (1 - own)
+    joint = own * 255 + strands[..., 3:]
+    mixed = (fgr[part] * own + strands[..., :3]) * (255 / np.maximum(joint, 1))
+    fgr, pha = fgr.copy(), pha.copy()
+    fgr[part] = np.where(strands[..., 3:] > 0.5, np.minimum(mixed + 0.5, 255), fgr[part]).astype(np.uint8)
+    pha[part] = (joint[..., 0] + 0.5).astype(np.uint8)
+    return fgr, pha
 
 
 def hair_colours(rng, fgr, pha, head, count=64):
@@ -116,18 +125,3 @@ def _draw(strands, colours, thick, strength, shape):
         for part, value, pixels in zip(parts, values.tolist(), np.maximum(np.rint(wide), 1).astype(int).tolist()):
             cv2.polylines(canvas, [part], False, value, pixels)
     return low, cv2.resize(canvas, (int(width), int(height)), interpolation=cv2.INTER_AREA)
-
-
-def _behind(fgr, pha, corner, strands):
-    """The person over the strands: fgr and pha of both, uint8."""
-    (x, y), (height, width) = corner, strands.shape[:2]
-    part = slice(y, y + height), slice(x, x + width)
-    own = pha[part].astype(np.float32)[..., None] * np.float32(1 / 255)
-    strands = strands * (1 - own)
-    joint = own * 255 + strands[..., 3:]
-    seen = strands[..., 3:] > 0.5
-    mixed = (fgr[part] * own + strands[..., :3]) * (255 / np.maximum(joint, 1))
-    fgr, pha = fgr.copy(), pha.copy()
-    fgr[part] = np.where(seen, np.minimum(mixed + 0.5, 255), fgr[part]).astype(np.uint8)
-    pha[part] = (joint[..., 0] + 0.5).astype(np.uint8)
-    return fgr, pha

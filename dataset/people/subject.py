@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..augmentation import about, blobs, by_table, lit, mix, tone, warp_foreground
+from ..augmentation import about, blobs, by_table, lit, tone, warp_foreground
 from .hair import SOLID, add_strands
 
 SHARPEST = 1.7  # sources are enlarged at most so much, a little more if the head is to fill the frame
@@ -201,7 +201,8 @@ def camouflage(rng, fgr, pha, back):
     # fgr -> own + (other - own) * strength + (fgr - own) * texture: what is smooth is computed small
     moved = (own + (other - own) * strength - own * texture + rng.uniform(-0.035, 0.035)).astype(np.float32)
     moved = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR)
-    return mix(fgr, np.clip(cv2.scaleAdd(fgr, texture, moved), 0, 1), region)
+    moved = np.clip(cv2.scaleAdd(fgr, texture, moved), 0, 1) - fgr
+    return np.add(fgr, moved * region[..., None], out=fgr)
 
 
 def _motion(rng, longest, taps=9):

@@ -50,10 +50,14 @@ def parser():
     add("--valid-dataset-name", help="data set for validation (default: the training data set)")
     add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
     add("--model-type", choices=("base", "refine"), help="network to train (default refine)")
-    text = "first train the base network alone for N epochs (the paper: 8; default 0: refine from scratch)"
-    add("--base-epochs", type=int, default=0, metavar="N", help=text)
-    text = "weights to start from (.pdparams, .pth, DeepLabV3, an encoder), or an earlier training"
-    add("--pretrain", metavar="FILE", help=text)
+    add(
+        "--base-epochs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="first N epochs of the base network alone (the paper: 8)",
+    )
+    add("--pretrain", metavar="FILE", help="start from weights (.pdparams, .pth, an encoder) or an earlier training")
     text = "as in the original's train_base: --pretrain FILE --model-type base --learning-rate paper --no-laplacian"
     add("--model-pretrain-initialization", metavar="FILE", help=text)
     text = "as in the original's train_refine: --pretrain FILE --batch-size 4 --learning-rate paper --no-laplacian"
@@ -62,8 +66,7 @@ def parser():
 
     add = parse.add_argument_group("network").add_argument
     add("--model-backbone", choices=BACKBONES, default="resnet50", help="encoder (default resnet50)")
-    text = "coarse scale, 0..0.5 (default 0.25)"
-    add("--model-backbone-scale", "--backbone-scale", type=float, default=0.25, help=text)
+    add("--model-backbone-scale", "--backbone-scale", type=float, default=0.25, help="coarse scale (default 0.25)")
     text = "which cells are refined (default sampling)"
     add("--model-refine-mode", "--refine-mode", choices=MODES, default="sampling", help=text)
     names = "--model-refine-sample-pixels", "--refine-sample-pixels"
@@ -77,8 +80,7 @@ def parser():
     add("--epoch-start", type=int, default=0, help="number of the first epoch (default 0)")
     add("--max-steps", type=int, default=0, help="stop after so many steps (default 0: no limit)")
     add("--batch-size", type=int, help="pictures in a step, over all processes (default 2, base 8)")
-    text = "a number for all parts or 'paper' for the original's per part (default 1e-4, people 3e-4)"
-    add("--learning-rate", help=text)
+    add("--learning-rate", help="a number for all parts, or 'paper' for the original's (default 1e-4, people 3e-4)")
     add("--laplacian", action=argparse.BooleanOptionalAction, help="Laplacian term in the loss (default on)")
     add("--clip-grad-norm", type=float, help="largest norm of the gradient, 0: not clipped (default 0, people 5)")
     kinds, text = ("auto", "off", "float16", "bfloat16"), "mixed precision; auto is float16 on a GPU and off on a CPU"
