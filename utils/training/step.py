@@ -14,7 +14,6 @@ from utils.weights.load import open_weights
 from utils.weights.names import model_shapes
 
 OUTPUTS = {"base": ("pha", "fgr", "err"), "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm")}
-REFINE = ("backbone", "backbone_scale", "refine_mode", "refine_sample_pixels", "refine_threshold", "refine_kernel_size")
 
 
 def build_network(args):
@@ -22,7 +21,9 @@ def build_network(args):
     paddle.seed(args.seed)
     if args.model_type == "base":
         return MattingBase(args.model_backbone)
-    return MattingRefine(**{name: getattr(args, f"model_{name}") for name in REFINE})
+    names = ["model_backbone", "model_backbone_scale", "model_refine_mode", "model_refine_sample_pixels"]
+    names += ["model_refine_threshold", "model_refine_kernel_size"]
+    return MattingRefine(*(getattr(args, name) for name in names))
 
 
 def load_pretrained(model, pretrain, checkpoint_dir):
