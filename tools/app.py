@@ -15,6 +15,7 @@ import os
 import shutil
 import threading
 import time
+from dataclasses import fields
 from importlib.util import find_spec
 
 from dataset.errors import install
@@ -25,15 +26,6 @@ from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line
 from utils.system.parser import Parser
 
-LIMITS = {  # flag: field of Limits, and what it limits
-    "--max-megabytes": ("megabytes", "largest picture file"),
-    "--max-megapixels": ("megapixels", "largest picture, million pixels"),
-    "--max-clip-megabytes": ("clip_megabytes", "largest video file"),
-    "--max-seconds": ("seconds", "longest video"),
-    "--keep-minutes": ("minutes", "after which files are deleted"),
-    "--queue": ("queue", "visitors who may wait; further are refused"),
-}
-
 
 def parse(argv):
     parser = Parser(__doc__)
@@ -41,13 +33,14 @@ def parse(argv):
     parser.add_argument("--port", type=int, help="(default: $GRADIO_SERVER_PORT, or the first free one from 7860 on)")
     add_network_flags(parser, "--model-path", "--device")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="chosen at first (default: auto)")
-    for flag, (name, what) in LIMITS.items():
-        default = getattr(Limits, name)
-        parser.add_argument(flag, type=int, dest=name, default=default, help=f"{what} (default: {default})")
+    for limit in fields(Limits):
+        options = {"type": int, "dest": limit.name, "default": limit.default, "help": limit.metadata["help"]}
+        parser.add_argument(limit.metadata["flag"], **options)
     args = parser.parse_args(argv)
-    for flag, (name, _) in LIMITS.items():
-        if getattr(args, name) < 1:
-            raise UsageError(f"{flag} must be 1 or more, not {getattr(args, name)}")
+    args.limits = Limits(*(getattr(args, limit.name) for limit in fields(Limits)))
+    for limit in fields(Limits):
+        if getattr(args, limit.name) < 1:
+            raise UsageError(f"{limit.metadata['flag']} must be 1 or more, not {getattr(args, limit.name)}")
     return args
 
 
@@ -72,12 +65,11 @@ def serve(args, files):
     os.environ.update(GRADIO_TEMP_DIR=str(files), GRADIO_EXAMPLES_CACHE=str(files / "cached"))
     from tools.web.page import Page
 
-    limits = Limits(**{name: getattr(args, name) for name, _ in LIMITS.values()})
     clips = find_spec("av") is not None
     if not clips:
         print(f"no videos: for these, {install('video')}")
     network = {"weights": args.model_path, "device": args.device}
-    page = Page(files, [(SAMPLE_SRC, SAMPLE_BGR)], limits, network, args.engine, clips)
+    page = Page(files, [(SAMPLE_SRC, SAMPLE_BGR)], args.limits, network, args.engine, clips)
     # Wrong weights are reported now, not to the first visitor, who gets this very network.
     matting = page.matting("sampling", args.engine, "float32")
     print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)

@@ -14,11 +14,8 @@ import sys
 from pathlib import Path
 
 from model import BACKBONES
-from tools.speed.contest import SIZES
-from tools.speed.data import measure_data
+from tools.speed.contest import SIZES, measure_data, measure_growth, measure_model
 from tools.speed.end_to_end import measure_end_to_end
-from tools.speed.growth import measure_growth
-from tools.speed.model import measure_model
 from utils.engine.backends import FASTEST_FIRST, PRECISIONS
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import command_line

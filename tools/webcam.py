@@ -21,7 +21,7 @@ prepare()
 import itertools
 import re
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
 
 import cv2
@@ -80,7 +80,12 @@ def parse(argv):
     if args.size and min(args.size) < 1:
         raise UsageError("--size gives width and height in pixels: 1280 720")
     if args.output:
-        check_output(args)
+        refuse_to_overwrite([args.source, args.target_bgr, args.model_path], [args.output], "another --output")
+        path = Path(args.output)
+        if path.is_file():
+            raise UsageError(f"--output {path} exists: give another name, or delete it")
+        if path.is_dir() and any(path.iterdir()) and not frames_written(path):
+            raise UsageError(f"--output {path} holds other files: give a new folder")
     if args.no_window and not (args.output or args.virtual_camera):
         raise UsageError("--no-window shows nothing to anybody: pass --output or --virtual-camera, too")
     if args.no_window and CAPTURE not in args.press.values():
@@ -96,16 +101,6 @@ def pressed(text):
     return int(found[1]), found[2]
 
 
-def check_output(args):
-    """Refuse to write over what is not a recording of this program's."""
-    refuse_to_overwrite([args.source, args.target_bgr, args.model_path], [args.output], "another --output")
-    path = Path(args.output)
-    if path.is_file():
-        raise UsageError(f"--output {path} exists: give another name, or delete it")
-    if path.is_dir() and any(path.iterdir()) and not frames_written(path):
-        raise UsageError(f"--output {path} holds other files: give a new folder")
-
-
 @command_line
 def main(argv=None):
     args = parse(argv)
@@ -113,51 +108,43 @@ def main(argv=None):
     target = open_target(args.target_bgr)
     with ExitStack() as stack:
         clip = open_clip(args.source) if args.source else stack.enter_context(closing(Camera(args.camera, args.size)))
-        suffix = Path(args.output or "").suffix.lower().removeprefix(".")
-        sinks = [open_writer(Path(args.output), suffix if suffix in VIDEO else "png", clip, 3)] if args.output else []
-        sinks += [closing(VirtualCamera(clip))] if args.virtual_camera else []
-        sinks = [stack.enter_context(sink) for sink in sinks]
-        window = None if args.no_window else stack.enter_context(Window(clip.width, clip.height))
+        sinks, window = [], None  # functions of a picture and its frame
+        if args.output:
+            suffix = Path(args.output).suffix.lower().removeprefix(".")
+            writer = open_writer(Path(args.output), suffix if suffix in VIDEO else "png", clip, 3)
+            sinks.append(stack.enter_context(writer).write)
+        if args.virtual_camera:
+            sinks.append(stack.enter_context(virtual_camera(clip)))
+        if not args.no_window:
+            window = open_window(clip.width, clip.height)
+            stack.callback(cv2.destroyWindow, TITLE)
         device = choose_device(args.device)
         args.precision = args.precision or fastest_precision(args.model_path or DEFAULT_WEIGHTS, args.engine, device)
         args.backbone_scale = preset(clip.height, clip.width)[0]  # no time to enlarge frames
         matting = matting_from(args, printer())
         print(f"device {device}, engine {matting.engine}, {args.precision}, {clip.width}x{clip.height}")
-        studio = Studio(matting, target, 0 if args.source else args.delay)
-        if not args.source:
-            studio.lock = lambda: print(clip.lock())
-        seconds, stopped = show(clip, studio, sinks, window, args.press)
-    print(f"{studio.matted} frames matted, {studio.matted / seconds if seconds else 0:.1f} a second")
+        delay, lock = (0, None) if args.source else (args.delay, lambda: print(clip.lock()))
+        studio, key, frame, stopped = Studio(matting, target, delay, lock), "", None, None
+        try:
+            for frame in clip:
+                key = args.press.get(frame.number) or key
+                if key == QUIT:
+                    break
+                picture = studio.frame(frame.rgb(), frame.time, key)
+                for show in sinks:
+                    show(picture, frame)
+                key = window(picture, studio.message(frame.time)) if window else ""
+        except KeyboardInterrupt as error:
+            if frame is None or frame.number == 0:
+                raise
+            stopped = error  # once the recording is completed
+        rate = studio.matted / (time.perf_counter() - studio.since) if studio.matted else 0
+    print(f"{studio.matted} frames matted, {rate:.1f} a second")
     background = studio.background
     for note in [*background.first.notes, *background.notes] if background else [Note("no_background")]:
         printer()(note)
     if stopped:
         raise stopped
-
-
-def show(clip, studio, sinks, window, press):
-    """Show a clip until its end or QUIT; returns the seconds since the first frame was matted.
-
-    And what has stopped it after its first frame, a KeyboardInterrupt or None: a recording is completed before it is
-    raised.
-    """
-    start, key, shown, stopped = None, "", 0, None
-    try:
-        for frame in clip:
-            key = press.get(frame.number) or key
-            if key == QUIT:
-                break
-            picture = studio.frame(frame.rgb(), frame.time, key)
-            if start is None and studio.matted:
-                start = time.perf_counter()
-            for sink in sinks:
-                sink.write(picture, frame)
-            key, shown = window.show(picture, studio.message(frame.time)) if window else "", shown + 1
-    except KeyboardInterrupt as error:
-        if not shown:
-            raise
-        stopped = error
-    return (time.perf_counter() - start if start else 0.0), stopped
 
 
 class Camera:
@@ -185,27 +172,27 @@ class Camera:
         self.time_base, self.sample_aspect = Fraction(1, 90_000), Fraction(1)
 
     def __iter__(self):
-        start, last = time.perf_counter(), Fraction(-1)
+        start, ticks = time.perf_counter(), -1
         for number in itertools.count():
             taken, frame = self.capture.read()
             if not taken:
                 return
-            ticks = round((time.perf_counter() - start) / self.time_base)
-            last = max(ticks * self.time_base, last + self.time_base)
-            yield Frame(number, last, None, lambda _, frame=frame: Photo(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)))
+            ticks = max(round((time.perf_counter() - start) / self.time_base), ticks + 1)
+            seconds = ticks * self.time_base
+            yield Frame(number, seconds, None, lambda _, frame=frame: Photo(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)))
 
     def lock(self):
         """Fix exposure, white balance and focus at what they are; returns a line on those that the driver refused."""
-        exposure = self.capture.get(cv2.CAP_PROP_EXPOSURE)
-        refused = [name for name, (flag, values) in MANUAL.items() if not any(self._holds(flag, x) for x in values)]
+        capture, refused = self.capture, []
+        exposure = capture.get(cv2.CAP_PROP_EXPOSURE)
+        for name, (flag, values) in MANUAL.items():
+            if not any(capture.set(flag, value) and abs(capture.get(flag) - value) < 1e-6 for value in values):
+                refused.append(name)
         if exposure and "exposure" not in refused:
-            self.capture.set(cv2.CAP_PROP_EXPOSURE, exposure)
+            capture.set(cv2.CAP_PROP_EXPOSURE, exposure)
         if not refused:
             return "exposure, white balance and focus are locked"
         return f"the driver does not lock {' and '.join(refused)}: fix it in the camera's settings if colours pump"
-
-    def _holds(self, flag, value):
-        return bool(self.capture.set(flag, value)) and abs(self.capture.get(flag) - value) < 1e-6
 
 
 class Studio:
@@ -214,48 +201,37 @@ class Studio:
     Args:
         matting, target: see utils.predictor.Matting and utils.prediction.target.open_target.
         delay: seconds between the key and the first of the AVERAGED frames, for leaving the picture.
+        lock: function that is called before the first frame is averaged, or None.
 
     Attributes:
-        lock: function that is called before the first frame is averaged.
         background: ClipBackground, None until one is captured.
-        matted: number of frames.
+        matted, since: number of frames; time.perf_counter() when the first was done.
     """
 
-    def __init__(self, matting, target, delay=3):
-        self.matting, self.target, self.delay = matting, target, delay
-        self.lock, self.background, self.matted = lambda: None, None, 0
-        self._begin, self._empty = None, []
+    def __init__(self, matting, target, delay=3, lock=None):
+        self.matting, self.target, self.delay, self.lock = matting, target, delay, lock
+        self.background, self.matted, self.since, self._begin, self._empty = None, 0, None, None, []
 
     def frame(self, src, seconds, key=""):
-        """Take a frame and a key, give the picture to show.
+        """Take a frame, uint8 (H, W, 3), RGB, its time and a key; give the picture to show, of the same kind.
 
-        Args:
-            src: uint8 (H, W, 3), RGB.
-            seconds: its time.
-            key: CAPTURE, anything else, or nothing.
-
-        Returns the composite, uint8 (H, W, 3), RGB. Until a background is captured it is the target alone: nobody is
-        shown who does not know it.
+        That is the composite; until a background is captured the target alone: nobody is shown who does not know it.
         """
         if key == CAPTURE:
             self._begin, self._empty = seconds + self.delay, []
         if self._begin is not None and seconds >= self._begin:
-            self._average(src)
+            if self.lock and not self._empty:
+                self.lock()
+            self._empty.append(src)
+            if len(self._empty) == AVERAGED:
+                bgr = np.mean(self._empty, axis=0).round().astype(np.uint8)
+                self.background, self._begin = ClipBackground(bgr, align="off"), None
         behind = self.target.frame(seconds, *src.shape[:2])
         if self.background is None:
             return np.ascontiguousarray(behind)
         matte = clean_matte(self.matting, src, self.background(src), correct=False)
-        self.matted += 1
+        self.matted, self.since = self.matted + 1, self.since or time.perf_counter()
         return blend(matte.fgr, matte.pha, behind)
-
-    def _average(self, src):
-        if not self._empty:
-            self.lock()
-        self._empty.append(src)
-        if len(self._empty) == AVERAGED:
-            bgr = np.mean(self._empty, axis=0).round().astype(np.uint8)
-            self.background = ClipBackground(bgr, align="off")
-            self._begin = None
 
     def message(self, seconds):
         """What somebody before the camera should know now; nothing while all is well."""
@@ -265,53 +241,46 @@ class Studio:
         return "" if self.background else f"press {CAPTURE.upper()} to capture the background"
 
 
-class Window:
-    """A window on the screen, for pictures of a size; gives the keys that are pressed in it, and tells the rate."""
+def open_window(width, height):
+    """Open a window on the screen, for pictures of a size; its title tells the rate.
 
-    def __init__(self, width, height):
-        scale = min(1, WINDOW / width)
-        self.size, self.times = (round(width * scale), round(height * scale)), []
+    Returns a function that shows uint8 (H, W, 3), RGB, with a line of text on it, and returns the key that was pressed,
+    or nothing.
+    """
+    scale, times = min(1, WINDOW / width), []
+    try:
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+        cv2.resizeWindow(TITLE, round(width * scale), round(height * scale))
+    except cv2.error:
+        line = f"this OpenCV has no windows, or there is no screen: {WINDOWS}; or pass --no-window"
+        raise UsageError(line) from None
 
-    def __enter__(self):
-        try:
-            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-            cv2.resizeWindow(TITLE, *self.size)
-        except cv2.error:
-            line = f"this OpenCV has no windows, or there is no screen: {WINDOWS}; or pass --no-window"
-            raise UsageError(line) from None
-        return self
-
-    def show(self, picture, message):
-        """Show uint8 (H, W, 3), RGB, with a line of text on it; returns the key that was pressed, or nothing."""
+    def show(picture, message):
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
         for colour, width in (((0, 0, 0), 4), ((255, 255, 255), 1)) if message else ():
             cv2.putText(picture, message, (20, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.9, colour, width, cv2.LINE_AA)
         cv2.imshow(TITLE, picture)
-        self.times.append(time.perf_counter())
-        if len(self.times) > RATED:
-            cv2.setWindowTitle(TITLE, f"{TITLE}: {RATED / (self.times[-1] - self.times[0]):.0f} frames a second")
-            self.times = self.times[-1:]
+        times.append(time.perf_counter())
+        if len(times) > RATED:
+            cv2.setWindowTitle(TITLE, f"{TITLE}: {RATED / (times[-1] - times[0]):.0f} frames a second")
+            del times[:-1]
         code = cv2.waitKey(1) & 0xFF
         closed = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
         return QUIT if code == ESCAPE or closed else chr(code).lower() if code < 128 else ""
 
-    def __exit__(self, *_):
-        cv2.destroyWindow(TITLE)
+    return show
 
 
-class VirtualCamera:
-    """A camera that other programs see, by pyvirtualcam."""
-
-    def __init__(self, clip):
-        pyvirtualcam = needed("pyvirtualcam", f"--virtual-camera needs pyvirtualcam: {install('webcam')}")
-        try:
-            self._camera = pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
-        except RuntimeError as error:
-            raise UsageError(f"--virtual-camera: {error}; on Linux load v4l2loopback, else install OBS") from None
-        self.close = self._camera.close
-
-    def write(self, picture, _frame):
-        self._camera.send(picture)
+@contextmanager
+def virtual_camera(clip):
+    """A camera that other programs see, by pyvirtualcam: gives a function that shows them a picture."""
+    pyvirtualcam = needed("pyvirtualcam", f"--virtual-camera needs pyvirtualcam: {install('webcam')}")
+    try:
+        camera = pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
+    except RuntimeError as error:
+        raise UsageError(f"--virtual-camera: {error}; on Linux load v4l2loopback, else install OBS") from None
+    with closing(camera):
+        yield lambda picture, _frame: camera.send(picture)
 
 
 if __name__ == "__main__":

@@ -36,8 +36,7 @@ from dataset.decode import picture_size
 from dataset.picture import PictureError, limit_megapixels, read_alpha, read_photo, read_rgb, read_rgba
 from tests.faults import valid
 from tests.faults.damage import damage
-from tools.web.clip import check_clip
-from tools.web.upload import Limits
+from tools.web.upload import Limits, check_clip
 from tools.web.words import Refused
 from utils.engine.backends import EngineError
 from utils.engine.int8 import FILES, unpack

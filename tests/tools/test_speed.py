@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from tools.speed import contest, end_to_end
-from tools.speed.contest import Worker, take_turns
-from tools.speed.model import prepare_weights
+from tools.speed.contest import Worker, prepare_weights, take_turns
 from utils.system.errors import UsageError
 
 
@@ -43,9 +42,10 @@ def test_our_worker_measures_frames_and_keeps_alpha(tmp_path):
     weights = prepare_weights("mobilenetv2", tmp_path / "weights.pdparams", tmp_path / "weights.npz")
     picture = np.random.default_rng(0).integers(0, 256, (160, 192, 3), np.uint8)
     np.savez(tmp_path / "pair.npz", src=picture, bgr=picture)
-    command = [sys.executable, "-m", "tools.speed.worker", weights, tmp_path / "pair.npz", 0.25, 1000]
-    worker = Worker([*command, "paddle", "float32"])
-    assert 0 < worker("foreground")[0] < 60 and 100 < worker(f"memory {tmp_path / 'alpha.npy'}")[0] < 10_000
+    command = [sys.executable, "-m", "tools.speed.worker", "paddle", "float32", weights, 0.25, 1000]
+    worker = Worker([*command, tmp_path / "pair.npz", tmp_path / "alpha.npy"])
+    seconds, memory = worker("foreground")
+    assert 0 < seconds < 60 and 100 < memory < 10_000
     assert np.load(tmp_path / "alpha.npy").shape == (160, 192)
     worker.close()
     with pytest.raises(UsageError, match="ended early"):

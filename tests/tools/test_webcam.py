@@ -29,6 +29,8 @@ def noisy(picture, seed):
 class Cut:
     """A matting that takes what differs from the background."""
 
+    engine = "none"
+
     def __call__(self, src, bgr, foreground=True):
         self.bgr = bgr
         differs = np.abs(src.astype(int) - bgr).max(axis=2) > 60
@@ -113,8 +115,7 @@ def test_ctrl_c_completes_a_recording(clip, tmp_path, average_of, monkeypatch, c
 
 def test_background_is_the_mean_of_the_frames_after_the_delay():
     locked = []
-    studio = Studio(Cut(), open_target("#ff0000"), delay=1)
-    studio.lock = lambda: locked.append(True)
+    studio = Studio(Cut(), open_target("#ff0000"), delay=1, lock=lambda: locked.append(True))
     assert studio.message(0) == "press B to capture the background"
     for number in range(40):
         studio.frame(noisy(BGR if number >= 10 else SRC, number), Fraction(number, 10), "b" if number == 0 else "")
@@ -227,10 +228,9 @@ def test_window_gives_keys_and_ends_when_it_is_closed(clip, average_of, monkeypa
     titles = []
     monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: titles.append(title))
     monkeypatch.setattr(webcam, "RATED", 2)
-    with webcam.Window(168, 176) as window:
-        studio = Studio(Cut(), open_target("#ff0000"), delay=0)
-        webcam.show(open_clip(clip), studio, [], window, {})
-    assert len(shown) == 3 and studio.background is not None
+    monkeypatch.setattr(webcam, "matting_from", lambda *_: Cut())
+    assert run("--source", clip, "--target-bgr", "#ff0000") == 0
+    assert len(shown) == 3 and "2 frames matted" in capsys.readouterr().out
     (title,) = titles
     assert re.fullmatch(rf"{re.escape(webcam.TITLE)}: [1-9]\d* frames a second", title)
     assert (shown[1][-1, -1] == RED[::-1]).all(), "BGR"

@@ -212,7 +212,7 @@ def test_clips_are_matted_and_odd_ones_refused(page, small):
     assert len(frames) == 4 and frames[0].shape == src.shape
     corner = frames[3][:20, :20].reshape(-1, 3).mean(axis=0)
     assert corner[0] > 230 and corner[1:].max() < 25
-    assert results[3].startswith("- ") and "4 frames" in results[3] and "/" not in results[3].replace("rgb/", "")
+    assert results[4].startswith("- ") and "4 frames" in results[4] and "/" not in results[4].replace("rgb/", "")
     assert isinstance(matte("a.mkv", clip_of(src, 2, "matroska"), "webm"), list)
     assert "longer than 2 seconds" in matte("long.mp4", clip_of(src, 25))
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"

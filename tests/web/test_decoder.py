@@ -125,10 +125,10 @@ def test_it_ends_with_the_page(tmp_path):
     assert not os.path.exists(f"/proc/{process.pid}/exe")
 
 
-def test_an_answer_that_cannot_be_is_none(decoder, monkeypatch):
+def test_an_answer_that_cannot_be_is_none(decoder):
     decoder.read(SAMPLE["src"], decode=False)
     smaller = Decoder(0.1, 100)
-    monkeypatch.setattr(smaller, "_started", lambda: decoder._process)
+    smaller._process = decoder._process
     decoder._process.stdin.write(
         b'{"path": "%s", "decode": false, "megapixels": 64, "side": 16000}\n' % bytes(SAMPLE["src"])
     )

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 from tests.prediction.test_predictor import scene
 from tests.web import hostile
 from tests.web.visitor import LIMITS, OPTIONS, Cut, Visitor, given, page_here, pictures, png
-from tools.web.clip import check_clip, matte_clip
+from tools.web import jobs
+from tools.web.upload import check_clip
 from tools.web.words import Refused
-from utils.background.match import Correction
 
 # Decoders may leave out a chunk that is none of the picture's, or read what others would not.
 HARMLESS = (
@@ -234,7 +235,8 @@ def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypat
                 for packet in coder.encode(frame):
                     packet.stream, packet.pts, packet.dts, at = stream, at, at, at + 1
                     out.mux(packet)
-    asked = {"src": str(path), "bgr": None, "form": "mp4", "colour": "#000000", "target_picture": None}
+    options = {"align": "off", "exposure": "off", "refine": "sampling", "engine": "auto", "form": "mp4"}
+    asked = {"src": str(path), "bgr": None, "colour": "#000000", "target_picture": None, **options}
     sizes = []
 
     class Measuring(Cut):
@@ -242,22 +244,19 @@ def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypat
             sizes.append(src.shape)
             return super().__call__(src, bgr)
 
-    def matte(folder):
-        (tmp_path / folder).mkdir()
-        return matte_clip(Measuring(), asked, Correction("off", "off"), LIMITS, tmp_path / folder, lambda *_: None)
-
+    page = jobs.Jobs(tmp_path, LIMITS, {})
+    page.matting = lambda *_: Measuring()
+    somebody = SimpleNamespace(session_hash=None)
     assert check_clip(path, LIMITS) == 6
-    notes = {note.kind: note.values for note in matte("a")[2]}
+    notes = {note.kind: note.values for note in page.matte_clip(somebody, asked)[1]}
     assert set(sizes) == {(48, 64, 3)} and 0 < len(sizes) <= 4 and "damaged" in notes
-    monkeypatch.setattr("tools.web.clip.check_clip", lambda path, limits: 2)
+    monkeypatch.setattr(jobs, "check_clip", lambda path, limits: 2)
     with pytest.raises(Refused, match="more frames than its index"):
-        matte("b")
+        page.matte_clip(somebody, asked)
     assert len(sizes) <= 4 + 4
 
 
 def test_clips_are_computed_at_the_fastest_precision_and_pictures_are_not(tmp_path, monkeypatch):
-    from tools.web import jobs
-
     opened = []
     monkeypatch.setattr(jobs, "Matting", lambda **options: opened.append(options["precision"]))
     monkeypatch.setattr(jobs, "fastest_precision", lambda weights, engine, device: f"best of {engine}")

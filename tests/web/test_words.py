@@ -8,8 +8,7 @@ from string import Formatter
 import pytest
 
 from dataset.picture import PictureError
-from tools.web.answers import why
-from tools.web.words import say
+from tools.web.words import say, why
 from utils.background.checks import Misfit
 from utils.system import words
 from utils.system.notes import Note

@@ -1,18 +1,44 @@
-"""Contestants that take turns: what else the machine does in that minute hits all alike; ratios are within a round."""
+"""Contestants that take turns: what else the machine does in that minute hits all alike; ratios are within a round.
 
+`tools/benchmark.py model` compares seconds for a frame, ours and the original's, each in a process of its own, so that
+it has a peak memory of its own; `growth` measures them over sizes and refinement, `data` the reading of samples.
+"""
+
+import itertools
 import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
+import paddle
 
+from dataset.composite import RECIPES, CompositeDataset
+from dataset.data_path import data_folder, open_data
+from model import MattingRefine
+from utils.engine.backends import threads
+from utils.engine.choice import open_engine
+from utils.engine.presets import Refine, preset
 from utils.picture.sample_pair import read_sample_pair
 from utils.system.errors import UsageError
+from utils.training.data import prepare_worker
+from utils.weights.load import DEFAULT_WEIGHTS, open_weights, save_weights
 
 SIZES = {"540p": (540, 960), "720p": (720, 1280), "hd": (1080, 1920), "1440p": (1440, 2560), "4k": (2160, 3840)}
+ORIGINAL = Path(__file__).resolve().parent / "original.py"
+EAGER = "original, eager"
+ORIGINALS = {EAGER: "eager", "original, TorchScript": "script", "original, its ONNX in ONNX Runtime": "onnx"}
+LINES = {"alpha": ", alpha alone", "foreground": ", alpha and foreground"}  # what our worker is sent, its label
+WARM_UP = 2  # rounds
+PIXELS = (0, 20_000, 80_000, 320_000)  # refined, of `growth`
+SETS, SAMPLES = ("videomatte240k", "backgrounds"), 20  # of `data`; samples in a round
 
 
 class Worker:
-    """A process of tools.speed.serve: call it with a line for the numbers that it answers.
+    """A process of tools.speed.worker: call it with a line for the numbers that it answers.
 
     Raises UsageError if it ends early; it has said why on stderr.
     """
@@ -22,7 +48,7 @@ class Worker:
         while self._answer() != "ready":
             pass
 
-    def __call__(self, line="run"):
+    def __call__(self, line):
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
         return [float(number) for number in self._answer().split()]
@@ -34,8 +60,7 @@ class Worker:
         return line.strip()
 
     def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()
 
 
 def take_turns(contestants, rounds, warm_up=1):
@@ -46,15 +71,153 @@ def take_turns(contestants, rounds, warm_up=1):
     """
     found = {label: [] for label in contestants}
     labels, random = [*contestants], np.random.default_rng(0)
-    for turn in range(-warm_up, rounds):
-        for label in (labels[i] for i in random.permutation(len(labels))):
-            numbers = contestants[label]()
-            if turn >= 0:
-                found[label].append(numbers)
-    return {label: np.array(rows) for label, rows in found.items()}
+    for _ in range(warm_up + rounds):
+        for i in random.permutation(len(labels)):
+            found[labels[i]].append(contestants[labels[i]]())
+    return {label: np.array(rows[warm_up:]) for label, rows in found.items()}
 
 
 def sample_at(size):
     """The sample pair at a size of SIZES: two uint8 (H, W, 3)."""
     height, width = SIZES[size]
     return [cv2.resize(x, (width, height), interpolation=cv2.INTER_CUBIC) for x in read_sample_pair()]
+
+
+def measure_model(args):
+    """Print a table for each backbone and size: frames a second, and the ratio of the seconds to the original's."""
+    for backbone in args.backbones:
+        for size in args.sizes:
+            with tempfile.TemporaryDirectory() as folder:
+                _measure(args, backbone, size, Path(folder))
+
+
+def _measure(args, backbone, size, folder):
+    scale, pixels = preset(*SIZES[size])
+    pair, archive = folder / "pair.npz", folder / "weights.npz"
+    weights = prepare_weights(backbone, folder / "weights.pdparams", archive)
+    src, bgr = sample_at(size)
+    np.savez(pair, src=src, bgr=bgr)
+    commands = {}  # name -> command of a Worker
+    for engine in args.engines:
+        for precision in args.precisions if engine == "openvino" and weights == DEFAULT_WEIGHTS else ["float32"]:
+            name = engine if precision == "float32" else f"{engine} {precision}"
+            commands[name] = [sys.executable, "-m", "tools.speed.worker", engine, precision, weights]
+    for name, kind in ORIGINALS.items() if args.original_python else ():
+        commands[name] = [args.original_python, ORIGINAL, "model", kind, backbone, archive]
+    workers, contestants, alphas = [], {}, {}
+    for name, command in commands.items():
+        command += [scale, pixels, pair, folder / "alpha.npy"]
+        try:
+            if name not in ORIGINALS:
+                Worker(command).close()  # fills the cache of exported programs, so that their making is not measured
+            workers.append(Worker(command))
+        except UsageError as error:
+            print(f"left out {name}: {error}", file=sys.stderr)
+            continue
+        for line, suffix in {"": ""}.items() if name in ORIGINALS else LINES.items():
+            contestants[name + suffix] = partial(workers[-1], line)
+            alphas[name + suffix] = np.load(folder / "alpha.npy")
+    found = take_turns(contestants, args.rounds, WARM_UP)
+    for worker in workers:
+        worker.close()
+    print(f"\n{backbone}, {src.shape[1]}x{src.shape[0]}, scale {scale:.4g}, {pixels} pixels, ", end="")
+    print(f"{threads()} threads, {args.rounds} rounds")
+    print("| | frames/s | seconds | ratio (middle half) | peak memory | alpha: largest, mean difference |")
+    print("|---|---|---|---|---|---|")
+    for label, numbers in found.items():
+        (seconds, memory), ratio, differs = numbers.T, "-", "-"
+        if EAGER in found:
+            low, middle, high = np.percentile(seconds / found[EAGER][:, 0], (25, 50, 75))
+            ratio, difference = f"{middle:.2f} ({low:.2f}..{high:.2f})", np.abs(alphas[label] - alphas[EAGER])
+            differs = f"{difference.max():.0e}, {difference.mean():.0e}"
+        median = np.median(seconds)
+        print(f"| {label} | {1 / median:.3g} | {median:.3f} | {ratio} | {memory.max():.0f} MiB | {differs} |")
+
+
+def prepare_weights(backbone, path, archive):
+    """Write weights for the original (archive, .npz) and, unless they are the shipped ones, for ours; path of ours.
+
+    Without trained weights for a backbone, random ones serve, with the error channel set to the Laplacian of source
+    minus background: so the refined cells lie along contours, as they do with trained weights.
+    """
+    if backbone == "mobilenetv2":
+        path, model = DEFAULT_WEIGHTS, open_weights(DEFAULT_WEIGHTS).build()
+    else:
+        paddle.seed(0)
+        model = MattingRefine(backbone)
+        last = model.decoder.conv4
+        weight, bias = last.weight.numpy(), last.bias.numpy()
+        laplacian = np.float32([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]])
+        weight[4], weight[4, -6:-3], weight[4, -3:], bias[4] = 0, laplacian, -laplacian, -0.3
+        last.weight.set_value(weight)
+        last.bias.set_value(bias)
+        save_weights(model, path)
+    state = {}
+    for name, tensor in model.state_dict().items():
+        state[name.replace("._mean", ".running_mean").replace("._variance", ".running_var")] = tensor.numpy()
+    np.savez(archive, **state)
+    return path
+
+
+def measure_growth(args):
+    """Time an engine over all sizes and numbers of refined pixels, taking turns; print and fit a + b pixels + c cells.
+
+    As many cells are refined as are asked for, whether the coarse network expects an error there or not. The coarse
+    network always sees 480 pixels on the long side, so that its share is the constant one.
+    """
+    engine = open_engine(DEFAULT_WEIGHTS, engine=args.engine)
+    engine.prevent_oversampling = False
+
+    def timed(*frame):
+        start = time.perf_counter()
+        engine(*frame)
+        return time.perf_counter() - start
+
+    pairs = {size: sample_at(size) for size in SIZES}
+    runs = {(s, n): partial(timed, *pairs[s], Refine(pixels=n).at(*SIZES[s])) for s in SIZES for n in PIXELS}
+    seconds = {run: float(np.median(rows)) for run, rows in take_turns(runs, args.rounds).items()}
+    terms = np.array([[1, np.prod(SIZES[size]), pixels // 16] for size, pixels in seconds], np.float64)
+    measured = np.array(list(seconds.values()))
+    factors = np.linalg.lstsq(terms / measured[:, None], np.ones(len(runs)), rcond=None)[0]  # of least relative error
+    fitted = dict(zip(seconds, terms @ factors))
+    print(f"engine {engine.name}, seconds a frame (fitted)")
+    print("| size | " + " | ".join(f"{pixels:,} pixels refined" for pixels in PIXELS) + " |")
+    print("|---|" + "---|" * len(PIXELS))
+    for size in SIZES:
+        cells = [f"{seconds[size, pixels]:.3f} ({fitted[size, pixels]:.3f})" for pixels in PIXELS]
+        print(f"| {size} | " + " | ".join(cells) + " |")
+    ratios = measured / (terms @ factors)
+    constant, per_pixel, per_cell = factors * (1e3, 1e9, 1e6)
+    print(f"time = {constant:.1f} ms + {per_pixel:.2f} ns a pixel + {per_cell:.2f} us a cell; ", end="")
+    print(f"measured / fitted {ratios.min():.2f} .. {ratios.max():.2f}")
+
+
+def measure_data(args):
+    """Print the median processor time of a sample of our loader and, if asked, of the original's, on one thread each.
+
+    Ours makes complete composites; of the original only what its loader does is timed: the crops of foreground, alpha
+    and background, before they are composed on the GPU.
+    """
+    prepare_worker()
+    foregrounds, backgrounds = (open_data(args.data_root, name, "train") for name in SETS)
+    dataset = CompositeDataset(foregrounds, backgrounds, RECIPES[args.model_type])
+    numbers = itertools.count()
+
+    def ours():
+        start = time.process_time()
+        for number in itertools.islice(numbers, SAMPLES):
+            dataset[0, number // SAMPLES, number % len(foregrounds)]
+        return time.process_time() - start
+
+    contestants = {"this project": ours}
+    if args.original_python:
+        folders = [data_folder(args.data_root, name, "train").resolve() for name in SETS]
+        original = Worker([args.original_python, ORIGINAL, "data", args.model_type, *folders])
+        contestants["original"] = lambda: original(SAMPLES)[0]
+    medians = {name: np.median(found) / SAMPLES for name, found in take_turns(contestants, args.rounds).items()}
+    print(f"{args.model_type}, {args.rounds} rounds of {SAMPLES} samples, one thread")
+    for name, median in medians.items():
+        print(f"{name:>14}: {median * 1000:7.1f} ms a sample, {1 / median:6.1f} samples/s")
+    if args.original_python:
+        original.close()
+        print(f"{'ratio':>14}: {medians['original'] / medians['this project']:.1f}")

@@ -13,14 +13,16 @@ import cv2
 import numpy as np
 
 from tools.speed.contest import sample_at
-from tools.speed.serve import MAXRSS_IN_MIB
+from tools.speed.worker import MAXRSS_IN_MIB
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 from utils.video.reader import import_av
 
 PREDICT = Path(__file__).resolve().parents[2] / "predict.py"
-COUNT = r"(\d+) (?:pairs|frames) in ([\d.]+) s"
-BUSY = r"reading took ([\d.]+) s, inference ([\d.]+) s, writing ([\d.]+) s"
+PRINTED = (  # with --verbose
+    r"(?P<count>\d+)( of \d+ pairs| frames) in (?P<stream>[\d.]+) s",
+    r"reading took (?P<read>[\d.]+) s, inference (?P<network>[\d.]+) s, writing (?P<write>[\d.]+) s",
+)
 
 
 def measure_end_to_end(args):
@@ -32,8 +34,7 @@ def measure_end_to_end(args):
     for count in args.frames or args.pairs:
         with tempfile.TemporaryDirectory() as folder:
             make = make_clip if args.frames else make_pairs
-            flags = make(Path(folder), *sample_at(args.size), count)
-            row = _run([*flags, *options], count, Path(folder))
+            row = _run([*make(Path(folder), *sample_at(args.size), count), *options, "--output-dir", f"{folder}/out"])
         rows.append(row)
         print(
             f"{count:6d} {what}, {args.size}: {row['wall']:.1f} s, of it {row['wall'] - row['stream']:.1f} s to start; "
@@ -78,20 +79,16 @@ def write_film(path, frames, size, rate):
         container.mux(stream.encode())
 
 
-def _run(flags, count, folder):
+def _run(flags):
     """Seconds `wall` of the whole process, `stream` from the first reading to the last writing, and of each step."""
-    command = [sys.executable, PREDICT, *flags, "--output-dir", folder / "out", "--verbose"]
     start = time.perf_counter()
-    with open(folder / "printed", "w+") as printed:
-        process = subprocess.Popen([str(x) for x in command], stdout=printed)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        wall = time.perf_counter() - start
-        printed.seek(0)
-        said = printed.read()
-    done, busy = re.search(COUNT, said), re.search(BUSY, said)
-    if process.returncode or not (done and busy) or int(done[1]) != count:
-        raise UsageError(f"predict.py ended with code {process.returncode}, see above")
-    steps = dict(zip(("read", "network", "write"), map(float, busy.groups())))
-    peak = used.ru_maxrss / MAXRSS_IN_MIB
-    return {"count": count, "wall": wall, "stream": float(done[2]), **steps, "peak_mib": peak}
+    command = [str(x) for x in (sys.executable, PREDICT, *flags, "--verbose")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        said = process.stdout.read()
+        _, process.returncode, used = os.wait4(process.pid, 0)
+    row, found = {"wall": time.perf_counter() - start}, [re.search(pattern, said) for pattern in PRINTED]
+    if process.returncode or None in found:
+        raise UsageError("predict.py has failed, see above")
+    for match in found:
+        row.update({name: float(value) for name, value in match.groupdict().items()})
+    return {**row, "peak_mib": used.ru_maxrss / MAXRSS_IN_MIB}

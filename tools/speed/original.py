@@ -1,6 +1,6 @@
 """The PyTorch original as a process of tools/benchmark.py, in an environment with torch and backgroundmattingv2 1.0.
 
-    python tools/speed/original.py model eager|script|onnx BACKBONE SCALE PIXELS THREADS WEIGHTS.npz PAIR.npz
+    python tools/speed/original.py model eager|script|onnx BACKBONE WEIGHTS.npz SCALE PIXELS PAIR.npz ALPHA.npy
     python tools/speed/original.py data base|refine FOREGROUNDS BACKGROUNDS
 
 Its numbers are the seconds of a frame (`onnx`: of its ONNX export in ONNX Runtime, with onnx and onnxruntime), or the
@@ -8,7 +8,6 @@ processor seconds of as many samples as a line asks for, on one thread, made by 
 (which torchvision has to be there for).
 """
 
-import importlib
 import inspect
 import random
 import sys
@@ -19,45 +18,34 @@ import warnings
 
 import numpy as np
 import torch
-from serve import serve
+from worker import serve
 
-try:
-    importlib.import_module("torchvision")
-except (ImportError, RuntimeError):  # without compiled operators, of which only the names are needed
-    library = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define(
-        "roi_align(Tensor input, Tensor rois, float spatial_scale, int pooled_height, int pooled_width,"
-        " int sampling_ratio, bool aligned) -> Tensor"
-    )
-sys.modules.setdefault("gdown", types.ModuleType("gdown"))
+sys.modules.setdefault("gdown", types.ModuleType("gdown"))  # downloads weights, which is not needed
 
 
-def model(kind, backbone, scale, pixels, threads, weights, pair):
+def model(kind, backbone, weights, scale, pixels, pair, alpha):
     from BackgroundMattingV2.model import MattingRefine
 
-    torch.set_num_threads(int(threads))
     network = MattingRefine(backbone, float(scale), "sampling", int(pixels)).eval()
     network.load_state_dict({name: torch.from_numpy(x) for name, x in np.load(weights).items()}, strict=False)
-    pictures, pha = np.load(pair), None
+    pictures = np.load(pair)
     src, bgr = (torch.from_numpy(pictures[k]).permute(2, 0, 1)[None].float().div(255) for k in ("src", "bgr"))
     if kind == "onnx":
-        network = open_onnx(network, src, bgr, int(threads))
+        network = open_onnx(network, src, bgr)
     elif kind == "script":
         network = torch.jit.script(network)
 
     def run(_):
-        nonlocal pha
-        with torch.no_grad():
-            start = time.perf_counter()
-            pha, _ = network(src, bgr)[:2]
-            return [time.perf_counter() - start]
+        start = time.perf_counter()
+        network(src, bgr)
+        return time.perf_counter() - start
 
-    serve(run, lambda: np.asarray(pha)[0, 0])
+    with torch.no_grad():
+        np.save(alpha, np.asarray(network(src, bgr)[0])[0, 0])
+        serve(run)
 
 
-def open_onnx(network, src, bgr, threads):
+def open_onnx(network, src, bgr):
     """The network exported for these pictures' size, as the original's export_onnx.py does it, in ONNX Runtime."""
     import onnxruntime
 
@@ -68,43 +56,31 @@ def open_onnx(network, src, bgr, threads):
         file, names = f"{folder}/net.onnx", ["src", "bgr"]
         torch.onnx.export(network, (src, bgr), file, input_names=names, opset_version=17, **older)
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     return lambda src, bgr: session.run(None, {"src": src.numpy(), "bgr": bgr.numpy()})
 
 
 def data(kind, foregrounds, backgrounds):
-    from BackgroundMattingV2.dataset import augmentation
+    from BackgroundMattingV2.dataset import augmentation as a
     from BackgroundMattingV2.dataset.images import ImagesDataset
     from BackgroundMattingV2.dataset.zip import ZipDataset
     from torchvision import transforms
     from torchvision.transforms import InterpolationMode
 
     torch.set_num_threads(1)
-    size, lowest = (512, 0.4) if kind == "base" else (2048, 0.3)
-    geometry = dict(degrees=(-5, 5), translate=(0.1, 0.1), shear=(-5, 5), resample=InterpolationMode.BILINEAR)
-    jitter = transforms.ColorJitter(0.15, 0.15, 0.15, 0.05)
-    pair = augmentation.PairCompose(
-        [
-            augmentation.PairRandomAffineAndResize((size, size), scale=(lowest, 1), **geometry),
-            augmentation.PairRandomHorizontalFlip(),
-            augmentation.PairRandomBoxBlur(0.1, 5),
-            augmentation.PairRandomSharpen(0.1),
-            augmentation.PairApplyOnlyAtIndices([1], jitter),
-            augmentation.PairApply(transforms.ToTensor()),
-        ]
-    )
-    background = transforms.Compose(
-        [
-            augmentation.RandomAffineAndResize((size, size), scale=(1, 2), **geometry),
-            transforms.RandomHorizontalFlip(),
-            augmentation.RandomBoxBlur(0.1, 5),
-            augmentation.RandomSharpen(0.1),
-            jitter,
-            transforms.ToTensor(),
-        ]
-    )
+    side, lowest = (512, 0.4) if kind == "base" else (2048, 0.3)
+    size, bilinear = (side, side), InterpolationMode.BILINEAR
+    geometry = {"degrees": (-5, 5), "translate": (0.1, 0.1), "shear": (-5, 5), "resample": bilinear}
+    jitter, tensor = transforms.ColorJitter(0.15, 0.15, 0.15, 0.05), transforms.ToTensor()
+    place = a.PairRandomAffineAndResize(size, scale=(lowest, 1), **geometry)
+    blurred = a.PairRandomBoxBlur(0.1, 5), a.PairRandomSharpen(0.1)
+    coloured = a.PairApplyOnlyAtIndices([1], jitter), a.PairApply(tensor)
+    pair = a.PairCompose([place, a.PairRandomHorizontalFlip(), *blurred, *coloured])
+    place = a.RandomAffineAndResize(size, scale=(1, 2), **geometry)
+    blurred = a.RandomBoxBlur(0.1, 5), a.RandomSharpen(0.1)
+    background = transforms.Compose([place, transforms.RandomHorizontalFlip(), *blurred, jitter, tensor])
     pha, fgr = ImagesDataset(f"{foregrounds}/pha", "L"), ImagesDataset(f"{foregrounds}/fgr", "RGB")
     pairs = ZipDataset([pha, fgr], transforms=pair)
     dataset = ZipDataset([pairs, ImagesDataset(backgrounds, "RGB", transforms=background)])
@@ -114,7 +90,7 @@ def data(kind, foregrounds, backgrounds):
         start = time.process_time()
         for i in chosen:
             dataset[i]
-        return [time.process_time() - start]
+        return time.process_time() - start
 
     serve(run)
 

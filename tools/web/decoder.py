@@ -38,12 +38,18 @@ class Decoder:
         question = {"path": str(path), "decode": decode, "megapixels": self.megapixels, "side": self.side}
         with self._lock:
             if self._process is None or self._process.poll() is not None:
-                self._process = self._started()
+                environment = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}}
+                pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+                command = [sys.executable, "-m", "tools.web.decoder"]
+                self._process = subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
             limit = WALL * (2 * SECONDS + SECONDS_A_MEGAPIXEL * self.megapixels)
             watch = threading.Timer(limit, self._process.kill)
             watch.start()
             try:
-                answer, picture = self._ask(question)
+                self._process.stdin.write(json.dumps(question).encode() + b"\n")
+                self._process.stdin.flush()
+                answer = json.loads(self._process.stdout.readline(10_000))
+                picture = self._picture(*answer["size"]) if decode and "refused" not in answer else None
             except Exception:  # it has ended, or says what it never would
                 self.close()
                 answer = {"refused": "too_costly"}
@@ -53,27 +59,14 @@ class Decoder:
             raise Refused(answer.pop("refused"), name=shown_name(path), **answer)
         return picture if decode else tuple(answer["size"])
 
-    def _ask(self, question):
-        """The answer to a question, and a picture or None."""
-        self._process.stdin.write(json.dumps(question).encode() + b"\n")
-        self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline(10_000))
-        if "refused" in answer:
-            return answer, None
-        height, width = (int(side) for side in answer["size"])
+    def _picture(self, height, width):
+        """What comes after the answer."""
         if not (0 < height * width <= self.megapixels * 10**6 and max(height, width) <= self.side):
             raise ValueError
-        if not question["decode"]:
-            return answer, None
         picture = np.empty((height, width, 3), np.uint8)
         if self._process.stdout.readinto(picture) < picture.size:
             raise EOFError
-        return answer, picture
-
-    def _started(self):
-        environment = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen([sys.executable, "-m", "tools.web.decoder"], cwd=ROOT, env=environment, **pipes)
+        return picture
 
     def close(self):
         """End the process, if there is one."""
@@ -106,8 +99,6 @@ def answered(path, decode, megapixels, side):
         height, width = picture_size(Path(path))
         if height * width > megapixels * 10**6 or max(height, width) > side:
             return {"refused": "too_large", "height": height, "width": width, "limit": megapixels, "side": side}, None
-        if height * width == 0:
-            return {"refused": "picture_damaged"}, None
         if not decode:
             return {"size": (height, width)}, None
         limit_megapixels(megapixels)

@@ -1,18 +1,20 @@
 """What stands before the web page's server: only the page's own addresses, no large bodies, nothing from elsewhere."""
 
 import asyncio
+import re
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+
 UPLOAD = "/gradio_api/upload"
-# The addresses that the page and gradio's Python client use. Gradio has more: a proxy, monitoring, editing.
-API = "app_id cancel info queue/data queue/join reset startup-events theme.css upload upload_progress".split()
-WHOLE_PATHS = {"/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt"}
-WHOLE_PATHS |= {f"/gradio_api/{name}" for name in API}
-PATHS = (
-    "/assets/",
-    "/static/",
-    "/svelte/",
-    *(f"/gradio_api/{name}" for name in ("file=", "heartbeat/", "call/", "run/")),
+# The addresses that the page and gradio's Python client use. Gradio has more: a proxy, monitoring, editing, and files
+# that it fetches from another server.
+PATHS = re.compile(
+    r"/|/(config|theme\.css|favicon\.ico|manifest\.json|robots\.txt)|/(assets|static|svelte)/.*|/gradio_api/("
+    r"app_id|cancel|info|queue/data|queue/join|reset|startup-events|theme\.css|upload|upload_progress"
+    r"|file=(?!.*://).*|(heartbeat|call|run)/.*)",
+    re.DOTALL,
 )
 BODY = 64_000  # bytes of anything but an upload
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -44,31 +46,30 @@ class Guard:
         if scope["type"] != "http":
             closing = send({"type": "websocket.close", "code": 1000}) if scope["type"] == "websocket" else None
             return await (closing or self.app(scope, receive, send))
-        path, headers = scope["path"], dict(scope["headers"])
+
+        def refuse(status, text):
+            return PlainTextResponse(text, status)(scope, receive, send)
+
+        headers, uploads = Headers(scope=scope), scope["path"] == UPLOAD
         if not self.is_ours(headers):
-            return await _answer(send, 403, b"this page does not answer to that name")
-        fetched = path.startswith("/gradio_api/file=") and "://" in path  # from another server, by gradio
-        if fetched or not (path in WHOLE_PATHS or path.startswith(PATHS)):
-            return await _answer(send, 404, b"not found")
-        limit = self.upload_bytes if path == UPLOAD else BODY
-        stated = headers.get(b"content-length", b"0")
-        if not stated.isdigit() or int(stated) > limit:
-            return await _answer(send, 413, f"at most {limit} bytes are taken".encode())
-        scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in REFLECTED]}
-        if path != UPLOAD:
-            return await self.pass_on(scope, receive, send, limit)
-        size = int(stated) or limit
+            return await refuse(403, "this page does not answer to that name")
+        if not PATHS.fullmatch(scope["path"]):
+            return await refuse(404, "not found")
+        limit, stated = self.upload_bytes if uploads else BODY, headers.get("content-length", "0")
+        if not stated.isdecimal() or int(stated) > limit:
+            return await refuse(413, f"at most {limit} bytes are taken")
+        size = (int(stated) or limit) if uploads else 0
         self.coming += size
         try:
-            if not await asyncio.to_thread(self.room, self.coming):
-                return await _answer(send, 507, b"the page's disk is full: try again in a few minutes")
+            if uploads and not await asyncio.to_thread(self.room, self.coming):
+                return await refuse(507, "the page's disk is full: try again in a few minutes")
             await self.pass_on(scope, receive, send, limit)
         finally:
             self.coming -= size
 
     def is_ours(self, headers):
         """Whether a request means this page, and comes from it if it comes from a page."""
-        host, origin = (headers.get(name, b"").decode("latin-1").lower() for name in (b"host", b"origin"))
+        host, origin = (headers.get(name, "").lower() for name in ("host", "origin"))
         try:
             named, of = urlsplit(f"//{host}").hostname, urlsplit(origin).netloc
         except ValueError:  # no address at all
@@ -91,10 +92,5 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", ()), *extra]}
             await send(message)
 
-        await self.app(scope, counted, secured)
-
-
-async def _answer(send, status, text):
-    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(text)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text})
+        kept = [pair for pair in scope["headers"] if pair[0] not in REFLECTED]
+        await self.app({**scope, "headers": kept}, counted, secured)

@@ -10,16 +10,16 @@ import gradio.component_meta
 import gradio.processing_utils
 import gradio.route_utils
 import safehttpx
+from gradio_client.utils import is_file_obj, traverse
 
 from tools.web.upload import original
 
 WAITING_EACH = 2  # jobs that one visitor may have in the queue
 SESSION = 64  # letters of a session's name
 FILES_A_REQUEST = 4
-DOWNLOADS = "ssrf_protected_download async_ssrf_protected_download async_ssrf_protected_get save_url_to_cache"
-
-# gradio would write a .pyi file beside each file with a component of its own, for whoever edits it.
-gradio.component_meta.create_or_modify_pyi = lambda *_: None
+DOWNLOADS = (
+    "ssrf_protected_download async_ssrf_protected_download async_ssrf_protected_get unsafe_download save_url_to_cache"
+)
 
 
 def no_download(*_, **__):
@@ -45,9 +45,9 @@ class UploadParser(_Parser):
     async def parse(self):
         try:
             form = await super().parse()
-            names = [Path(getattr(file, "filename", None) or "..").name for field, file in form.multi_items()]
-            if any(field != "files" for field, _ in form.multi_items()) or any(not name.strip(" .") for name in names):
-                raise gradio.route_utils.MultiPartException("only files with a name are taken")
+            for field, file in form.multi_items():
+                if field != "files" or not Path(getattr(file, "filename", None) or "..").name.strip(" ."):
+                    raise gradio.route_utils.MultiPartException("only files with a name are taken")
             return form
         except BaseException:
             for file in self._files_to_close_on_error:
@@ -56,13 +56,14 @@ class UploadParser(_Parser):
             raise
 
 
-def install():
-    """Replace what concerns all pages of this process."""
-    for name in (*DOWNLOADS.split(), "unsafe_download"):
-        setattr(gradio.processing_utils, name, no_download)
-    safehttpx.get = safehttpx.async_validate_url = no_download
-    gr.blocks.Block.async_move_resource_to_block_cache = uploaded_only
-    gradio.route_utils.GradioMultiPartParser = UploadParser
+# From here on, for all pages of this process.
+for download in DOWNLOADS.split():
+    setattr(gradio.processing_utils, download, no_download)
+safehttpx.get = safehttpx.async_validate_url = no_download
+gr.blocks.Block.async_move_resource_to_block_cache = uploaded_only
+gradio.route_utils.GradioMultiPartParser = UploadParser
+# A .pyi file beside each file with a component of its own, for whoever edits it.
+gradio.component_meta.create_or_modify_pyi = lambda *_: None
 
 
 def be_fair(queue):
@@ -93,13 +94,6 @@ def waiting(queue):
 
 def files_in_use(queue):
     """Paths that the events of a queue name, those that have begun included."""
-    running = [event for job in list(queue.active_jobs) for event in job or ()]
-    paths = [path for event in [*waiting(queue), *running] for path in _paths(event.data and event.data.data)]
-    return {Path(path) for shown in paths for path in (shown, original(shown))}
-
-
-def _paths(data):
-    if isinstance(data, dict):
-        yield from [data["path"]] if isinstance(data.get("path"), str) else ()
-    for part in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
-        yield from _paths(part)
+    running, files = [event for job in list(queue.active_jobs) for event in job or ()], []
+    traverse([event.data and event.data.data for event in [*waiting(queue), *running]], files.append, is_file_obj)
+    return {Path(path) for file in files for path in (file["path"], original(file["path"]))}

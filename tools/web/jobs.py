@@ -1,39 +1,86 @@
-"""What happens on a click: a job has a folder for its results, which stays until its visitor goes or it is old."""
+"""What happens on a click: a job has a folder for its results, which stays until its visitor goes or it is old.
+
+NAME_pha.png, NAME_fgr.png, NAME_com.png (cut-out, RGBA) and NAME_over.png (on the new background) are at full size, as
+predict.py writes them; `view_*.jpg` are small copies for the page.
+"""
 
 import hashlib
+import itertools
+import os
+import re
 import secrets
 import shutil
+import time
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import gradio as gr
+import numpy as np
+from PIL import ImageColor
 
-from tools.web.clip import FORMATS, matte_clip
-from tools.web.results import matte_pair, put_before
-from tools.web.upload import QUOTA, preview, room
-from tools.web.words import Refused
+from dataset.picture import PictureError, read_alpha, read_rgb
+from tools.web.upload import QUOTA, VIEW, check_clip, preview, read_upload, room
+from tools.web.words import REFUSED, WORDS, Refused, said, sentence, shown_name, why
 from utils.background.align import MODES as ALIGN_MODES
-from utils.background.match import EXPOSURE_MODES, Correction
+from utils.background.checks import doubts, match_size
+from utils.background.match import EXPOSURE_MODES, Correction, match_background
 from utils.engine.backends import PACKAGES, missing_packages
 from utils.engine.choice import ENGINES
 from utils.engine.int8 import fastest_precision
+from utils.picture.blend import blend
+from utils.picture.resize import cover, reduced
+from utils.picture.write import write_picture
+from utils.prediction.clip import ClipJob
+from utils.prediction.loop import clean_matte
+from utils.prediction.outputs import Output
 from utils.predictor import Matting, Refine, choose_device
 from utils.system.notes import Note
+from utils.video.reader import open_clip
+from utils.video.writer import VIDEO
 from utils.weights.load import DEFAULT_WEIGHTS
 
-OFFERED = {  # key: values of a field, the first of which is chosen at first
+OFFERED = {  # key: values of a field, the first of which is chosen at first; Gradio refuses others
     "align": ALIGN_MODES,
     "exposure": EXPOSURE_MODES,
     "refine": ("sampling", "thresholding", "full"),
     "engine": tuple(name for name in ENGINES if name not in PACKAGES or not missing_packages(name)),
-    "form": FORMATS,
+    "form": tuple(VIDEO),
 }
 NETWORKS = 3  # kept in memory, one for each combination of options
 
 
+def answering(function, outputs):
+    """What Gradio calls in place of a function (request, asked), which returns its outputs and a list of Notes.
+
+    `asked` is a dict of the values of the page's fields, `language` among them. The outputs, so many, are followed by
+    box, list and Notes; what is refused leaves them as they were. A program gets all as one list, or an error.
+    """
+
+    def answer(request: gr.Request, **asked):
+        language, by_page = asked.pop("language"), request.headers.get("x-gradio-user") == "app"
+        # Of what was said before, all but what was refused is still true of the result that is there.
+        asked["notes"] = [note for note in asked.get("notes", ()) if note.kind not in REFUSED]
+        try:
+            values, notes = function(request, asked)
+        except Exception as error:
+            note = why(error)
+            if note is None:
+                raise
+            if not by_page:
+                raise gr.Error(sentence(note, language), print_exception=False) from None
+            values, notes = [gr.skip()] * outputs, [note]
+        notes = [note for note in notes if "zh" in WORDS[note.kind]]  # others are for programs
+        return [*values, *said(notes, language, by_page), notes]
+
+    return answer
+
+
 class Jobs:
-    """The page's functions, each of a request and a dict of the fields' values; see tools.web.answers.answering.
+    """The page's functions, each of a request and a dict of the fields' values; see `answering`.
+
+    They raise Refused or PictureError: something cannot be used, or does not belong together.
 
     Args:
         files: Path, gradio's temporary folder: uploads, results and copies of the examples are in it.
@@ -43,78 +90,126 @@ class Jobs:
 
     def __init__(self, files, limits, network):
         self.files, self.results, self.quota, self.limits = files, files / "results", QUOTA, limits
-        self.busy, self.left = set(), set()  # folders that are written to; those of them whose visitor has gone
+        self.busy = set()  # folders that are written to and whose visitor has not gone
         self.network = network
-        self.matting = lru_cache(NETWORKS)(
-            lambda mode, engine, precision: Matting(
-                refine=Refine(mode, gaps=True), engine=engine, precision=precision, **network
-            )
-        )
+
+        def opened(mode, engine, precision):
+            return Matting(refine=Refine(mode, gaps=True), engine=engine, precision=precision, **network)
+
+        self.matting = lru_cache(NETWORKS)(opened)
 
     def matte(self, request, asked):
-        """Matte an uploaded pair, and put the subject before a colour or a picture."""
-        with self.working(request) as folder:
-            require(no_src=asked["src"], no_bgr=asked["bgr"])
+        """Matte an uploaded pair, `src` and `bgr`, and put the subject before a colour or a picture."""
+        with self.working(request, no_src=asked["src"], no_bgr=asked["bgr"]) as folder:
             matting, correction = self.chosen(asked)
-            done = matte_pair(matting, asked["src"], asked["bgr"], correction, self.limits, folder)
-            over, view = put_before(folder, asked["colour"], asked["target_picture"], self.limits)
-        files = [next(folder.glob(f"*_{kind}.png")) for kind in ("com", "pha", "fgr")]
-        views = [str(folder / f"view_{kind}.jpg") for kind in ("pha", "com")]
-        outputs = [str(folder), (str(folder / "view_src.jpg"), str(view)), *views, *map(offered, (*files, over))]
-        return outputs, [Note("took", engine=matting.engine, **done), *done["notes"]]
-
-    def matte_clip(self, request, asked):
-        """Matte an uploaded clip."""
-        with self.working(request) as folder:
-            require(no_clip_given=asked["src"])
-            matting, correction = self.chosen(asked, clips=True)
-            progress = gr.Progress()
-            com, pha, notes = matte_clip(
-                matting, asked, correction, self.limits, folder, lambda done, of: progress((done, of), unit="")
-            )
-        shown = None if asked["form"] == "mov" else str(com)  # browsers do not play ProRes
-        return [shown, offered(com), offered(pha)], notes
-
-    def look(self, request, asked):
-        """Refuse an uploaded picture that could not be matted; give the browser one that it can show."""
-        require(gone=asked["picture"])
-        shown = preview(asked["picture"], self.limits)
-        return [shown or gr.skip()], asked["notes"]
+            src, bgr = (read_upload(asked[kind], self.limits) for kind in ("src", "bgr"))
+            bgr, resized = match_size(src, bgr)
+            start = time.perf_counter()
+            bgr, match = match_background(src, bgr, correction.align, correction.exposure)
+            matte = clean_matte(matting, src, bgr, correction.alpha)
+            seconds = time.perf_counter() - start
+            files = [folder / f"{result_name(asked['src'])}_{kind}.png" for kind in ("com", "pha", "fgr")]
+            for path, picture in zip(files, (matte.com, matte.pha, matte.fgr)):
+                write_picture(path, picture)
+            pha = reduced(matte.pha, VIEW)
+            cut_out = blend(reduced(matte.fgr, VIEW), pha, chequers(*pha.shape))
+            views = [folder / f"view_{kind}.jpg" for kind in ("src", "pha", "com")]
+            for path, picture in zip(views, (reduced(src, VIEW), pha, cut_out)):
+                write_picture(path, picture)
+            compared, over = self.put_before(folder, asked)
+        took = Note("took", engine=matting.engine, height=src.shape[0], width=src.shape[1], seconds=seconds)
+        notes = [took, *doubts(src, bgr, matte.pha), *resized, *match.notes]
+        return [str(folder), compared, *map(str, views[1:]), *map(offered, files), over], notes
 
     def change_target(self, request, asked):
         """Put the subject of the last result before something else; what was said of it stays."""
-        if not asked["folder"]:
-            return [gr.skip()] * 2, asked["notes"]
-        folder = Path(asked["folder"])
-        over, view = put_before(folder, asked["colour"], asked["target_picture"], self.limits)
-        return [(str(folder / "view_src.jpg"), str(view)), offered(over)], asked["notes"]
+        folder = asked["folder"]
+        return (self.put_before(Path(folder), asked) if folder else [gr.skip()] * 2), asked["notes"]
+
+    def put_before(self, folder, asked):
+        """Put the subject in a folder before an uploaded picture, `target_picture`, or a `colour`; two outputs.
+
+        The small copy has a new name each time: the browser keeps what it has seen under a name.
+        """
+        try:
+            name = next(folder.glob("*_fgr.png")).name[: -len("_fgr.png")]
+            fgr, pha = read_rgb(folder / f"{name}_fgr.png"), read_alpha(folder / f"{name}_pha.png")
+        except (StopIteration, PictureError):
+            raise Refused("gone") from None
+        if asked["target_picture"]:
+            behind = cover(read_upload(asked["target_picture"], self.limits), *pha.shape)
+        else:
+            behind = np.broadcast_to(np.uint8(parse_colour(asked["colour"])), fgr.shape)
+        composite = blend(fgr, pha, behind)
+        for old in folder.glob("view_over_*.jpg"):
+            old.unlink(missing_ok=True)
+        over, view = folder / f"{name}_over.png", folder / f"view_over_{secrets.token_hex(4)}.jpg"
+        write_picture(over, composite)
+        write_picture(view, reduced(composite, VIEW))
+        return [(str(folder / "view_src.jpg"), str(view)), offered(over)]
+
+    def matte_clip(self, request, asked):
+        """Matte an uploaded clip, `src`, to a `form` of VIDEO: mp4 on the new background, others with alpha.
+
+        Without `bgr`, an uploaded picture, the background is estimated from the clip, whose camera stood still.
+        """
+        src, form, notes, progress, numbers = asked["src"], asked["form"], [], gr.Progress(), itertools.count(1)
+
+        def counted():
+            done = next(numbers)
+            if done > frames:  # its index, which was counted, may be anything
+                raise Refused("too_many_frames", name=shown_name(src))
+            progress((done, frames), unit="")
+
+        with self.working(request, no_clip_given=src) as folder, TemporaryDirectory(dir=folder) as ours:
+            matting, correction = self.chosen(asked, clips=True)
+            frames = check_clip(src, self.limits)
+            # Under names of ours: what a visitor calls a picture must not make a video or a folder of it.
+            clip, given = Path(ours, f"{result_name(src)}.mp4"), {}
+            os.link(src, clip)
+            for kind in ("bgr", "target_picture"):
+                if asked[kind]:
+                    given[kind] = Path(ours, f"{kind}.png")
+                    write_picture(given[kind], read_upload(asked[kind], self.limits))
+            given.setdefault("target_picture", "#" + bytes(parse_colour(asked["colour"])).hex())
+            output = Output(folder, ("com", "pha"), form, given["target_picture"] if form == "mp4" else None)
+            source, bgr = open_clip(clip, tell=notes.append), given.get("bgr", "auto")
+            job = ClipJob(source, bgr, output, correction, tell=notes.append)
+            job.run(matting, counted)
+        com, pha = job.paths["com"], job.paths["pha"]
+        return [None if form == "mov" else str(com), offered(com), offered(pha)], notes  # browsers play no ProRes
+
+    def look(self, request, asked):
+        """Refuse an uploaded picture that could not be matted; give the browser one that it can show."""
+        return [preview(asked["picture"], self.limits) or gr.skip()], asked["notes"]
 
     def chosen(self, asked, clips=False):
-        """The network and the Correction that were chosen; every option must be one that the page offers."""
-        if any(asked[key] not in values for key, values in OFFERED.items() if key in asked):
-            raise Refused("bad_option")
+        """The network and the Correction that were chosen."""
         weights, device = self.network.get("weights") or DEFAULT_WEIGHTS, choose_device(self.network.get("device"))
         precision = fastest_precision(weights, asked["engine"], device) if clips else "float32"
         matting = self.matting(asked["refine"], asked["engine"], precision)
         return matting, Correction(asked["align"], asked["exposure"])
 
     @contextmanager
-    def working(self, request):
-        """A new folder for results, which is neither swept nor taken away while it is written to."""
+    def working(self, request, **given):
+        """A new folder for results, which is neither swept nor taken away while it is written to.
+
+        Of what is given, kind=value, the first kind whose value is missing is refused.
+        """
+        for kind, value in given.items():
+            if not value:
+                raise Refused(kind)
         if not room(self.files, 0, self.quota):
             raise Refused("no_room")
-        folder = self.session_folder(request) / secrets.token_hex(16)
+        folder, wanted = self.session_folder(request) / secrets.token_hex(16), False
         folder.mkdir(parents=True)
         self.busy.add(folder)
         try:
             yield folder
-        except BaseException:
-            self.left.add(folder)
-            raise
+            wanted = folder in self.busy
         finally:
             self.busy.discard(folder)
-            if folder in self.left:
-                self.left.discard(folder)
+            if not wanted:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def session_folder(self, request):
@@ -124,12 +219,10 @@ class Jobs:
 
     def leave(self, request):
         """Delete the results of somebody who has closed the page."""
-        folder = self.session_folder(request)
-        for results in folder.iterdir() if folder.is_dir() else ():
-            if results in self.busy:
-                self.left.add(results)
-            else:
-                shutil.rmtree(results, ignore_errors=True)
+        for folder in self.session_folder(request).glob("*"):
+            if folder not in self.busy:
+                shutil.rmtree(folder, ignore_errors=True)
+            self.busy.discard(folder)
 
 
 def offered(path):
@@ -137,8 +230,21 @@ def offered(path):
     return gr.update(value=str(path), interactive=True)
 
 
-def require(**given):
-    """Refuse with the kind of the first value that is missing."""
-    for kind, value in given.items():
-        if not value:
-            raise Refused(kind)
+def parse_colour(text):
+    """Red, green, blue, 0..255, of what a ColorPicker gives, as `#rrggbb` or `rgba(r, g, b, a)`; of others green."""
+    try:
+        colour = ImageColor.getrgb(re.sub(r"\.\d+", "", str(text)))
+    except ValueError:
+        return 0, 255, 0
+    return tuple(min(255, value) for value in colour[:3])
+
+
+def result_name(path):
+    """What results are called after: letters, digits, - and _ of the uploaded name, without `_src`."""
+    return re.sub(r"[^\w-]+", "_", Path(path).stem.removesuffix("_src")).strip("_")[:40] or "picture"
+
+
+def chequers(height, width, side=16):
+    """What stands for transparency: uint8 (height, width, 3), light and dark squares."""
+    squares = (np.arange(height)[:, None] // side + np.arange(width) // side) % 2
+    return np.repeat(np.where(squares, 255, 204).astype(np.uint8)[..., None], 3, axis=2)

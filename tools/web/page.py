@@ -10,15 +10,17 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from tools.web import hooks
-from tools.web.answers import answering, said
 from tools.web.guard import LOOPBACK, Guard
-from tools.web.jobs import OFFERED, Jobs
+from tools.web.jobs import OFFERED, Jobs, answering
 from tools.web.upload import original, room, sweep
-from tools.web.words import LANGUAGES, say
+from tools.web.words import said, say
 
-COLOUR = "#2d9c6f"
+LANGUAGES = [("English", "en"), ("中文", "zh")]
 SESSIONS = 200  # whose state is kept
-FONT = ["system-ui", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "sans-serif"]
+FONTS = {
+    "font": ["system-ui", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "sans-serif"],
+    "font_mono": ["ui-monospace", "monospace"],
+}
 # Where the columns do not lie side by side, what was asked for appears below all fields: it comes into view.
 TO_VIEW = "() => { if (innerWidth < 800) document.querySelector('ID')?.scrollIntoView({behavior: 'smooth'}); }"
 HIDDEN = {"api_visibility": "private"}
@@ -51,22 +53,36 @@ class Page(Jobs):
 
     def __init__(self, files, examples, limits, network, engine="auto", clips=True):
         super().__init__(files, limits, network)
-        hooks.install()
-        self.engine, self.clips = engine, clips
-        self.examples = self.copied(examples, files / "examples")
-        self.worded = []  # (component, property, function of a language): what a change of language changes
+        self.engine = engine
+        # What the page serves lies in its own folder, and so do the addresses; what is static goes with no visitor.
+        (files / "examples").mkdir()
+        self.examples = [[shutil.copy(path, files / "examples") for path in pair] for pair in examples]
+        gr.set_static_paths([path for pair in self.examples for path in pair])
+        self.worded = []  # (component, {property: function of a language}): what a change of language changes
         self.answers = []  # (box, list, State of the Notes that they say), of each tab
         with gr.Blocks(title="Background matting", analytics_enabled=False) as self.blocks:
-            self.build()
-            self.blocks.load(self.greet, None, [self.language, *self.labelled], **AT_ONCE)
+            with gr.Row(equal_height=True):
+                with gr.Column(scale=5):
+                    self.field(gr.Markdown, {"value": "title"})
+                with gr.Column(scale=1, min_width=180):
+                    bare = {"show_label": False, "container": False, "elem_id": "language"}
+                    self.language = gr.Radio(LANGUAGES, value="en", **bare)
+            with self.field(gr.Tab, "pictures"):
+                self.build_pictures()
+            if clips:
+                with self.field(gr.Tab, "clips"):
+                    self.build_clips()
+            words, notes = [component for component, _ in self.worded], [notes for _, _, notes in self.answers]
+            translated = [*words, *(part for box, listed, _ in self.answers for part in (box, listed))]
+            self.language.change(self.translate, [self.language, *notes], translated, **AT_ONCE)
+            self.blocks.load(self.greet, None, [self.language, *words], **AT_ONCE)
             self.blocks.unload(self.unload)
         self.blocks.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
         hooks.be_fair(self.blocks._queue)
 
     def launch(self, host, port=None, root=None):
         """Serve the page on an address of this machine; `root` is the one that it has behind a proxy, or None."""
-        largest = max(self.limits.megabytes, self.limits.clip_megabytes) * 10**6
-        origin = urlsplit(root or "")
+        largest, origin = max(self.limits.megabytes, self.limits.clip_megabytes) * 10**6, urlsplit(root or "")
         # The names of this machine are known if nobody else can reach it; those of a network are not.
         names = {host.lower(), *LOOPBACK, origin.hostname} if host in LOOPBACK or host.startswith("127.") else None
         guard = Middleware(
@@ -76,29 +92,13 @@ class Page(Jobs):
             names=names,
             origin=f"{origin.scheme}://{origin.netloc}" if origin.netloc else None,
         )
-        fonts = {"font": FONT, "font_mono": ["ui-monospace", "monospace"]}
+        where = {"server_name": host, "server_port": port, "root_path": root, "prevent_thread_lock": True}
         closed = {"allowed_paths": [], "show_error": False, "ssr_mode": False, "run_history": False, "quiet": True}
-        self.blocks.launch(
-            **closed,
-            server_name=host,
-            server_port=port,
-            root_path=root,
-            max_file_size=largest,
-            state_session_capacity=SESSIONS,
-            app_kwargs={"middleware": [guard]},
-            footer_links=[],
-            theme=gr.themes.Soft(primary_hue="teal", secondary_hue="teal", **fonts),
-            css_paths=Path(__file__).with_name("page.css"),
-            js=Path(__file__).with_name("page.js").read_text(encoding="utf-8"),
-            prevent_thread_lock=True,
-        )
-
-    def copied(self, examples, folder):
-        """Copies of the examples: what the page serves lies in its own folder, and so do their addresses."""
-        folder.mkdir()
-        copies = [[shutil.copy(path, folder) for path in pair] for pair in examples]
-        gr.set_static_paths([path for pair in copies for path in pair])  # not deleted with the visitors' files
-        return copies
+        bounds = {"max_file_size": largest, "state_session_capacity": SESSIONS, "app_kwargs": {"middleware": [guard]}}
+        look = {"theme": gr.themes.Soft(primary_hue="teal", secondary_hue="teal", **FONTS), "footer_links": []}
+        here = Path(__file__)
+        script = here.with_name("page.js").read_text(encoding="utf-8")
+        self.blocks.launch(**where, **closed, **bounds, **look, css_paths=here.with_name("page.css"), js=script)
 
     def sweep(self):
         """Delete what has become old, but neither the examples nor what somebody works on or waits for."""
@@ -107,28 +107,13 @@ class Page(Jobs):
 
     # What is where
 
-    def field(self, kind, words, name="label", **options):
-        """A component, one of whose properties is the words of a key, or what a function gives for a language."""
-        words = words if callable(words) else partial(say, words)
-        component = kind(**{name: words("en")}, **options)
-        self.worded.append((component, name, words))
+    def field(self, kind, words, **options):
+        """A component with words: the key of its label, or {property: key, or function of a language}."""
+        words = {"label": words} if isinstance(words, str) else words
+        words = {name: key if callable(key) else partial(say, key) for name, key in words.items()}
+        component = kind(**{name: of("en") for name, of in words.items()}, **options)
+        self.worded.append((component, words))
         return component
-
-    def build(self):
-        with gr.Row(equal_height=True):
-            with gr.Column(scale=5):
-                self.field(gr.Markdown, "title", "value")
-            with gr.Column(scale=1, min_width=180):
-                languages = list(LANGUAGES.items())
-                self.language = gr.Radio(languages, value="en", show_label=False, container=False, elem_id="language")
-        with self.field(gr.Tab, "pictures"):
-            self.build_pictures()
-        if self.clips:
-            with self.field(gr.Tab, "clips"):
-                self.build_clips()
-        self.labelled = [component for component, _, _ in self.worded]
-        said, notes = [part for answer in self.answers for part in answer[:2]], [answer[2] for answer in self.answers]
-        self.language.change(self.translate, [self.language, *notes], [*self.labelled, *said], **AT_ONCE)
 
     def build_pictures(self):
         folder = gr.State()
@@ -136,110 +121,89 @@ class Page(Jobs):
             with gr.Column(scale=2):
                 with gr.Row():
                     src, bgr = self.picture("src"), self.picture("bgr")
-                swap = self.field(gr.Button, "swap", "value", size="sm", elem_id="swap")
+                swap = self.field(gr.Button, {"value": "swap"}, size="sm", elem_id="swap")
                 swap.click(None, [src, bgr], [src, bgr], js="(src, bgr) => [bgr, src]", **HIDDEN)
                 examples = gr.Examples(self.examples, [src, bgr], visible_columns=[0], **HIDDEN)
-                self.worded.append((examples.dataset, "label", partial(say, "examples")))
-                run = self.run("run")
-                target, options = self.build_target(), self.build_options()
+                self.worded.append((examples.dataset, {"label": partial(say, "examples")}))
+                run = self.field(gr.Button, {"value": "run"}, variant="primary", elem_id="run")
+                target, options = self.settings()
             with gr.Column(scale=3, elem_id="result"):
                 box = gr.HTML(elem_id="said", elem_classes="answer", padding=False)
                 shown = {"interactive": False, "buttons": ["fullscreen"]}
                 compare = self.field(gr.ImageSlider, "compare", type="filepath", max_height=460, **shown)
                 with gr.Row():
                     views = [self.field(gr.Image, kind, height=200, **shown) for kind in ("pha", "com")]
-                with gr.Row():
-                    files = [self.download(f"get_{kind}") for kind in ("com", "pha", "fgr", "over")]
-                answer = self.answer(box, gr.Markdown(elem_id="notes"))
+                files = self.downloads("get_com", "get_pha", "get_fgr", "get_over")
+                answer = box, gr.Markdown(elem_id="notes"), gr.State([])
         asked = {"src": src, "bgr": bgr, **target, **options}
-        self.offer(run, self.matte, asked, [folder, compare, *views, *files], answer, compare)
-        self.look_at(answer, src, bgr, target["target_picture"])
-        self.field(gr.Markdown, partial(say, "limits", **asdict(self.limits)), "value")
+        self.offer(run, self.matte, asked, [folder, compare, *views, *files], answer)
+        self.field(gr.Markdown, {"value": partial(say, "limits", **asdict(self.limits))})
         asked = {"folder": folder, **target, "notes": answer[-1], "language": self.language}
-        outputs = [compare, files[-1], *answer]
-        change = {**IN_TURN, **HIDDEN, "show_progress": "hidden", "trigger_mode": "always_last"}
+        change = {**IN_TURN, **HIDDEN, "show_progress": "hidden", "trigger_mode": "always_last", "inputs_kwargs": asked}
         for component in target.values():
-            component.change(answering(self.change_target, 2), None, outputs, inputs_kwargs=asked, **change)
+            component.change(answering(self.change_target, 2), None, [compare, files[-1], *answer], **change)
 
     def build_clips(self):
         with gr.Row():
             with gr.Column(scale=2):
                 src = self.field(UploadedClip, "clip", sources=["upload"], height=210, elem_id="clip")
                 bgr = self.picture("clip_bgr")
-                run = self.run("run_clip")
+                run = self.field(gr.Button, {"value": "run"}, variant="primary", elem_id="run_clip")
                 form = self.radio("form")
-                target, options = self.build_target(), self.build_options()
+                target, options = self.settings()
             with gr.Column(scale=3, elem_id="clip_result"):
                 box = gr.HTML(elem_id="clip_said", elem_classes="answer", padding=False)
-                shown = {"interactive": False, "buttons": []}
-                result = self.field(gr.Video, "result", height=460, autoplay=True, **shown)
-                with gr.Row():
-                    files = [self.download(key) for key in ("get_clip", "get_clip_pha")]
-                answer = self.answer(box, gr.Markdown(elem_id="clip_notes"))
+                result = self.field(gr.Video, "result", height=460, autoplay=True, interactive=False, buttons=[])
+                files = self.downloads("get_clip", "get_clip_pha")
+                answer = box, gr.Markdown(elem_id="clip_notes"), gr.State([])
         asked = {"src": src, "bgr": bgr, **target, "form": form, **options}
-        self.offer(run, self.matte_clip, asked, [result, *files], answer, result)
-        self.look_at(answer, bgr, target["target_picture"])
-        self.field(gr.Markdown, partial(say, "clip_limits", **asdict(self.limits)), "value")
+        self.offer(run, self.matte_clip, asked, [result, *files], answer)
+        self.field(gr.Markdown, {"value": partial(say, "clip_limits", **asdict(self.limits))})
 
-    def build_target(self):
+    def settings(self):
+        """What both tabs have: the fields of the target, and the others."""
         with self.field(gr.Accordion, "target", open=True), gr.Row():
-            colour = self.field(gr.ColorPicker, "colour", value=COLOUR, min_width=120)
-            return {"colour": colour, "target_picture": self.picture("target_picture", 150)}
-
-    def build_options(self):
+            colour = self.field(gr.ColorPicker, "colour", value="#2d9c6f", min_width=120)
+            target = {"colour": colour, "target_picture": self.picture("target_picture", 150)}
         with self.field(gr.Accordion, "options", open=False):
             radios = {key: self.radio(key) for key in ("align", "exposure", "refine")}
             engine = self.field(gr.Dropdown, "engine", choices=list(OFFERED["engine"]), value=self.engine)
-            return {**radios, "engine": engine, "language": self.language}
+            return target, {**radios, "engine": engine, "language": self.language}
 
     def picture(self, key, height=210):
+        words = {"label": key, "placeholder": "drop"}
         options = {"type": "filepath", "sources": ["upload", "clipboard"], "height": height, "buttons": []}
-        component = self.field(UploadedPicture, key, placeholder=say("drop"), elem_id=key, **options)
-        self.worded.append((component, "placeholder", partial(say, "drop")))
-        return component
+        return self.field(UploadedPicture, words, elem_id=key, **options)
 
-    def run(self, name):
-        return self.field(gr.Button, "run", "value", variant="primary", elem_id=name)
-
-    def download(self, key):
-        return self.field(gr.DownloadButton, key, interactive=False, size="sm", elem_id=key)
+    def downloads(self, *keys):
+        with gr.Row():
+            return [self.field(gr.DownloadButton, key, interactive=False, size="sm", elem_id=key) for key in keys]
 
     def radio(self, key):
         def choices(language):
             return [(say(value, language), value) for value in OFFERED[key]]
 
-        radio = self.field(gr.Radio, key, choices=choices("en"), value=OFFERED[key][0])
-        self.worded.append((radio, "choices", choices))
-        return radio
+        return self.field(gr.Radio, {"label": key, "choices": choices}, value=OFFERED[key][0])
 
     # What is called
 
-    def answer(self, box, listed):
-        """Remember where a tab says what; its three outputs."""
-        self.answers.append((box, listed, gr.State([])))
-        return self.answers[-1]
-
-    def offer(self, run, function, asked, outputs, answer, result):
-        """Let a button call a function, and programs as well, under its name."""
-        name, show = function.__name__, TO_VIEW.replace("ID", f"#{result.parent.elem_id}")
-        run.click(None, js=show, **HIDDEN)
-        job = {"inputs_kwargs": asked, "api_name": f"show_{name}", "show_progress_on": result}
-        shown = run.click(answering(function, len(outputs)), None, [*outputs, *answer], **job, **IN_TURN, **HIDDEN)
-        shown.then(None, js=show, **HIDDEN)
-        job = {"inputs_kwargs": asked, "api_name": name}
-        gr.Button(visible=False).click(answering(function, None), None, [*outputs, answer[1]], **job, **IN_TURN)
-
-    def look_at(self, answer, *pictures):
-        """Say at once what is wrong with a picture that is uploaded."""
-        options = {**HIDDEN, "show_progress": "hidden", "concurrency_id": "look", "concurrency_limit": 2}
-        for picture in pictures:
-            asked = {"picture": picture, "notes": answer[-1], "language": self.language}
-            looked = picture.upload(answering(self.look, 1), None, [picture, *answer], inputs_kwargs=asked, **options)
+    def offer(self, run, function, asked, outputs, answer):
+        """Let a button call a function, and programs under its name; look at its pictures when they are uploaded."""
+        self.answers.append(answer)
+        result = next(output for output in outputs if not isinstance(output, gr.State))
+        show = {"js": TO_VIEW.replace("ID", f"#{result.parent.elem_id}"), **HIDDEN}
+        run.click(None, **show)
+        job = {"inputs_kwargs": asked, "api_name": function.__name__, "show_progress_on": result, **IN_TURN}
+        run.click(answering(function, len(outputs)), None, [*outputs, *answer], **job).then(None, **show)
+        look = {**HIDDEN, "show_progress": "hidden", "concurrency_id": "look", "concurrency_limit": 2}
+        for picture in (field for field in asked.values() if isinstance(field, UploadedPicture)):
+            look["inputs_kwargs"] = {"picture": picture, "notes": answer[-1], "language": self.language}
+            looked = picture.upload(answering(self.look, 1), None, [picture, *answer], **look)
             looked.then(None, js=TO_VIEW.replace("ID", ".said"), **HIDDEN)
 
     def translate(self, language, *notes):
         """The page's words in a language, and what has been said."""
-        words = [gr.update(**{name: words(language)}) for _, name, words in self.worded]
+        words = [gr.update(**{name: of(language) for name, of in words.items()}) for _, words in self.worded]
         return [*words, *(part for of_tab in notes for part in said(of_tab, language))]
 
     def greet(self, request: gr.Request):

@@ -1,11 +1,12 @@
 """Files that visitors of the web page send: measured before they are decoded; the folder they lie in, and how long."""
 
+import itertools
 import os
 import shutil
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,21 +21,32 @@ QUOTA = 4 * 10**9  # bytes
 LEAST = 10**6  # bytes that a file counts for at least, so that small ones cannot be countless
 YOUNG = 60  # seconds in which a folder may not have its lock yet
 LONGEST_SIDE = 16_000  # pixels
+# Of clips, by their first bytes. FFmpeg reads many more kinds, and some of them (playlists, DASH, concatenations) name
+# other files, on this machine or elsewhere, which it would open.
+CONTAINERS = ((4, b"ftyp", "mov"), (4, b"moov", "mov"), (0, b"\x1aE\xdf\xa3", "matroska"), (8, b"AVI ", "avi"))
+MOST_PIXELS = 4096 * 2304  # of a frame
+FRAMES_A_SECOND = 60
+PACKETS = 50  # of all tracks, for each frame that a clip may have
+TOLERATED = 0.1  # seconds
 VIEW = 1280  # long side of what the page shows, pixels
 SHOWN, PREVIEW = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".avif"), ".preview.jpg"  # by browsers
 decoder_of = lru_cache(1)(Decoder)  # the process that decodes; there is one
 
 
+def _limit(default, flag, help):
+    return field(default=default, metadata={"flag": flag, "help": f"{help} (default: {default})"})
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What is taken from visitors."""
+    """What is taken from visitors, and how tools/app.py is told."""
 
-    megabytes: int = 30  # of a picture's file
-    megapixels: int = 64  # of a picture, millions
-    clip_megabytes: int = 100
-    seconds: int = 20  # of a clip
-    minutes: int = 10  # after which files are deleted
-    queue: int = 24  # visitors who may wait
+    megabytes: int = _limit(30, "--max-megabytes", "largest picture file")
+    megapixels: int = _limit(64, "--max-megapixels", "largest picture, million pixels")
+    clip_megabytes: int = _limit(100, "--max-clip-megabytes", "largest video file")
+    seconds: int = _limit(20, "--max-seconds", "longest video")
+    minutes: int = _limit(10, "--keep-minutes", "after which files are deleted")
+    queue: int = _limit(24, "--queue", "visitors who may wait; further are refused")
 
 
 def read_upload(path, limits, decode=True):
@@ -48,19 +60,53 @@ def read_upload(path, limits, decode=True):
 
 def check_weight(path, megabytes):
     """Refuse a file that is missing, empty or larger."""
-    path = Path(path)
-    if not path.is_file():
+    if not path or not Path(path).is_file():
         raise Refused("gone")
-    size = path.stat().st_size
+    size = Path(path).stat().st_size
     if size == 0:
         raise Refused("picture_damaged", name=shown_name(path))
     if size > megabytes * 10**6:
         raise Refused("too_heavy", name=shown_name(path), size=size / 10**6, limit=megabytes)
 
 
+def check_clip(path, limits):
+    """Refuse a clip that is no video of a plain kind, too long or too large; returns how many frames it has.
+
+    Its packets are counted, none is decoded: what its header says of its length may be anything.
+    """
+    import av
+
+    check_weight(path, limits.clip_megabytes)
+    name, most, packets, frames, times = shown_name(path), limits.seconds * FRAMES_A_SECOND, 0, 0, {}
+    with open(path, "rb") as file:
+        head = file.read(1 << 20)
+    kind = next((kind for at, mark, kind in CONTAINERS if head[at : at + len(mark)] == mark), None)
+    if kind is None or b"<mpd" in head.lower():
+        raise Refused("no_clip", name=name)
+    try:
+        with av.open(str(path), format=kind, metadata_errors="replace") as container:
+            stream = container.streams.video[0]
+            width, height = stream.codec_context.width, stream.codec_context.height
+            for packet in itertools.islice(container.demux(), PACKETS * most):  # its sound, too, is copied or encoded
+                packets += 1
+                frames += packet.size > 0 and packet.stream.index == stream.index
+                if packet.size and packet.pts is not None:
+                    times.setdefault(packet.stream.index, []).append(packet.pts * packet.time_base)
+    except (av.error.FFmpegError, IndexError, AttributeError, ValueError, OSError):  # no track, or of an unknown codec
+        raise Refused("no_clip", name=name) from None
+    longest = max((max(track) - min(track) for track in times.values()), default=0)
+    if frames > most or packets == PACKETS * most or longest > limits.seconds + TOLERATED:
+        raise Refused("too_long", name=name, seconds=limits.seconds, frames=most)
+    if not frames:
+        raise Refused("no_clip", name=name)
+    if not 0 < width * height <= MOST_PIXELS:
+        raise Refused("clip_too_large", name=name, width=width, height=height)
+    return frames
+
+
 def preview(path, limits):
     """Refuse a picture that could not be matted; for one that browsers do not show, the path of a JPEG beside it."""
-    shown = path.lower().endswith(SHOWN)
+    shown = str(path).lower().endswith(SHOWN)
     picture = read_upload(path, limits, decode=not shown)
     if shown:
         return None
