@@ -26,9 +26,9 @@ from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import clean_matte, corrected
 from utils.system.command_line import command_line, printer
+from utils.system.cpu import rank_and_count
 from utils.system.files import refuse_to_overwrite, write_json, write_text
 from utils.system.parser import Parser
-from utils.system.ranks import rank_and_count
 
 
 @command_line

@@ -23,13 +23,12 @@ from utils.prediction.clip import ClipJob
 from utils.prediction.flags import matting_from
 from utils.prediction.loop import matte_all
 from utils.prediction.options import parse
-from utils.prediction.pairs import passed_over
-from utils.prediction.pictures import PairSource, PictureSink, plan
+from utils.prediction.pairs import PairSource, PictureSink, passed_over, plan
 from utils.prediction.target import open_target
 from utils.system.command_line import UsageError, command_line, printer, short_warnings, terminable
+from utils.system.cpu import launched, rank_and_count
 from utils.system.errors import user_message
 from utils.system.notes import Note
-from utils.system.ranks import launched, rank_and_count
 from utils.video.reader import open_clip
 
 NAMES_SHOWN = 10  # of pictures that failed; each has had a line of its own
@@ -107,8 +106,8 @@ def matte_pictures(args, tell, rank, count):
         tell(Note("pairs_done", count=times.count, pairs=len(targets), seconds=times.wall))
     tell(Note("stream_times", read=times.read, network=times.network, write=times.write))
     if failed:
-        more = f" and {len(failed) - NAMES_SHOWN} more" if len(failed) > NAMES_SHOWN else ""
-        names = ", ".join(str(pair.src) for pair in failed[:NAMES_SHOWN]) + more
+        names = ", ".join(str(pair.src) for pair in failed[:NAMES_SHOWN])
+        names += f" and {len(failed) - NAMES_SHOWN} more" if len(failed) > NAMES_SHOWN else ""
         tell(Note("pairs_failed", count=len(failed), pairs=len(targets), names=names))
     return 1 if failed and not launched() else code
 

@@ -32,10 +32,8 @@ class Base(nn.Layer):
         super().__init__()
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be one of {', '.join(map(repr, BACKBONES))}, not {backbone!r}")
-        if backbone == "mobilenetv2":
-            self.backbone = MobileNetV2Encoder(in_channels)
-        else:
-            self.backbone = ResNetEncoder(in_channels, backbone)
+        mobile = backbone == "mobilenetv2"
+        self.backbone = MobileNetV2Encoder(in_channels) if mobile else ResNetEncoder(in_channels, backbone)
         deepest, *skips = self.backbone.channels
         self.aspp = ASPP(deepest)
         self.decoder = Decoder((256, 128, 64, 48, out_channels), (*skips, in_channels))
@@ -47,11 +45,7 @@ class Base(nn.Layer):
 
 
 class MattingBase(Base):
-    """The coarse network: alpha, foreground, its own error, and hidden features, at the input's size.
-
-    Args:
-        backbone: `"resnet50"`, `"resnet101"` or `"mobilenetv2"`.
-    """
+    """The coarse network on a `backbone` of Base: alpha, foreground, its own error, and hidden features."""
 
     def __init__(self, backbone):
         super().__init__(backbone, in_channels=6, out_channels=1 + 3 + 1 + 32)
@@ -88,7 +82,7 @@ class MattingRefine(MattingBase):
     """The whole method: the coarse network on a reduced copy, then refinement at full size where it errs.
 
     Args:
-        backbone: `"resnet50"`, `"resnet101"` or `"mobilenetv2"`.
+        backbone: as of Base.
         backbone_scale: size of the coarse network's input relative to the pictures, at most 1/2.
         refine_mode, refine_sample_pixels, refine_threshold, refine_kernel_size, refine_prevent_oversampling,
         refine_patch_crop_method, refine_patch_replace_method: see `Refiner`, where they lack the prefix.

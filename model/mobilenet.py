@@ -32,13 +32,9 @@ class InvertedResidual(nn.Layer):
     def __init__(self, in_channels, expansion, out_channels, stride, dilation):
         super().__init__()
         width = in_channels * expansion
-        layers = [] if expansion == 1 else [conv_bn(in_channels, width, 1, nn.ReLU6)]
-        layers += [
-            conv_bn(width, width, 3, nn.ReLU6, stride=stride, padding=dilation, dilation=dilation, groups=width),
-            conv2d(width, out_channels, 1),
-            BatchNorm2D(out_channels),
-        ]
-        self.conv = nn.Sequential(*layers)
+        expand = [] if expansion == 1 else [conv_bn(in_channels, width, 1, nn.ReLU6)]
+        depthwise = conv_bn(width, width, 3, nn.ReLU6, stride=stride, padding=dilation, dilation=dilation, groups=width)
+        self.conv = nn.Sequential(*expand, depthwise, conv2d(width, out_channels, 1), BatchNorm2D(out_channels))
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x):
@@ -47,11 +43,7 @@ class InvertedResidual(nn.Layer):
 
 
 class MobileNetV2Encoder(nn.Layer):
-    """MobileNetV2 of width 1.0 without its last convolution and classifier.
-
-    Args:
-        in_channels: channels of the input.
-    """
+    """MobileNetV2 of width 1.0, for an input of `in_channels`, without its last convolution and classifier."""
 
     channels = (320, 32, 24, 16)
 
@@ -71,5 +63,4 @@ class MobileNetV2Encoder(nn.Layer):
             x = layer(x)
             if index in (1, 3, 6, 17):
                 kept.append(x)
-        x0, x1, x2, x3, x4 = kept
-        return x4, x3, x2, x1, x0
+        return tuple(reversed(kept))

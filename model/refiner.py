@@ -49,17 +49,19 @@ class Refiner(nn.Layer):
         patch_replace_method="scatter_nd",
     ):
         super().__init__()
-        _check("refine_mode", mode, MODES)
-        _check("refine_kernel_size", kernel_size, (1, 3))
-        _check("refine_patch_crop_method", patch_crop_method, PATCH_CROP_METHODS)
-        _check("refine_patch_replace_method", patch_replace_method, PATCH_REPLACE_METHODS)
+        for name, value, allowed in (
+            ("mode", mode, MODES),
+            ("kernel_size", kernel_size, (1, 3)),
+            ("patch_crop_method", patch_crop_method, PATCH_CROP_METHODS),
+            ("patch_replace_method", patch_replace_method, PATCH_REPLACE_METHODS),
+        ):
+            if value not in allowed:
+                raise ValueError(f"refine_{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
         self.mode = mode
         self.sample_pixels = sample_pixels
         self.threshold = threshold
         self.kernel_size = kernel_size
         self.prevent_oversampling = prevent_oversampling
-        self.patch_crop_method = patch_crop_method
-        self.patch_replace_method = patch_replace_method
         self.conv1 = conv2d(42, 24, kernel_size)
         self.bn1 = BatchNorm2D(24)
         self.conv2 = conv2d(24, 16, kernel_size)
@@ -144,7 +146,7 @@ class Refiner(nn.Layer):
         per_image = marked.sum(axis=[1, 2]).astype("int32")
 
         margin = 0 if self.kernel_size == 1 else 3
-        windows = [_crop(picture, cells, per_image, 4, 2 * margin, 1.0) for picture in (src, bgr)]
+        windows = [_crop(picture, cells, per_image, 4, 2 * margin, (1, 1)) for picture in (src, bgr)]
         pixels = paddle.concat(windows, axis=1)  # (n, 6, 16, 16), full size
         maps = paddle.concat([hid, pha, fgr], axis=1)
         height, width = size_of(src)
@@ -193,12 +195,11 @@ def _crop(x, cells, per_image, step, margin, ratio):
     """Windows of `x` (b, c, h, w) around cells, at the pixel centres of a picture `1 / ratio` times as large.
 
     cells: (n, 3) image, row, column; grouped by image, `per_image` (b,) of each. step: size of a cell in the window,
-    where cell i begins at i * step; margin: pixels around it. ratio: one number or (vertical, horizontal).
+    where cell i begins at i * step; margin: pixels around it. ratio: vertical and horizontal.
 
     Returns (n, c, step + 2 * margin, step + 2 * margin), bilinear; what lies outside `x` is undefined.
     """
-    ratio_y, ratio_x = ratio if isinstance(ratio, tuple) else (ratio, ratio)
-    size = step + 2 * margin
+    (ratio_y, ratio_x), size = ratio, step + 2 * margin
     if x.dtype != paddle.float64:
         x = x.astype("float32")  # coordinates of a large picture do not fit a 16-bit number
     top = (cells[:, 1] * step - margin).astype(x.dtype) * ratio_y
@@ -210,13 +211,6 @@ def _crop(x, cells, per_image, step, margin, ratio):
 def _inside(cells, step, margin, size):
     """(n, 1, s, s) bool: true where a cell's window lies inside a picture of `size`, false where zeros stand."""
     offsets = paddle.arange(-margin, step + margin, dtype="int64")
-    masks = []
-    for axis in (0, 1):
-        at = cells[:, axis + 1 : axis + 2] * step + offsets
-        masks.append(paddle.logical_and(at >= 0, at < size[axis]))
-    return paddle.logical_and(masks[0].unsqueeze([1, 3]), masks[1].unsqueeze([1, 2]))
-
-
-def _check(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+    rows, columns = (cells[:, axis : axis + 1] * step + offsets for axis in (1, 2))
+    rows, columns = (paddle.logical_and(at >= 0, at < length) for at, length in zip((rows, columns), size))
+    return paddle.logical_and(rows.unsqueeze([1, 3]), columns.unsqueeze([1, 2]))

@@ -32,12 +32,7 @@ class Bottleneck(nn.Layer):
 
 
 class ResNetEncoder(nn.Layer):
-    """ResNet-50 or -101 without its head, its last stage dilated instead of strided.
-
-    Args:
-        in_channels: channels of the input.
-        variant: `"resnet50"` or `"resnet101"`.
-    """
+    """ResNet-50 or -101, a `variant` of BLOCKS, without its head, its last stage dilated instead of strided."""
 
     channels = (2048, 512, 256, 64)
 

@@ -98,8 +98,8 @@ MUTATIONS = [
             ("left + size * ratio_x", "left + step * ratio_x"),
             ("sampling_ratio=1", "sampling_ratio=2"),
             ("aligned=True", "aligned=False"),
-            ("at >= 0, at < size[axis]", "at > 0, at < size[axis]"),
-            ("at >= 0, at < size[axis]", "at >= 0, at <= size[axis]"),
+            ("at >= 0, at < length", "at > 0, at < length"),
+            ("at >= 0, at < length", "at >= 0, at <= length"),
         ],
         "utils/engine/tiles.py": [
             ("-(-size // (CELL * n))) for size, coarse in sizes", "size // (CELL * n)) for size, coarse in sizes"),

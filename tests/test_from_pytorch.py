@@ -13,7 +13,7 @@ import train
 from tests.drawn_data import make_data
 from tools import export
 from utils.prediction import options
-from utils.system.original import ALIASES, WITHOUT_EFFECT
+from utils.system.parser import ALIASES, WITHOUT_EFFECT
 from utils.training.options import PAPER_RATES, parse_jobs
 from utils.weights.load import DEFAULT_WEIGHTS, read_state, save_weights
 

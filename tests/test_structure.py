@@ -146,7 +146,7 @@ def test_the_library_knows_no_command_line():
 
 def test_only_programs_print():
     """The library returns notes or hands them to `tell`; these print for programs."""
-    printing = {"utils.system.command_line", "utils.system.original", "utils.training.run"}
+    printing = {"utils.system.command_line", "utils.system.parser", "utils.training.run"}
     forbidden = {"print", "warnings.warn", "tqdm.write"}
     for name in library():
         calls = [node.func for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)]

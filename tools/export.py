@@ -43,8 +43,7 @@ from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line
 from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
-from utils.system.original import add_without_effect, names_of
-from utils.system.parser import Parser
+from utils.system.parser import Parser, add_without_effect, names_of
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights, weights_digest
 
 TOLERANCE = {"float32": 1e-4, "float16": 2e-2}

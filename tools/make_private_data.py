@@ -14,8 +14,7 @@ prepare()
 
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import matte_all
-from utils.prediction.pairs import find_pairs
-from utils.prediction.pictures import PairSource, PictureSink
+from utils.prediction.pairs import PairSource, PictureSink, find_pairs
 from utils.system.command_line import command_line, printer
 from utils.system.files import refuse_to_overwrite
 from utils.system.parser import Parser

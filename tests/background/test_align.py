@@ -7,8 +7,7 @@ import pytest
 from utils.background.align import Alignment, estimate_alignment, subject_mask
 from utils.background.exposure import Exposure
 from utils.background.homography import corners_of, covered, implausible, project, rescaled, warp
-from utils.system.notes import Note
-from utils.system.words import say
+from utils.system.notes import Note, say
 
 SIZE = (360, 480)
 

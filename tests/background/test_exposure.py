@@ -5,8 +5,7 @@ import pytest
 
 from tests.background.test_align import put_subject, room
 from utils.background.exposure import BIASES, GAINS, SAME, Exposure, estimate_exposure
-from utils.system.notes import Note
-from utils.system.words import say
+from utils.system.notes import Note, say
 
 
 def changed(picture, gain, bias=0.0):

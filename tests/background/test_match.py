@@ -7,7 +7,7 @@ from tests.background.test_align import SIZE, pair, put_subject, room
 from utils.background.checks import ground_doubts
 from utils.background.match import match_background
 from utils.picture.contact_sheet import debug_picture
-from utils.system.words import say
+from utils.system.notes import say
 
 
 def alpha(scene):

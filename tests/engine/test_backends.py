@@ -27,7 +27,7 @@ from utils.engine.dygraph import Dygraph
 from utils.engine.export import program_file, save_paddle
 from utils.predictor import Matting, Refine
 from utils.system.errors import UsageError
-from utils.system.words import say
+from utils.system.notes import say
 from utils.weights.load import DEFAULT_WEIGHTS, WeightsError, save_weights, weights_digest
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -21,7 +21,7 @@ from utils.picture.write import write_picture
 from utils.prediction.pairs import find_pairs
 from utils.predictor import Matting
 from utils.system.errors import UsageError
-from utils.system.words import say
+from utils.system.notes import say
 from utils.weights.load import DEFAULT_WEIGHTS, WEIGHTS_FOLDER, weights_digest
 
 SHIPPED = int8_file(DEFAULT_WEIGHTS)

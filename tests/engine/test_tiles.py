@@ -14,9 +14,9 @@ from utils.engine.tiles import choose_cells, enlarge_into, reduce_picture, windo
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
 from utils.weights.load import DEFAULT_WEIGHTS, read_state
-from utils.weights.names import official_to_paddle
+from utils.weights.names import our_names
 
-STATE = official_to_paddle(read_state(DEFAULT_WEIGHTS))
+STATE = our_names(read_state(DEFAULT_WEIGHTS))
 
 
 def network(scale, mode, pixels=8_000, threshold=0.1, kernel=3):

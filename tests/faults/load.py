@@ -19,7 +19,7 @@ import numpy as np
 from tests.faults.playground import Watch, clip, pictures, row, start
 from utils.picture.write import write_picture
 from utils.prediction.outputs import Output
-from utils.prediction.pictures import plan
+from utils.prediction.pairs import plan
 
 SMALL, TYPES = (48, 64), ("pha", "fgr", "com")
 

@@ -12,10 +12,10 @@ from tests.background.test_align import room
 from utils.background.match import Correction
 from utils.picture.write import write_picture
 from utils.prediction import loop
-from utils.prediction import pictures as module
+from utils.prediction import pairs as module
 from utils.prediction.loop import Capture, matte_all
-from utils.prediction.outputs import Output
-from utils.prediction.pictures import PairSource, PictureSink, output_paths, plan
+from utils.prediction.outputs import Output, output_paths
+from utils.prediction.pairs import PairSource, PictureSink, plan
 from utils.prediction.target import open_target
 from utils.predictor import Matte
 from utils.system.command_line import UsageError, printer
@@ -244,8 +244,8 @@ def test_links_do_not_hide_that_an_input_would_be_overwritten(folder):
 
 
 def test_names_of_results():
-    assert output_paths(Path("o"), "a/b", ["pha"], True) == {"pha": Path("o/pha/a/b.png")}
-    assert output_paths(Path("o"), "b", ["pha"], False) == {"pha": Path("o/b_pha.png")}
+    assert output_paths(Path("o"), "a/b", ["pha"], by_type=True) == {"pha": Path("o/pha/a/b.png")}
+    assert output_paths(Path("o"), "b", ["pha"]) == {"pha": Path("o/b_pha.png")}
 
 
 def test_what_is_most_doubtful_is_said_before_what_follows_from_it():

@@ -14,7 +14,7 @@ import predict
 from dataset.picture import read_alpha, read_rgb, read_rgba
 from tests.prediction.test_predictor import scene
 from utils.picture.write import write_picture
-from utils.prediction import pictures
+from utils.prediction import pairs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -340,14 +340,14 @@ def test_interrupt_keeps_what_was_finished(pair, monkeypatch, capsys):
     photos.mkdir()
     for name in ("a.png", "b.png"):
         shutil.copy(pair / "one_src.png", photos / name)
-    true = pictures.read_photo
+    true = pairs.read_photo
 
     def read(path, *args):
         if Path(path).name == "b.png":
             raise KeyboardInterrupt
         return true(path, *args)
 
-    monkeypatch.setattr(pictures, "read_photo", read)
+    monkeypatch.setattr(pairs, "read_photo", read)
     out = pair / "out"
     assert run("--src", photos, "--bgr", pair / "one_bgr.png", "--output-dir", out, "--output-types", "pha") == 130
     assert files(out) == ["pha/a.png"]

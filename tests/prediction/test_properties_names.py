@@ -16,9 +16,8 @@ from dataset.images import ForegroundDataset
 from dataset.picture import SUFFIXES, PictureError, find_pictures, read_alpha, read_rgb
 from tests.properties import given, names, pictures, seeds, settings, st
 from utils.picture.write import write_picture
-from utils.prediction.outputs import Output
-from utils.prediction.pairs import BGR_MARK, SRC_MARK, find_pairs
-from utils.prediction.pictures import output_paths, plan
+from utils.prediction.outputs import Output, output_paths
+from utils.prediction.pairs import BGR_MARK, SRC_MARK, find_pairs, plan
 from utils.system.command_line import UsageError, command_line
 from utils.system.errors import user_message
 from utils.system.files import atomic_path, real_path, write_json, write_text
@@ -170,7 +169,7 @@ def test_a_missing_file_is_one_line_whatever_it_is_called(name):
 @given(name=stems, kind=st.sampled_from(["pha", "fgr", "com"]))
 def test_one_result_never_takes_the_name_of_another(name, kind):
     folder = Path("output")
-    single, many = (output_paths(folder, name, ("pha", "fgr", "com"), by_type) for by_type in (False, True))
+    single, many = (output_paths(folder, name, ("pha", "fgr", "com"), by_type=by_type) for by_type in (False, True))
     assert len(set(single.values())) == len(set(many.values())) == 3
     assert single[kind].name == f"{name}_{kind}.png" and many[kind] == folder / kind / f"{name}.png"
 

@@ -14,9 +14,8 @@ from utils.prediction import options as predict_options
 from utils.prediction.options import frame_rate
 from utils.prediction.target import open_target
 from utils.predictor import choose_device
-from utils.system.cpu import set_threads
+from utils.system.cpu import rank_and_count, set_threads
 from utils.system.errors import UsageError, user_message
-from utils.system.ranks import rank_and_count
 from utils.training.options import parse_jobs
 
 digits = st.text(st.one_of(st.sampled_from("0123456789"), st.characters(categories=["Nd", "No"])), max_size=6)

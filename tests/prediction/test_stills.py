@@ -15,7 +15,7 @@ from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import matte_all
 from utils.prediction.options import parse
 from utils.prediction.outputs import Output, around_subject
-from utils.prediction.pictures import PairSource, PictureSink, plan
+from utils.prediction.pairs import PairSource, PictureSink, plan
 from utils.prediction.target import open_target
 from utils.predictor import Matte
 from utils.system.errors import UsageError

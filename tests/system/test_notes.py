@@ -2,7 +2,7 @@
 
 import pytest
 
-from utils.system import words
+from utils.system import notes
 from utils.system.command_line import printer
 from utils.system.notes import Note
 
@@ -24,7 +24,7 @@ def test_notes_are_equal_by_kind_and_values():
     ],
 )
 def test_what_a_program_prints_of_a_note(table, verbose, out, err, monkeypatch, capsys):
-    for names in (words.WORDS, getattr(words, table)):
+    for names in (notes.WORDS, getattr(notes, table)):
         monkeypatch.setitem(names, "moved", {"en": "moved by {motion:.1f}"})
     printer(verbose)(Note("moved", motion=3.41, about="a.png"))
     assert tuple(capsys.readouterr()) == (out, err)

@@ -3,8 +3,7 @@
 import pytest
 
 from utils.system.command_line import UsageError
-from utils.system.cpu import cores, set_threads
-from utils.system.ranks import launched, rank_and_count
+from utils.system.cpu import cores, launched, rank_and_count, set_threads
 
 
 def test_a_process_by_itself_is_the_only_one():

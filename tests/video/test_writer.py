@@ -13,7 +13,7 @@ from dataset.picture import read_alpha, read_rgb, read_rgba
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, times_of, write_clip
 from utils.picture.write import STILLS
 from utils.system.command_line import UsageError
-from utils.system.words import say
+from utils.system.notes import say
 from utils.video import reader as video_reader
 from utils.video.reader import Frame, open_clip
 from utils.video.writer import FORMATS, VIDEO, check_format, open_writer, plane

@@ -10,7 +10,7 @@ import pytest
 from dataset.picture import PictureError
 from tools.web.words import say, why
 from utils.background.checks import Misfit
-from utils.system import words
+from utils.system import notes
 from utils.system.notes import Note
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,13 +50,13 @@ def fields(sentence):
 
 
 def test_every_note_of_a_result_is_said_on_the_page():
-    ours = {kind for kind in {**words.NOTES, **words.ERRORS, **words.WARNINGS, **words.REASONS} if kind not in PROGRAMS}
-    assert {kind for kind, said in words.WORDS.items() if "zh" in said} == ours
+    ours = {kind for kind in {**notes.NOTES, **notes.ERRORS, **notes.WARNINGS, **notes.REASONS} if kind not in PROGRAMS}
+    assert {kind for kind, said in notes.WORDS.items() if "zh" in said} == ours
 
 
-@pytest.mark.parametrize("kind", [kind for kind, said in words.WORDS.items() if "zh" in said])
+@pytest.mark.parametrize("kind", [kind for kind, said in notes.WORDS.items() if "zh" in said])
 def test_sentences_fill_in_what_the_note_has(kind):
-    said = words.WORDS[kind]
+    said = notes.WORDS[kind]
     chinese, english = said["zh"], said.get("page", said["en"])
     assert not set(re.findall(r"[A-Za-z]{2,}", re.sub(r"\{.*?\}", "", chinese))) - KEPT
     assert all(fields(x) <= fields(said["en"]) and "--" not in x for x in (chinese, english))
@@ -70,7 +70,7 @@ def test_every_kind_that_is_noted_has_its_words():
     texts = (getattr(node, "value", None) for call in calls for node in ast.walk(call.args[0]))
     noted = {text for text in texts if isinstance(text, str)}
     noted |= {"turned", "other_shape"}  # by a variable
-    assert noted - {"took", "no_memory"} == set(words.WORDS)
+    assert noted - {"took", "no_memory"} == set(notes.WORDS)
 
 
 def test_a_note_within_a_note_is_said_in_its_language():

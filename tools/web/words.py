@@ -9,24 +9,24 @@ import re
 from pathlib import Path
 
 from dataset.errors import PictureError
-from utils.system import words
+from utils.system import notes as of_programs
 from utils.system.errors import UsageError, out_of_memory
 from utils.system.notes import Note
 
 PAGE, REFUSALS = json.loads(Path(__file__).with_name("words.json").read_text(encoding="utf-8")).values()
 REFUSED = {*REFUSALS, "other_shape", "turned", "refused"}  # kinds that are said in place of a result
-WORDS = {**words.WORDS, **PAGE, **REFUSALS}
+WORDS = {**of_programs.WORDS, **PAGE, **REFUSALS}
 
 
 def say(kind, language="en", **values):
     """The sentence of a kind in a language, `"en"` or `"zh"` (another one means English), with its values."""
     versions = ("zh", "page") if language == "zh" else ("page",)
-    return words.say(Note(kind, **values), versions, WORDS)
+    return of_programs.say(Note(kind, **values), versions, WORDS)
 
 
 def said(notes, language, boxed=True):
     """Box and list, HTML and Markdown, of Notes; if it is not boxed, all that is said is in the list."""
-    loud = [note for note in notes if boxed and (note.kind in REFUSED or note.kind in words.WARNINGS)]
+    loud = [note for note in notes if boxed and (note.kind in REFUSED or note.kind in of_programs.WARNINGS)]
     box = "".join(f"<p>{sentence(note, language)}</p>" for note in loud)
     listed = "\n".join(f"- {sentence(note, language)}" for note in notes if note not in loud)
     return (f'<div class="said" role="alert">{box}</div>' if box else ""), listed

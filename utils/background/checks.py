@@ -5,8 +5,7 @@ import numpy as np
 
 from dataset.picture import PictureError
 from utils.picture.resize import fit, glance, reduced
-from utils.system.notes import Note
-from utils.system.words import say
+from utils.system.notes import Note, say
 
 SHADE = (0.35, 0.9)  # what a shadow leaves of the light, least and most
 COLOURED = 0.12  # difference of that between the channels, beyond which it is not a shadow

@@ -1,7 +1,7 @@
 """Clips: the source that reads frames, the sink that writes videos or sequences of pictures, and one call for both."""
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from utils.background.follow import ClipBackground
 from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture, matte_all
-from utils.prediction.outputs import picture_in, picture_of, with_transparency
+from utils.prediction.outputs import output_paths, picture_of, with_transparency
 from utils.prediction.target import open_target
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent
@@ -23,30 +23,21 @@ from utils.video.reader import is_clip, open_clip, read_frame
 from utils.video.writer import VIDEO, check_format, open_writer
 
 GREEN = "#78ff9b"  # behind the composite where the format has no alpha, as in the original's videos
-SOUNDING = ("com", "fgr")
 LOOKS, APART = 3, 12  # frames that are looked at before the work, and frames between them
 SHORT = 0.1  # seconds that a whole result may be shorter than its clip
 
 
-class ClipSource:
-    """Reads the frames of a clip and the background of each; see utils.prediction.loop.
+class _Source:
+    """Frames of a clip, and the background of each; see utils.prediction.loop.
 
-    Args:
-        clip: see utils.video.reader.open_clip.
-        bgr: uint8 (H, W, 3), RGB, of the clip's size.
-        correction: utils.background.match.Correction.
-        done: function of a Frame: whether it is to be left out.
-        deep: whether its pictures are wanted with all their bits; None: not as dataset.picture.Photo at all.
-
-    Attributes:
-        background: utils.background.follow.ClipBackground.
-        nobody: list of a Note that the subject is in no frame that was looked at, else empty.
+    `done` tells of a Frame whether to leave it out. `deep`: whether its pictures are wanted with all their bits; None:
+    not as dataset.picture.Photo at all. `nobody`: the Note, if any, that the subject is in no frame looked at.
     """
 
-    def __init__(self, clip, bgr, correction=AUTOMATIC, done=lambda frame: False, deep=None):
+    def __init__(self, clip, bgr, correction, done, deep):
         self.clip, self.correction, self.done, self.deep = clip, correction, done, deep
-        self.told, self.nobody = set(), []
         self.background = ClipBackground(bgr, correction.align, correction.exposure)
+        self.told, self.nobody = set(), []
         self._looks = self._failed = 0
 
     def __iter__(self):
@@ -59,7 +50,6 @@ class ClipSource:
             raise PictureError(f"{self.clip.path}: not one of its {read} frames could be read")
 
     def read(self, frame):
-        """Read a frame: Capture. Raises PictureError."""
         try:
             photo = None if self.deep is None else frame.photo(self.deep)
             src = frame.rgb() if photo is None else photo.rgb
@@ -71,10 +61,7 @@ class ClipSource:
         return Capture(frame, self.clip.path, src, bgr, notes, photo=photo)
 
     def look(self, capture, matte):
-        """Notes on what was done to the background, and on what is wrong with it: each kind once.
-
-        That is looked for in a few frames, ever rarer ones, from the first on.
-        """
+        """What is wrong with the background is looked for in a few frames, ever rarer ones, and told once."""
         self._looks += 1
         if self._looks & (self._looks - 1):
             if self.nobody and (matte.pha[::8, ::8] > 127).mean() > SAME_BELOW:
@@ -88,36 +75,29 @@ class ClipSource:
         return [*capture.notes, *notes]
 
     def spares(self, error):
-        """Whether the other frames go on: after one that cannot be read."""
         return isinstance(error, PictureError)
 
 
-class ClipSink:
-    """Writes a video or a sequence a type; see utils.prediction.loop. Ctrl-C completes what has been written.
+class _Sink:
+    """A video or a sequence a type, of paths as in ClipJob; see utils.prediction.loop.
 
-    Args:
-        clip: see utils.video.reader.open_clip.
-        paths: dict of type -> path.
-        output_format: of utils.video.writer.FORMATS.
-        target: what `com` is composited over, see utils.prediction.target; None: `com` keeps its alpha.
-        tell: function of a Note.
-
-    Attributes:
-        deep: what a ClipSource has to give it.
+    Ctrl-C completes what has been written. `deep` is what a _Source has to give it.
     """
 
-    def __init__(self, clip, paths, output_format, target=None, tell=silent):
+    def __init__(self, clip, paths, output_format, target, tell):
         self.clip, self.paths, self.format, self.target, self.tell = clip, paths, output_format, target, tell
         self.foreground, self.pictures = bool({"fgr", "com"} & set(paths)), "debug" in paths
-        of_video = True if output_format == "mov" else None
-        self.deep = STILLS[output_format][1] != np.uint8 if output_format in STILLS else of_video
+        self.deep = True if output_format == "mov" else None
+        if output_format in STILLS:
+            self.deep = STILLS[output_format][1] != np.uint8
         self.written, self.writers = 0, {}
 
     def __enter__(self):
         channels = {"fgr": 3, "com": 4 if self.target is None else 3, "debug": 3}
         with ExitStack() as stack:
             for kind, path in self.paths.items():
-                writer = open_writer(path, self.format, self.clip, channels.get(kind, 1), sound=kind in SOUNDING)
+                sound = kind in ("com", "fgr")
+                writer = open_writer(path, self.format, self.clip, channels.get(kind, 1), sound)
                 self.writers[kind] = stack.enter_context(writer)
             self._stack = stack.pop_all()
         return self
@@ -132,11 +112,10 @@ class ClipSink:
         self._stack.__exit__(kind, error, trace)
 
     def has(self, frame):
-        """Whether all pictures of a frame are there already."""
+        """Whether all pictures of a frame are there already; each writer is to hear of it."""
         return all([writer.has(frame) for writer in self.writers.values()])
 
     def write(self, capture, matte):
-        """Write a frame."""
         if capture.photo is not None and capture.photo.alpha is not None:
             matte = with_transparency(matte, capture.photo.alpha)
         for kind, writer in self.writers.items():
@@ -145,15 +124,14 @@ class ClipSink:
 
     def _picture(self, kind, matte, capture):
         """What a writer gets of a matte: as a photograph's; of a video alpha always in 8 bits."""
-        photo, seconds = capture.photo, capture.item.time
         if kind == "com" and self.target is None and self.format in VIDEO:
             fgr = self._picture("fgr", matte, capture)  # not black outside, which a video would smear into edges
             return np.dstack([fgr, in_type(matte.pha, fgr.dtype)])
-        wide = photo is not None and not photo.profile and photo.pixels.dtype != np.uint8 and kind in ("fgr", "com")
-        if self.format in STILLS or wide:
-            as_still = self.format if self.format in STILLS else "png16"
-            return picture_in(as_still, kind, matte, capture, self.target, seconds)
-        return picture_of(kind, matte, capture, self.target, seconds)
+        photo, dtype = capture.photo, STILLS.get(self.format, (None, np.uint8))[1]
+        if self.format in VIDEO and photo is not None:
+            wide = not photo.profile and photo.pixels.dtype != np.uint8 and kind in ("fgr", "com")
+            capture, dtype = (capture, np.uint16) if wide else (capture._replace(photo=None), np.uint8)
+        return picture_of(kind, matte, capture, dtype, self.target, capture.item.time)
 
 
 class ClipJob:
@@ -176,8 +154,7 @@ class ClipJob:
 
     def __init__(self, clip, bgr, output, correction=AUTOMATIC, bgr_time=None, force=False, tell=silent):
         self.clip, self.bgr, self.output, self.correction = clip, bgr, output, correction
-        self.bgr_time = bgr_time or (None, None)
-        self.force = force
+        self.bgr_time, self.force = bgr_time or (None, None), force
         self.tell = lambda note: tell(note if note.kind in ("written", "failed") else note.on(clip.path))
         self.format = output.format or ("png" if clip.path.is_dir() else "mp4")
         check_format(self.format)
@@ -185,9 +162,10 @@ class ClipJob:
         if self.target is None and "com" in output.types and VIDEO.get(self.format, (0, 0, True))[2] is None:
             self.target = open_target(GREEN)
             self.tell(Note("green", colour=GREEN, format=self.format))
-        self.paths = output_paths(output.folder, clip.path, output.types, self.format)
-        refuse_to_overwrite([clip.path, bgr, output.target], self.paths.values())
-        if output.skip_existing and self.format in VIDEO:
+        self.name = clip.path.resolve().name if clip.path.is_dir() else clip.path.stem
+        suffix = f".{self.format}" if self.format in VIDEO else ""
+        self.paths = self._checked(output_paths(output.folder, self.name, output.types, suffix))
+        if output.skip_existing and suffix:
             self.paths = {kind: path for kind, path in self.paths.items() if not self._whole(path)}
             if not self.paths:
                 self.tell(Note("nothing_missing"))
@@ -200,41 +178,42 @@ class ClipJob:
             KeyboardInterrupt: after what was matted so far has been completed.
         """
         bgr = self._background()
-        sink = ClipSink(self.clip, self.paths, self.format, self.target, self.tell)
+        sink = _Sink(self.clip, self.paths, self.format, self.target, self.tell)
         resume = self.output.skip_existing and self.format in STILLS
         done = sink.has if resume else lambda frame: False
-        source = ClipSource(self.clip, bgr, self.correction, done, sink.deep)
-        failed, start = [], time.perf_counter()
+        source = _Source(self.clip, bgr, self.correction, done, sink.deep)
+        start = time.perf_counter()
         try:
             failed, times = matte_all(matting, source, sink, self.tell, tick)
             self.tell(Note("stream_times", read=times.read, network=times.network, write=times.write))
         finally:
             if sink.written:
-                self._report(source, sink, time.perf_counter() - start)
+                size, seconds = {"width": self.clip.width, "height": self.clip.height}, time.perf_counter() - start
+                self.tell(Note("clip_done", **size, frames=sink.written, seconds=seconds, rate=sink.written / seconds))
+                for note in [*source.background.notes, *source.nobody]:
+                    self.tell(note)
+                for path in self.paths.values():
+                    self.tell(Note("written", path=path))
         if failed:
             self.tell(Note("frames_failed", count=len(failed)))
         return 1 if failed else 0
 
+    def _checked(self, paths):
+        refuse_to_overwrite([self.clip.path, self.bgr, self.output.target], paths.values())
+        return paths
+
     def _whole(self, path):
         """Whether an earlier run has written a video to its end; tells if it was stopped before."""
-        if not path.exists():
-            return False
         try:
-            lengths = [float(clip.expected / clip.rate) for clip in (open_clip(path), self.clip) if clip.expected]
-        except PictureError:
+            clips = open_clip(path), self.clip
+        except PictureError:  # none, or a damaged one
             return False
-        short = len(lengths) == 2 and lengths[0] < lengths[1] - SHORT
-        if short:
-            self.tell(Note("begun_anew", file=path, seconds=lengths[0], whole=lengths[1]))
-        return not short
-
-    def _report(self, source, sink, seconds):
-        size = {"width": self.clip.width, "height": self.clip.height}
-        self.tell(Note("clip_done", **size, frames=sink.written, seconds=seconds, rate=sink.written / seconds))
-        for note in [*source.background.notes, *source.nobody]:
-            self.tell(note)
-        for path in self.paths.values():
-            self.tell(Note("written", path=path))
+        if not all(clip.expected for clip in clips):
+            return True
+        written, whole = (float(clip.expected / clip.rate) for clip in clips)
+        if written < whole - SHORT:
+            self.tell(Note("begun_anew", file=path, seconds=written, whole=whole))
+        return written >= whole - SHORT
 
     def _background(self):
         """The background, uint8 (H, W, 3), RGB, of the clip's size; tells what is doubtful about it."""
@@ -250,40 +229,28 @@ class ClipJob:
             still = not (Path(self.bgr).is_dir() or is_clip(self.bgr))
             bgr = read_frame(self.bgr).rgb if still else empty_scene(open_clip(self.bgr, None, silent, *self.bgr_time))
             bgr, notes = match_size(np.empty((clip.height, clip.width, 3), np.uint8), bgr, clip.path, self.bgr)
-            self._check(bgr)
+            self._refuse_another_scene(bgr)
         for note in notes:
             self.tell(note)
         if self.output.save_bgr:
-            names = output_paths(self.output.folder, clip.path, ("bgr", "unsure"), "png")
-            paths = [path.with_name(f"{path.name}.png") for path in names.values()]
-            refuse_to_overwrite([clip.path, self.bgr, self.output.target], paths)
-            for path, picture in zip(paths, (bgr, unsure)):
+            paths = self._checked(output_paths(self.output.folder, self.name, ("bgr", "unsure")))
+            for path, picture in zip(paths.values(), (bgr, unsure)):
                 if picture is not None:
                     write_picture(path, picture)
                     self.tell(Note("written", path=path))
         return bgr
 
-    def _check(self, bgr):
-        """Refuse a background of another scene, however it is aligned, before the work."""
-        wrong = None
+    def _refuse_another_scene(self, bgr):
+        """However it is aligned, and before the work."""
+        correction, wrong = self.correction, []
         for frame in islice(self.clip, 0, LOOKS * APART, APART):
-            try:
+            with suppress(PictureError):
                 src = frame.rgb()
-            except PictureError:
-                continue
-            wrong = scene_doubts(src, bgr)
-            if wrong:
-                laid, _ = match_background(src, bgr, self.correction.align, self.correction.exposure)
-                wrong = scene_doubts(src, laid)
-            wrong = [note for note in wrong if note.kind == "other_scene"]
-            if not wrong:
-                return
+                wrong = scene_doubts(src, bgr)
+                if wrong:
+                    wrong = scene_doubts(src, match_background(src, bgr, correction.align, correction.exposure)[0])
+                wrong = [note for note in wrong if note.kind == "other_scene"]
+                if not wrong:
+                    return
         if wrong and not self.force:
             raise Misfit(Note("refused", path=self.bgr, reason=wrong[0]))
-
-
-def output_paths(folder, source, kinds, output_format):
-    """Output type -> FOLDER/NAME_TYPE.mp4, or the folder FOLDER/NAME_TYPE of a sequence."""
-    name = source.resolve().name if source.is_dir() else source.stem
-    suffix = f".{output_format}" if output_format in VIDEO else ""
-    return {kind: folder / f"{name}_{kind}{suffix}" for kind in kinds}

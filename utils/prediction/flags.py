@@ -4,7 +4,7 @@ from model import BACKBONES, MODES
 from utils.engine.choice import ENGINES, PRECISIONS
 from utils.predictor import Matting, Refine
 from utils.system.notes import silent
-from utils.system.original import names_of
+from utils.system.parser import names_of
 
 OF_REFINE = {  # flag -> field of Refine
     "backbone_scale": "scale",
@@ -44,13 +44,10 @@ def add_network_flags(parser, *flags):
 
 def refine_from(args):
     """The utils.predictor.Refine that parsed flags describe; raises UsageError for one that is out of range."""
-    return Refine(**_given(args, OF_REFINE))
+    return Refine(**{ours: getattr(args, name) for name, ours in OF_REFINE.items() if hasattr(args, name)})
 
 
 def matting_from(args, tell=silent):
     """The utils.predictor.Matting that parsed flags describe; what a program has no flag for is Matting's default."""
-    return Matting(refine=refine_from(args), tell=tell, **_given(args, OF_MATTING))
-
-
-def _given(args, names):
-    return {ours: getattr(args, name) for name, ours in names.items() if hasattr(args, name)}
+    given = {ours: getattr(args, name) for name, ours in OF_MATTING.items() if hasattr(args, name)}
+    return Matting(refine=refine_from(args), tell=tell, **given)

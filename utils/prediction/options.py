@@ -1,6 +1,7 @@
 """The flags of predict.py."""
 
 import argparse
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,27 +14,21 @@ from utils.prediction.flags import add_network_flags, refine_from
 from utils.prediction.outputs import OUTPUT_TYPES, Output, check_still
 from utils.prediction.pairs import find_clips
 from utils.system.errors import UsageError
-from utils.system.original import add_without_effect, names_of
-from utils.system.parser import Parser
+from utils.system.parser import Parser, add_without_effect, names_of
 from utils.video.reader import frames_in, is_clip, numbered
 from utils.video.writer import FORMATS, VIDEO
-
-DEBUG = "With the variable MATTING_DEBUG set, an error is printed with its traceback."
 
 
 def parse(argv, description):
     """Parse and check the flags.
 
-    Returns:
-        argparse's Namespace; src and bgr have their defaults filled in; with `output`,
-        utils.prediction.outputs.Output; `correction`, utils.background.match.Correction; `clips`, a list of videos
-        and folders of frames, empty where --src names pictures; and `numbered`, whether the names of its pictures
-        alone say that a folder is a clip.
-
-    Raises:
-        UsageError.
+    Returns argparse's Namespace; src and bgr have their defaults filled in; with `output`,
+    utils.prediction.outputs.Output; `correction`, utils.background.match.Correction; `clips`, a list of videos and
+    folders of frames, empty where --src names pictures; and `numbered`, whether the names of its pictures alone say
+    that a folder is a clip. Raises UsageError.
     """
-    parser = Parser(description, epilog=DEBUG)
+    epilog = "With the variable MATTING_DEBUG set, an error is printed with its traceback."
+    parser = Parser(description, epilog=epilog)
     add = parser.add_argument
     add(*names_of("--src"), help="picture with the subject, folder of pictures, or video (default: sample pair)")
     add(*names_of("--bgr"), help="the same scene without the subject: a picture, or a folder paired by file name")
@@ -46,10 +41,35 @@ def parse(argv, description):
     types = {"nargs": "+", "choices": OUTPUT_TYPES, "default": ["pha", "fgr", "com"]}
     add(*names_of("--output-types"), **types, help="default: pha fgr com")
     add(*names_of("--target-bgr"), help="new background of com: a colour (#00ff00, white), picture or video")
-    of_pictures = add_picture_flags(parser)
+    add(
+        "--output-format",
+        choices=FORMATS,
+        type=lambda text: {"video": "mp4", "image_sequences": "png"}.get(text, text),  # the original's names
+        help="of clips mp4 H.264, mov ProRes 4444 and webm VP9 with alpha; of pictures, and of each frame of a clip, "
+        "png, png16, tiff, tiff16, exr, webp, jpg (default mp4 for a video, else png)",
+    )
     add("--verbose", action="store_true", help="also print figures on what was corrected, and times")
     add("--skip-existing", action="store_true", help="leave out what has all its results already")
-    of_videos = add_video_flags(parser)
+    add = parser.add_argument_group("pictures").add_argument
+    of_pictures = [
+        add("--crop", nargs="?", type=int, const=32, metavar="MARGIN", help="cut to the subject (margin 32 pixels)"),
+        add("--keep-location", action="store_true", help="let results say where the photograph was taken"),
+        add("--max-megapixels", type=float, help="refuse pictures of more million pixels (default 89)"),
+    ]
+    add = parser.add_argument_group(
+        "videos",
+        "--src clip.mp4, a folder of clips, or one of frames: with --bgr auto or a video, with one of these "
+        "flags or a video as --output-format, or numbered without gaps as shot.0001.exr is",
+    ).add_argument
+    of_videos = [
+        add("--frame-rate", type=frame_rate, help="pictures a second of a folder: 25 or 30000/1001 (default 30)"),
+        add("--video-resize", nargs=2, type=int, metavar=("W", "H"), help="bring a video's frames to this size first"),
+        add("--start", type=seconds, help="begin there: seconds, or hh:mm:ss.ff"),
+        add("--end", type=seconds, help="end there, of the clip's time (default: with the clip)"),
+        add("--bgr-time", nargs=2, type=seconds, metavar=("FROM", "TO"), help="part of the video --bgr with nobody"),
+        add("--save-bgr", action="store_true", help="also write the background that was made, and where it is unsure"),
+        add("--force", action="store_true", help="go on with a background that looks like another scene's"),
+    ]
     theirs = "--model-type", "--model-refine-kernel-size", "--num-workers", "--preprocess-alignment", "-y"
     add_without_effect(parser, *theirs)
     args = parser.parse_args(argv)
@@ -84,62 +104,21 @@ def parse(argv, description):
     return args
 
 
-def add_picture_flags(parser):
-    """Add the flags that say what is written; returns argparse's actions for those that only pictures have."""
-    parser.add_argument(
-        "--output-format",
-        choices=FORMATS,
-        type=lambda text: {"video": "mp4", "image_sequences": "png"}.get(text, text),  # the original's names
-        help="of clips mp4 H.264, mov ProRes 4444 and webm VP9 with alpha; of pictures, and of each frame of a clip, "
-        "png, png16, tiff, tiff16, exr, webp, jpg (default mp4 for a video, else png)",
-    )
-    add = parser.add_argument_group("pictures").add_argument
-    return [
-        add("--crop", nargs="?", type=int, const=32, metavar="MARGIN", help="cut to the subject (margin 32 pixels)"),
-        add("--keep-location", action="store_true", help="let results say where the photograph was taken"),
-        add("--max-megapixels", type=float, help="refuse pictures of more million pixels (default 89)"),
-    ]
-
-
-def add_video_flags(parser):
-    """Add the flags that only clips need; returns argparse's actions for them."""
-    group = parser.add_argument_group(
-        "videos",
-        "--src clip.mp4, a folder of clips, or one of frames: with --bgr auto or a video, with one of these "
-        "flags or a video as --output-format, or numbered without gaps as shot.0001.exr is",
-    )
-    add = group.add_argument
-    return [
-        add("--frame-rate", type=frame_rate, help="pictures a second of a folder: 25 or 30000/1001 (default 30)"),
-        add("--video-resize", nargs=2, type=int, metavar=("W", "H"), help="bring a video's frames to this size first"),
-        add("--start", type=seconds, help="begin there: seconds, or hh:mm:ss.ff"),
-        add("--end", type=seconds, help="end there, of the clip's time (default: with the clip)"),
-        add("--bgr-time", nargs=2, type=seconds, metavar=("FROM", "TO"), help="part of the video --bgr with nobody"),
-        add("--save-bgr", action="store_true", help="also write the background that was made, and where it is unsure"),
-        add("--force", action="store_true", help="go on with a background that looks like another scene's"),
-    ]
-
-
 def seconds(text):
     """The time of a flag as a Fraction of seconds: 75.5, 1:15.5 and 0:01:15.5 are the same."""
-    try:
+    with suppress(ValueError, ZeroDivisionError):
         parts = [Fraction(part) for part in text.split(":")]
-        if len(parts) > 3 or min(parts) < 0:
-            raise ValueError
-    except (ValueError, ZeroDivisionError):
-        raise argparse.ArgumentTypeError(f"{text} is no time: give seconds, or hh:mm:ss.ff") from None
-    return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+        if len(parts) <= 3 and min(parts) >= 0:
+            return sum(part * 60**power for power, part in enumerate(reversed(parts)))
+    raise argparse.ArgumentTypeError(f"{text} is no time: give seconds, or hh:mm:ss.ff")
 
 
 def frame_rate(text):
     """The flag --frame-rate as a Fraction: 25 or 30000/1001."""
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = 0
-    if not 0 < rate <= 1000:
-        raise argparse.ArgumentTypeError(f"{text} is no frame rate: give pictures a second, such as 25 or 30000/1001")
-    return rate
+    with suppress(ValueError, ZeroDivisionError):
+        if 0 < Fraction(text) <= 1000:
+            return Fraction(text)
+    raise argparse.ArgumentTypeError(f"{text} is no frame rate: give pictures a second, such as 25 or 30000/1001")
 
 
 def clips_of(src, bgr, wanted=False):

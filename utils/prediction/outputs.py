@@ -46,42 +46,37 @@ def check_still(output):
         require("OpenEXR" if output.format == "exr" else "tifffile")
 
 
-def picture_of(kind, matte, capture, target=None, seconds=0):
-    """The uint8 picture of an output type, (H, W), (H, W, 3) or (H, W, 4), for pictures of height H and width W.
+def output_paths(folder, name, types, suffix=".png", by_type=False):
+    """type -> path: FOLDER/TYPE/NAME.png for a folder of sources, FOLDER/NAME_TYPE.png for one source."""
+    return {t: folder / t / f"{name}{suffix}" if by_type else folder / f"{name}_{t}{suffix}" for t in types}
+
+
+def picture_of(kind, matte, capture, dtype=np.uint8, target=None, seconds=0):
+    """The picture of an output type as `write_picture` takes it: (H, W), (H, W, 3) or (H, W, 4).
+
+    Colours of `fgr` and `com` are those of the photograph's file, its profile and bits; alpha has more than 8 bits
+    where the type has.
 
     Args:
         kind: one of OUTPUT_TYPES.
-        matte: utils.predictor.Matte.
-        capture: utils.prediction.loop.Capture; only "debug" looks at its pictures.
+        matte: utils.predictor.Matte of height H and width W.
+        capture: utils.prediction.loop.Capture; only "debug" looks at its pictures. Without a photo colours are sRGB.
+        dtype: uint8, uint16, or float32 for linear light, as of STILLS; without a photo uint8.
         target: what "com" is composited over, opened; None: "com" is a cut-out, RGBA.
         seconds: which picture of a target that moves.
     """
-    if kind == "debug":
-        return debug_picture(capture.src, capture.bgr, matte.pha)
+    photo, behind = capture.photo, None
     if kind == "com" and target is not None:
-        return blend(matte.fgr, matte.pha, target.frame(seconds, *matte.pha.shape))
-    return np.asarray(getattr(matte, kind))
-
-
-def picture_in(output_format, kind, matte, capture, target=None, seconds=0):
-    """The picture of an output type as `write_picture` takes it for a format.
-
-    Colours of `fgr` and `com` are those of the photograph's file, its profile and bits; alpha has more than 8 bits
-    where the format has.
-
-    Args:
-        output_format: of STILLS.
-        kind, matte, capture, target, seconds: as of `picture_of`; capture of a photograph.
-    """
-    photo, dtype = capture.photo, STILLS[output_format][1]
-    if kind in ("fgr", "com") and (dtype != np.uint8 or photo.pixels is not photo.rgb):
-        return _coloured(kind, matte, photo, dtype, target and target.frame(seconds, *matte.pha.shape))
-    picture = picture_of(kind, matte, capture, target, seconds)
+        behind = target.frame(seconds, *matte.pha.shape)
+    if kind in ("fgr", "com") and photo is not None and (dtype != np.uint8 or photo.pixels is not photo.rgb):
+        return _coloured(kind, matte, photo, dtype, behind)
+    if kind == "debug":
+        return in_type(debug_picture(capture.src, capture.bgr, matte.pha), dtype)
+    if behind is not None:
+        return blend(matte.fgr, matte.pha, behind)
     if dtype == np.uint8:
-        return picture
-    if picture.ndim == 3:
-        return in_type(picture, dtype)
-    return _share(matte.pha_float if kind == "pha" else np.float32(picture) / 255, dtype)
+        return np.asarray(getattr(matte, kind))
+    return _share(matte.pha_float if kind == "pha" else np.float32(getattr(matte, kind)) / 255, dtype)
 
 
 def _coloured(kind, matte, photo, dtype, behind):

@@ -1,5 +1,7 @@
 """What the subject is composited over: a colour, a picture or a video."""
 
+from contextlib import suppress
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -30,26 +32,22 @@ def open_target(spec):
         return VideoTarget(open_clip(path))
     if path.exists():
         return PictureTarget(read_rgb(path))
-    try:
+    with suppress(ValueError):
         colour = ImageColor.getrgb(str(spec))[:3]
-        if max(colour) > 255:  # Pillow takes rgb(300, 0, 0)
-            raise ValueError
-    except ValueError:
-        remedy = "give a picture, a video or a colour like '#00ff00'"
-        raise UsageError(f"--target-bgr {spec} is neither a file nor a colour: {remedy}") from None
-    return PictureTarget(np.clip(colour, 0, 255).astype(np.uint8).reshape(1, 1, 3))  # Pillow takes 101% too
+        if max(colour) <= 255:  # Pillow takes rgb(300, 0, 0)
+            return PictureTarget(np.array(colour, np.uint8).reshape(1, 1, 3))
+    remedy = "give a picture, a video or a colour like '#00ff00'"
+    raise UsageError(f"--target-bgr {spec} is neither a file nor a colour: {remedy}")
 
 
 class PictureTarget:
     """The same picture, uint8 (h, w, 3), at every time."""
 
     def __init__(self, picture):
-        self.picture, self._covering = picture, None
+        self._covering = lru_cache(1)(partial(cover, picture))
 
     def frame(self, seconds, height, width):
-        if self._covering is None or self._covering.shape[:2] != (height, width):
-            self._covering = cover(self.picture, height, width)
-        return self._covering
+        return self._covering(height, width)
 
 
 class VideoTarget:
@@ -65,15 +63,16 @@ class VideoTarget:
         if seconds < self._frame.time:
             self._start()
         while self._next is not None and self._next.time <= seconds:
-            self._frame, self._next, self._shown = self._next, next(self._frames, None), None
+            self._show(self._next)
         if self._next is None and self._length is None:  # only the end tells how long it is
             self._length = self._frame.time + 1 / self.clip.rate
             return self.frame(seconds, height, width)
-        if self._shown is None or self._shown.shape[:2] != (height, width):
-            self._shown = cover(self._frame.rgb(), height, width)
-        return self._shown
+        return self._covering(height, width)
 
     def _start(self):
         self._frames = iter(self.clip)
-        self._frame, self._shown = next(self._frames), None
-        self._next = next(self._frames, None)
+        self._show(next(self._frames))
+
+    def _show(self, frame):
+        self._frame, self._next = frame, next(self._frames, None)
+        self._covering = lru_cache(1)(lambda height, width: cover(frame.rgb(), height, width))

@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 
 from tqdm import tqdm
 
-from utils.system import words
+from utils.system import notes
 from utils.system.errors import UsageError, interruption, user_message
 
 __all__ = ["Terminated", "UsageError", "command_line", "printer", "short_warnings", "terminable"]
@@ -70,12 +70,12 @@ def printer(verbose=False):
     here = re.compile(rf"(?<![\w:/]){re.escape(os.path.join(os.getcwd(), ''))}")
 
     def tell(note):
-        if note.kind in words.DETAILS and not verbose:
+        if note.kind in notes.DETAILS and not verbose:
             return
-        warning = note.kind in words.WARNINGS
+        warning = note.kind in notes.WARNINGS
         about = f"{note.values['about']}: " if "about" in note.values else ""
-        line = ("warning: " if warning else "") + about + words.say(note)
-        tqdm.write(here.sub("", line), file=sys.stderr if warning or note.kind in words.ERRORS else None)
+        line = ("warning: " if warning else "") + about + notes.say(note)
+        tqdm.write(here.sub("", line), file=sys.stderr if warning or note.kind in notes.ERRORS else None)
 
     return tell
 

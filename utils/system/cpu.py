@@ -1,4 +1,7 @@
-"""The processor's settings, of which Paddle reads some only once, when it is imported."""
+"""The processor's settings, of which Paddle reads some only once, when it is imported, and who shares it.
+
+`python -m paddle.distributed.launch`, or a hand, sets the variables that say which of several processes this one is.
+"""
 
 import builtins
 import ctypes
@@ -11,10 +14,11 @@ from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 
-from utils.system.ranks import processes_here
+from utils.system.errors import UsageError
 
 REMARKS = ("WARNING: OMP_NUM_THREADS set to ", "PLEASE USE OMP_NUM_THREADS WISELY.")  # of Paddle, on our own setting
 
+LAUNCHED = "PADDLE_LOCAL_SIZE"  # the launcher's processes on this machine
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 LARGEST_KEPT = 1 << 30  # bytes
 
@@ -78,10 +82,28 @@ def set_threads(environ=os.environ):
 
     The launcher hands on OMP_NUM_THREADS=1, which Paddle sets when the launcher imports it: that 1 is nobody's wish.
     """
-    processes = processes_here(environ)
+    count = environ.get(LAUNCHED, "1")
+    processes = max(1, int(count)) if count.isdecimal() else 1
     if processes > 1 and environ.get("OMP_NUM_THREADS") == "1":
         del environ["OMP_NUM_THREADS"]
     environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // processes)))
+
+
+def rank_and_count(environ=os.environ):
+    """(rank, number of ranks) of this process; (0, 1) if it is alone.
+
+    Raises UsageError: PADDLE_TRAINER_ID and PADDLE_TRAINERS_NUM do not fit together.
+    """
+    rank, count = environ.get("PADDLE_TRAINER_ID", "0"), environ.get("PADDLE_TRAINERS_NUM", "1")
+    if not (rank.isdecimal() and count.isdecimal() and int(rank) < int(count)):
+        given = f"PADDLE_TRAINER_ID={rank} and PADDLE_TRAINERS_NUM={count}"
+        raise UsageError(f"{given} do not fit together: ranks are numbered from 0")
+    return int(rank), int(count)
+
+
+def launched(environ=os.environ):
+    """Whether Paddle's launcher started this process; it stops all others when one ends with another code than 0."""
+    return LAUNCHED in environ
 
 
 def keep_freed_memory():
@@ -91,15 +113,17 @@ def keep_freed_memory():
     sixth of a coarse network's time. What the process occupies at its peak stays about the same. No effect where the
     C library is not glibc, or where the user has set MALLOC_* variables.
     """
-    if not sys.platform.startswith("linux") or any(name.startswith("MALLOC_") for name in os.environ):
-        return
-    library = ctypes.CDLL(None)
-    if hasattr(library, "mallopt"):
-        library.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
-        library.mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_KEPT - 1)
+    if not any(name.startswith("MALLOC_") for name in os.environ):
+        _glibc("mallopt", M_MMAP_THRESHOLD, LARGEST_KEPT)
+        _glibc("mallopt", M_TRIM_THRESHOLD, 2 * LARGEST_KEPT - 1)
 
 
 def give_back_memory():
     """Give freed memory back to the system at once, where the C library can (glibc)."""
-    if sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "malloc_trim"):
-        ctypes.CDLL(None).malloc_trim(0)
+    _glibc("malloc_trim", 0)
+
+
+def _glibc(name, *arguments):
+    library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    if hasattr(library, name):
+        getattr(library, name)(*arguments)

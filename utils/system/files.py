@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from utils.system.errors import UsageError
@@ -63,15 +63,10 @@ def lock_folder(folder):
     return partial(os.close, descriptor)
 
 
-def real_path(path, known=None):
-    """A file's path without links, as text; `known`, a dict, keeps its folders' for the next call."""
+def real_path(path, folder_of=os.path.realpath):
+    """A file's path without links, as text; `folder_of` finds its folder's."""
     folder, name = os.path.split(path)
-    if os.path.islink(path):
-        return os.path.realpath(path)
-    known = {} if known is None else known
-    if folder not in known:
-        known[folder] = os.path.realpath(folder)
-    return os.path.join(known[folder], name)
+    return os.path.realpath(path) if os.path.islink(path) else os.path.join(folder_of(folder), name)
 
 
 def refuse_to_overwrite(inputs, outputs, flag="--output-dir", folders=()):
@@ -79,11 +74,11 @@ def refuse_to_overwrite(inputs, outputs, flag="--output-dir", folders=()):
 
     None in place of a path means that there is none.
     """
-    known = {}
-    inputs = {real_path(path, known) for path in inputs if path}
+    folder_of = lru_cache(None)(os.path.realpath)  # most are in one
+    inputs = {real_path(path, folder_of) for path in inputs if path}
     folders = {Path(os.path.realpath(folder)) for folder in folders if folder}
     for path in filter(None, outputs):
-        real = real_path(path, known)
+        real = real_path(path, folder_of)
         if real in inputs or (folders and os.path.isfile(real) and not folders.isdisjoint(Path(real).parents)):
             raise UsageError(f"{path} is an input and would be overwritten: pass {flag}")
 

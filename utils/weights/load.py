@@ -1,7 +1,7 @@
 """Weights in and out: read files of PyTorch and Paddle, put them into a model, save them.
 
 State-dict names are those of the original PyTorch code, with Paddle's names for BatchNorm's running statistics, so
-that an official checkpoint and a Paddle one differ in two suffixes only (`official_to_paddle`).
+that an official checkpoint and a Paddle one differ in two suffixes only (`our_names`).
 """
 
 from __future__ import annotations
@@ -36,12 +36,8 @@ def read_state(path: str | os.PathLike) -> dict[str, np.ndarray]:
     Accepts torch.save's zip and legacy .pth and paddle.save's .pdparams; a plain state dict or one below a name of
     NESTED; names with or without DataParallel's `module.`.
 
-    Returns:
-        dict of name -> np.ndarray, names as in the file, floating-point numbers as float32.
-
-    Raises:
-        WeightsError: the file is missing, damaged, of another kind or without tensors, or a shipped file whose
-            SHA-256 is not the recorded one.
+    Returns dict of name -> np.ndarray, names as in the file, floating-point numbers as float32. Raises WeightsError:
+    the file is missing, damaged, of another kind or without tensors, or a shipped one whose SHA-256 is not as recorded.
     """
     _verify_shipped(Path(path))
     value = read_tensors(path)
@@ -51,9 +47,8 @@ def read_state(path: str | os.PathLike) -> dict[str, np.ndarray]:
     state = arrays_of(value) if isinstance(value, dict) else {}
     if not state:
         raise WeightsError(f"{path} holds no tensors: give the file that holds the model's state dict")
-    if all(name.startswith("module.") for name in state):
-        state = {name[len("module.") :]: array for name, array in state.items()}
-    return state
+    prefix = "module." if all(name.startswith("module.") for name in state) else ""
+    return {name[len(prefix) :]: array for name, array in state.items()}
 
 
 def weights_digest(path: str | os.PathLike) -> str:
@@ -78,7 +73,7 @@ class Weights:
     """
 
     def __init__(self, path: str | os.PathLike, state: Mapping[str, np.ndarray]):
-        self.path, self.state = path, names.official_to_paddle(names.deeplab_to_official(state))
+        self.path, self.state = path, names.our_names(state)
         self.backbone = names.guess_backbone(self.state)
         self.counters = len(state) - len(self.state)
 
@@ -103,9 +98,7 @@ class Weights:
             model_type: "refine", or "base" for the coarse network alone, of either kind of file.
             options: arguments of MattingRefine; the refiner's kernel size follows from the file.
 
-        Raises:
-            WeightsError: as `load`.
-            UsageError: an option is out of range.
+        Raises WeightsError: as `load`. UsageError: an option is out of range.
         """
         model = self.network(backbone, model_type, **options)
         state = self.state
@@ -130,12 +123,12 @@ class Weights:
 
         Raises WeightsError: there is none, or they are of another backbone, or their numbers are wrong as in `load`.
         """
-        ours = names.guess_backbone(shapes)
-        matched = {name: x for name, x in self.state.items() if tuple(shapes.get(name, ("none",))) == x.shape}
+        matched = {name: x for name, x in self.state.items() if shapes.get(name) == x.shape}
         problem = names.other_backbone(self.state, shapes) or names.wrong_numbers(matched)
-        if problem or not matched:
-            nothing = f"holds no weights of this network: give weights of {ours}"
-            raise WeightsError(f"{self.path} {problem or nothing}")
+        if not matched and not problem:
+            problem = f"holds no weights of this network: give weights of {names.guess_backbone(shapes)}"
+        if problem:
+            raise WeightsError(f"{self.path} {problem}")
         return matched
 
 
@@ -179,10 +172,8 @@ def arrays_of(value: Mapping) -> dict[str, np.ndarray]:
 
 
 def _verify_shipped(path, digest=None):
-    sums = WEIGHTS_FOLDER / CHECKSUMS
-    if path.resolve().parent != WEIGHTS_FOLDER or not path.is_file() or not sums.is_file():
-        return
-    for line in sums.read_text(encoding="utf-8").splitlines():
-        expected, _, name = line.partition("  ")
-        if name == path.name and (digest or sha256_file(path)) != expected:
+    if path.resolve().parent == WEIGHTS_FOLDER and path.is_file():
+        lines = (WEIGHTS_FOLDER / CHECKSUMS).read_text(encoding="utf-8").splitlines()
+        recorded = {name: expected for expected, _, name in (line.partition("  ") for line in lines)}
+        if path.name in recorded and (digest or sha256_file(path)) != recorded[path.name]:
             raise WeightsError(f"{path} is not the file that was shipped (its SHA-256 differs): fetch it again")

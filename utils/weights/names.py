@@ -14,58 +14,50 @@ if TYPE_CHECKING:
     import paddle
 
 NAMES_SHOWN, NAME_SHOWN = 6, 120
+RENAMED = {
+    r"\brunning_mean$": "_mean",
+    r"\brunning_var$": "_variance",
+    r"^classifier\.classifier\.0\.": "aspp.",
+    r"^backbone\.(low|high)_level_features\.": "backbone.features.",
+}
+STARTS = {"backbone.features.": "mobilenetv2", "backbone.layer3.6.": "resnet101", "backbone.layer3.": "resnet50"}
 State = Mapping[str, np.ndarray]
 Shapes = Mapping[str, tuple]
 
 
-def official_to_paddle(state: State) -> dict[str, np.ndarray]:
-    """Rename BatchNorm's statistics from PyTorch to Paddle; names that are Paddle's already stay as they are."""
-    renamed = {}
-    for name, array in state.items():
-        head, dot, tail = name.rpartition(".")
-        if tail != "num_batches_tracked":
-            renamed[head + dot + {"running_mean": "_mean", "running_var": "_variance"}.get(tail, tail)] = array
-    return renamed
+def our_names(state: State) -> dict[str, np.ndarray]:
+    """Rename what PyTorch calls otherwise: BatchNorm's statistics, and in a state of VainF/DeepLabV3Plus-Pytorch, too.
 
-
-def deeplab_to_official(state: State) -> dict[str, np.ndarray]:
-    """Rename a DeepLabV3 state of VainF/DeepLabV3Plus-Pytorch: its ASPP and MobileNet's halves to this network's names.
-
-    The rest keeps its name, and so matches nothing, as in the original's load_pretrained_deeplabv3_state_dict.
+    Of DeepLabV3, ASPP and MobileNet's halves get this network's names; the rest keeps its own, and so matches nothing,
+    as in the original's load_pretrained_deeplabv3_state_dict. num_batches_tracked, which Paddle lacks, is left out.
     """
-    starts = {r"^classifier\.classifier\.0\.": "aspp.", r"^backbone\.(low|high)_level_features\.": "backbone.features."}
     renamed = {}
     for name, array in state.items():
-        for old, new in starts.items():
-            name = re.sub(old, new, name)
-        renamed[name] = array
+        for theirs, ours in RENAMED.items():
+            name = re.sub(theirs, ours, name)
+        if not name.endswith("num_batches_tracked"):
+            renamed[name] = array
     return renamed
 
 
 def compare_state(state: State, shapes: Shapes) -> str | None:
-    """Compare weights, in Paddle's names, with what a model needs.
+    """What differs between weights, in Paddle's names, and what a model needs: a sentence's rest after the file's name.
 
-    Returns None if they agree; else the rest of a sentence that begins with the file's name.
+    None if they agree.
     """
     missing, unexpected = [name for name in shapes if name not in state], [name for name in state if name not in shapes]
-    misshapen = [name for name in shapes if name in state and tuple(state[name].shape) != tuple(shapes[name])]
-    if not (missing or unexpected or misshapen):
+    shared = [name for name in shapes if name in state and state[name].shape != shapes[name]]
+    misshapen = [f"{name} {state[name].shape} instead of {shapes[name]}" for name in shared]
+    said = ("lacks {} tensors ({})", "has {} that do not belong here ({})", "has {} of another shape ({})")
+    parts = [text.format(len(x), listed(x)) for text, x in zip(said, (missing, unexpected, misshapen)) if x]
+    if not parts:
         return None
     if other := other_backbone(state, shapes):
         return other
-    if all(name.startswith("refiner.") for name in (*missing, *unexpected, *misshapen)):
-        if not (unexpected or misshapen):
+    if len(parts) == 1 and not misshapen and all(x.startswith("refiner.") for x in (*missing, *unexpected)):
+        if missing:
             return "holds base weights without the refiner (MattingBase): give weights of MattingRefine"
-        if not (missing or misshapen):
-            return "holds MattingRefine weights, but the model is MattingBase: give base weights"
-    parts = []
-    if missing:
-        parts.append(f"lacks {len(missing)} tensors ({listed(missing)})")
-    if unexpected:
-        parts.append(f"has {len(unexpected)} that do not belong here ({listed(unexpected)})")
-    if misshapen:
-        shown = [f"{name} {tuple(state[name].shape)} instead of {tuple(shapes[name])}" for name in misshapen]
-        parts.append(f"has {len(misshapen)} of another shape ({listed(shown)})")
+        return "holds MattingRefine weights, but the model is MattingBase: give base weights"
     return f"does not fit the model: it {' and '.join(parts)}; give weights that were trained for this network"
 
 
@@ -99,10 +91,9 @@ def model_shapes(model: paddle.nn.Layer) -> dict[str, tuple]:
 
 def guess_backbone(names: Iterable[str]) -> str | None:
     """Tell "resnet50", "resnet101" or "mobilenetv2" from the names of a state dict; None if they show neither."""
-    if any(name.startswith("backbone.features.") for name in names):
-        return "mobilenetv2"
-    if any(name.startswith("backbone.layer3.") for name in names):
-        return "resnet101" if any(name.startswith("backbone.layer3.6.") for name in names) else "resnet50"
+    for start, backbone in STARTS.items():
+        if any(name.startswith(start) for name in names):
+            return backbone
     return None
 
 
