@@ -30,8 +30,8 @@ SHORT = 0.1  # seconds that a whole result may be shorter than its clip
 class _Source:
     """Frames of a clip, and the background of each; see utils.prediction.loop.
 
-    `done` tells of a Frame whether to leave it out. `deep`: whether its pictures are wanted with all their bits; None:
-    not as dataset.picture.Photo at all. `nobody`: the Note, if any, that the subject is in no frame looked at.
+    `done` tells of a Frame whether to leave it out, `deep` whether its pictures are wanted with all their bits.
+    `nobody` is the Note, if any, that the subject is in no frame looked at.
     """
 
     def __init__(self, clip, bgr, correction, done, deep):
@@ -51,14 +51,13 @@ class _Source:
 
     def read(self, frame):
         try:
-            photo = None if self.deep is None else frame.photo(self.deep)
-            src = frame.rgb() if photo is None else photo.rgb
+            photo = frame.photo(self.deep)
         except PictureError:
             self._failed += 1
             raise
-        bgr = self.background(src)
+        bgr = self.background(photo.rgb)
         notes = self.background.first.notes if self.background.frames == 1 else []
-        return Capture(frame, self.clip.path, src, bgr, notes, photo=photo)
+        return Capture(frame, self.clip.path, photo.rgb, bgr, notes, photo=photo)
 
     def look(self, capture, matte):
         """What is wrong with the background is looked for in a few frames, ever rarer ones, and told once."""
@@ -87,9 +86,8 @@ class _Sink:
     def __init__(self, clip, paths, output_format, target, tell):
         self.clip, self.paths, self.format, self.target, self.tell = clip, paths, output_format, target, tell
         self.foreground, self.pictures = bool({"fgr", "com"} & set(paths)), "debug" in paths
-        self.deep = True if output_format == "mov" else None
-        if output_format in STILLS:
-            self.deep = STILLS[output_format][1] != np.uint8
+        self.dtype = STILLS.get(output_format, (None, np.uint8))[1]
+        self.deep = output_format == "mov" or self.dtype != np.uint8
         self.written, self.writers = 0, {}
 
     def __enter__(self):
@@ -116,7 +114,7 @@ class _Sink:
         return all([writer.has(frame) for writer in self.writers.values()])
 
     def write(self, capture, matte):
-        if capture.photo is not None and capture.photo.alpha is not None:
+        if capture.photo.alpha is not None:
             matte = with_transparency(matte, capture.photo.alpha)
         for kind, writer in self.writers.items():
             writer.write(self._picture(kind, matte, capture), capture.item, capture.photo)
@@ -127,9 +125,9 @@ class _Sink:
         if kind == "com" and self.target is None and self.format in VIDEO:
             fgr = self._picture("fgr", matte, capture)  # not black outside, which a video would smear into edges
             return np.dstack([fgr, in_type(matte.pha, fgr.dtype)])
-        photo, dtype = capture.photo, STILLS.get(self.format, (None, np.uint8))[1]
-        if self.format in VIDEO and photo is not None:
-            wide = not photo.profile and photo.pixels.dtype != np.uint8 and kind in ("fgr", "com")
+        photo, dtype = capture.photo, self.dtype
+        if self.format in VIDEO:
+            wide = self.deep and not photo.profile and photo.pixels.dtype != np.uint8 and kind in ("fgr", "com")
             capture, dtype = (capture, np.uint16) if wide else (capture._replace(photo=None), np.uint8)
         return picture_of(kind, matte, capture, dtype, self.target, capture.item.time)
 
