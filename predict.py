@@ -63,10 +63,8 @@ def matte_clips(args, tell):
     if args.numbered:
         tell(Note("numbered").on(args.src))
     if Path(args.src).is_dir() and args.clips != [Path(args.src)]:
-        kinds, unread = passed_over(args.src, args.clips)
+        _, unread = passed_over(args.src, args.clips, tell)
         code = 1 if unread else 0
-        if kinds:
-            tell(Note("passed_over", kinds=kinds).on(args.src))
     for path in args.clips:
         try:
             clip = open_clip(path, args.frame_rate, tell, args.start, args.end, args.video_resize)

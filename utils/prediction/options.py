@@ -133,8 +133,8 @@ def clips_of(src, bgr, wanted=False):
     if is_clip(src):
         return [Path(src)]
     frames = bgr == "auto" or is_clip(bgr)
-    if not Path(src).is_dir():
-        if frames:
-            raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
-        return []
-    return find_clips(src) or ([Path(src)] if frames or wanted else [])
+    if Path(src).is_dir():
+        return find_clips(src) or ([Path(src)] if frames or wanted else [])
+    if frames:
+        raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
+    return []

@@ -92,8 +92,8 @@ def find_clips(folder):
     return clips
 
 
-def passed_over(folder, taken):
-    """What a folder holds beside the files that are taken, hidden ones left out.
+def passed_over(folder, taken, tell=silent):
+    """What a folder holds beside the files that are taken, hidden ones left out; `tell` hears of it.
 
     Returns text like `2 .heic, 1 .txt`, empty if there is nothing; and how many of them are pictures or clips.
     """
@@ -101,7 +101,10 @@ def passed_over(folder, taken):
     shown = {p for p in every if not any(part.startswith(".") for part in p.relative_to(folder).parts)}
     suffixes = Counter(path.suffix.lower() or path.name for path in shown - set(taken))
     wanted = sum(number for suffix, number in suffixes.items() if suffix in UNREAD + CLIP_SUFFIXES)
-    return ", ".join(f"{number} {suffix}" for suffix, number in suffixes.most_common(KINDS_SHOWN)), wanted
+    kinds = ", ".join(f"{number} {suffix}" for suffix, number in suffixes.most_common(KINDS_SHOWN))
+    if kinds:
+        tell(Note("passed_over", kinds=kinds).on(folder))
+    return kinds, wanted
 
 
 def _listed(folder, mark):
@@ -136,9 +139,7 @@ def plan(src, bgr, output, rank=0, count=1, tell=silent):
     in_batch, wanted, pairs = Path(src).is_dir(), 0, find_pairs(src, bgr)
     if in_batch:
         pairs = _without_results(pairs, output, tell)
-        kinds, wanted = passed_over(src, find_pictures(src))
-        if kinds:
-            tell(Note("passed_over", kinds=kinds).on(src))
+        _, wanted = passed_over(src, find_pictures(src), tell)
     suffix = STILLS[output.format or "png"][0]
     targets = {pair: output_paths(output.folder, pair.name, output.types, suffix, in_batch) for pair in pairs}
     inputs = (path for pair in pairs for path in (pair.src, pair.bgr))
