@@ -29,7 +29,7 @@ import numpy as np
 
 from dataset.errors import PictureError, install
 from dataset.picture import Photo
-from utils.background.follow import ClipBackground
+from utils.background.match import ClipBackground
 from utils.engine.choice import PRECISIONS
 from utils.engine.int8 import fastest_precision
 from utils.engine.presets import preset

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from tests.background.test_align import put_subject, room
-from utils.background import follow as video_alignment
-from utils.background.follow import ClipBackground
+from utils.background import match as video_alignment
 from utils.background.homography import corners_of, project
+from utils.background.match import ClipBackground
 from utils.system.notes import Note
 
 SIZE = (270, 480)

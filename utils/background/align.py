@@ -4,7 +4,7 @@ The camera is taken to have turned, or to look at something flat or far: then on
 other. Near things that shifted against far ones (parallax) stay shifted; no warp of the whole picture corrects that.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Optional
 
 import cv2
@@ -17,19 +17,9 @@ from utils.system.notes import Note
 
 MODES = ("auto", "off", "homography")
 LOOK_AT, MEASURE_AT, REFINE_AT = 480, 1280, 2560  # long side, in pixels, of the copies for each step
-STILL = 0.6  # pixels of the source (of HD or less): a network trained on captures half a pixel apart does not mind
-RATIO = 0.8  # Lowe's: the best match's distance to the second best's
-INLIER = 2.0  # pixels of the copy
 ENOUGH_TRACKS, ENOUGH_INLIERS, ENOUGH_SHARE = 12, 16, 0.2
-SLIGHT = 0.005  # of the long side: so little motion changes no exposure
-BETTER = 0.9  # residual after, relative to before
-TEXTURE = 12  # range of the 3x3 pixels around one, levels of 255
-SUBJECT = (0.06, 0.12)  # difference of a subject's pixels from the background, 0..1: by how much the rest differs
-REFINE_ROUNDS = 2
-GROWN, FAIR = 1.5, 0.015  # times the residual of the frame before, or of a fair fit: then the track is lost
-CLEAR = 0.5  # share of the smooth ground that agrees on an exposure, below which the subject may be all that agrees
-NEAR = 0.04  # of the long side: around a feature that both pictures share is ground, not subject
 OFF = Note("not_asked")
+AS_IT_IS = Exposure(reason=OFF)
 
 
 @dataclass(frozen=True)
@@ -51,7 +41,7 @@ class Alignment:
     tried: bool = True  # features were looked for: the pictures do not fit as they are, or it was demanded
     light: Optional[Exposure] = None  # of the aligned background, if it was estimated on the way
 
-    def apply(self, bgr, src, exposure=None):
+    def apply(self, bgr, src, exposure=AS_IT_IS):
         """The background as the source's camera would have seen it, uint8 (H, W, 3).
 
         What the background picture does not show is filled. Next to the background it is filled from the source: the
@@ -61,30 +51,27 @@ class Alignment:
 
         Args:
             bgr, src: uint8 (H, W, 3), RGB, those that the alignment was estimated on.
-            exposure: what to do to the background's channels, None for nothing.
+            exposure: what to do to the background's channels.
         """
-        exposure = exposure or Exposure(reason=OFF)
         if self.reason is not None:
             return exposure.apply(bgr)
         laid = exposure.apply(warp(bgr, self.matrix, src.shape[:2]))
         if not self.uncovered:
             return laid
         shown = covered(self.matrix, src.shape[:2])
-        from_source = ~shown & ~_beside_subject(src, laid, shown)
-        return np.where(from_source[..., None], src, laid)
+        return np.where((shown | _beside_subject(src, laid, shown))[..., None], laid, src)
 
     @property
     def notes(self):
         """Notes on what was done, or was tried and given up; none where nothing was looked for."""
-        if self.reason is not None and not self.tried:
+        if not self.tried:
             return []
-        notes = [Note("not_aligned", reason=self.reason) if self.reason else Note("aligned", motion=self.motion)]
-        if self.uncovered:
-            notes.append(Note("filled", share=self.uncovered))
-        if self.matches:
-            names = ("inliers", "matches", "before", "after")
-            notes.append(Note("alignment_figures", **{name: getattr(self, name) for name in names}))
-        return notes
+        figures = {name: getattr(self, name) for name in ("inliers", "matches", "before", "after")}
+        return [
+            Note("not_aligned", reason=self.reason) if self.reason else Note("aligned", motion=self.motion),
+            *([Note("filled", share=self.uncovered)] if self.uncovered else []),
+            *([Note("alignment_figures", **figures)] if self.matches else []),
+        ]
 
 
 def estimate_alignment(src, bgr, mode="auto"):
@@ -113,45 +100,17 @@ def estimate_alignment(src, bgr, mode="auto"):
         return Alignment(reason=Note("too_small"), tried=False)
     small = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
     light = estimate_exposure(*small)
-    if mode == "auto":
-        if reason := _nothing_to_do(*_grey(*small, light), _still(small[0], src)):
-            return Alignment(reason=reason, tried=False, light=light)
+    if mode == "auto" and (reason := nothing_to_do(*_grey(*small, light), src)):
+        return Alignment(reason=reason, tried=False, light=light)
     larger = reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT)
-    seen, known = _grey(*larger, light)
-    here, there = _matches(seen, known)
-    if len(here) < ENOUGH_INLIERS:
-        return Alignment(matches=len(here), reason=Note("few_features"))
-    matrix, inlier = cv2.findHomography(here, there, cv2.USAC_MAGSAC, INLIER, maxIters=5000, confidence=0.999)
-    inliers = 0 if matrix is None else int(inlier.sum())
-    found = {"matches": len(here), "inliers": inliers}
-    if inliers < max(ENOUGH_INLIERS, ENOUGH_SHARE * len(here)):
-        return Alignment(**found, reason=Note("few_matches"))
-    scale = seen.shape[1] / src.shape[1]
-    matrix = rescaled(matrix, 1 / scale)
-    if problem := implausible(matrix, src.shape[:2]):
-        return Alignment(**found, reason=problem)
-    # The first look may have been wrong about the light where the pictures lie far apart or the subject is large.
-    small_matrix = rescaled(matrix, small[0].shape[1] / src.shape[1])
-    laid = warp(small[1], small_matrix, small[0].shape[:2])
-    far = _far_from(here[inlier[:, 0] > 0], seen.shape)
-    light = estimate_exposure(small[0], laid)
-    if light.share < CLEAR:
-        near_features = estimate_exposure(small[0], laid, subject=far)
-        light = near_features if near_features.share else light
-    matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1])
-    if problem := implausible(matrix, src.shape[:2]):
-        return Alignment(**found, reason=problem)
-    seen, known = _grey(*larger, light)
-    before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
-    found.update(before=before, after=after)
-    moved = _moved(matrix, src.shape[:2])
-    if after > BETTER * before:
-        slight = moved["motion"] < SLIGHT * max(src.shape)
-        return Alignment(**found, reason=Note("no_better"), light=light if slight else None)
-    return Alignment(matrix, **found, **moved, light=light)
+    found = _fit(src, bgr, larger, _matches(*_grey(*larger, light)), light, small=small)
+    if found.reason is not None or found.after <= 0.9 * found.before:
+        return found
+    light = found.light if found.motion < 0.005 * max(src.shape) else None  # so little motion changes no exposure
+    return replace(found, matrix=np.eye(3), motion=0.0, uncovered=0.0, reason=Note("no_better"), light=light)
 
 
-def follow_alignment(alignment, src, bgr, light=None):
+def follow_alignment(alignment, src, bgr, light=AS_IT_IS):
     """Find the homography of a clip's next frame from that of the frame before; no features are looked for anew.
 
     Corners of the background, aligned as for the frame before, are followed into the new frame and refine it once.
@@ -159,47 +118,81 @@ def follow_alignment(alignment, src, bgr, light=None):
     Args:
         alignment: of the frame before; its matrix may be the identity.
         src, bgr: uint8 (H, W, 3), RGB, the new frame, and the background as it was captured.
-        light: Exposure of the background, None for none.
+        light: Exposure of the background.
 
     Returns Alignment; None when the track is lost: too few corners agree, the homography is none of a hand's, or the
     residual has grown by half.
     """
-    light = light or Exposure(reason=OFF)
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
-    scale = seen.shape[1] / src.shape[1]
-    matrix = rescaled(alignment.matrix, scale)
-    start, there = _follow(warp(known, matrix, seen.shape), seen, 60, 800)
-    if len(start) < ENOUGH_INLIERS:
-        return None
-    step, inlier = cv2.findHomography(there, start, cv2.USAC_MAGSAC, INLIER, maxIters=2000, confidence=0.999)
-    found = {"matches": len(start), "inliers": 0 if step is None else int(inlier.sum())}
-    if found["inliers"] < max(ENOUGH_INLIERS, ENOUGH_SHARE * len(start)):
-        return None
-    matrix = rescaled(matrix @ step, 1 / scale)
-    if implausible(matrix, src.shape[:2]):
-        return None
-    matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1], 1)
-    if implausible(matrix, src.shape[:2]):
-        return None
-    far = _far_from(there[inlier[:, 0] > 0], seen.shape)
-    before, after = _residuals(seen, known, rescaled(matrix, scale), ~far)
-    if after > GROWN * max(alignment.after, FAIR):
-        return None
-    return Alignment(matrix, **found, before=before, after=after, **_moved(matrix, src.shape[:2]), light=light)
+    matrix = rescaled(alignment.matrix, seen.shape[1] / src.shape[1])
+    points = _follow(warp(known, matrix, seen.shape), seen, 60, 800)[::-1]
+    found = _fit(src, bgr, (seen, known), points, light, matrix)
+    return None if found.reason is not None or found.after > 1.5 * max(alignment.after, 0.015) else found
 
 
-def stood_still(src, laid):
-    """Whether a frame of a clip still fits the background as it was aligned with an earlier one, or cannot be told.
+def _fit(src, bgr, copies, points, light, start=None, small=None):
+    """The Alignment that points show, whether it lowers the residual or not; with a `reason` where they show none.
 
-    Args: src uint8 (H, W, 3), RGB; laid what `look` made of that background.
+    Args:
+        src, bgr: uint8 (H, W, 3), RGB.
+        copies: both at MEASURE_AT, as `_grey` makes them; with `small`, RGB.
+        points: float32 (N, 2) each, in the copy of the source and in that of the background moved by `start`.
+        light: Exposure of the background.
+        start: homography of the copies, which is refined once; None for none: what is found is refined twice.
+        small: small copies of src and bgr, RGB, by which the light is estimated anew; None: it is known.
     """
-    small = look(src)
-    return _nothing_to_do(small, laid, _still(small, src)) is not None
+    here, there = points
+    rounds, most = (2, 5000) if start is None else (1, 2000)
+    found = {"matches": len(here), "inliers": 0}
+    if len(here) < ENOUGH_INLIERS:
+        return Alignment(**found, reason=Note("few_features"))
+    matrix, inlier = cv2.findHomography(here, there, cv2.USAC_MAGSAC, 2.0, maxIters=most, confidence=0.999)
+    found["inliers"] = 0 if matrix is None else int(inlier.sum())
+    if found["inliers"] < max(ENOUGH_INLIERS, ENOUGH_SHARE * len(here)):
+        return Alignment(**found, reason=Note("few_matches"))
+    scale = copies[0].shape[1] / src.shape[1]
+    matrix = rescaled(matrix if start is None else start @ matrix, 1 / scale)
+    if problem := implausible(matrix, src.shape[:2]):
+        return Alignment(**found, reason=problem)
+    far = np.ones(copies[0].shape[:2], np.uint8)  # from the features that both share, around which is ground
+    for x, y in here[inlier[:, 0] > 0].round().astype(int).tolist():
+        cv2.circle(far, (x, y), max(2, round(0.04 * max(far.shape))), 0, -1)
+    if small:  # the first look may have been wrong where the pictures lie far apart or the subject is large
+        laid = warp(small[1], rescaled(matrix, small[0].shape[1] / src.shape[1]), small[0].shape[:2])
+        light = estimate_exposure(small[0], laid)
+        if light.share < 0.5:  # of the smooth ground: the subject may be all that agrees
+            near_features = estimate_exposure(small[0], laid, subject=far > 0)
+            light = near_features if near_features.share else light
+        copies = _grey(*copies, light)
+    matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1], rounds)
+    if problem := implausible(matrix, src.shape[:2]):
+        return Alignment(**found, reason=problem)
+    before, after = _residuals(*copies, rescaled(matrix, scale), far == 0)
+    corners = corners_of(src.shape[:2])
+    motion = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
+    uncovered = 1 - float(covered(matrix, src.shape[:2]).mean())
+    return Alignment(matrix, **found, before=before, after=after, motion=motion, uncovered=uncovered, light=light)
 
 
 def look(picture):
     """A small grey copy, uint8, by which to tell whether anything moved, of uint8 (H, W, 3) RGB."""
     return cv2.cvtColor(glance(picture, LOOK_AT), cv2.COLOR_RGB2GRAY)
+
+
+def nothing_to_do(seen, known, src):
+    """The Note on why the background may stay where it is, or None.
+
+    Args: seen, known what `look` makes of source and background; src uint8 (H, W, 3), the whole source.
+    """
+    start, there = _follow(known, seen, 40, 200, window=11, levels=1)
+    if len(start) < ENOUGH_TRACKS:
+        corners = cv2.goodFeaturesToTrack(known, 300, 0.05, 10)
+        flat = known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
+        return Note("no_texture") if flat else None
+    # A network trained on captures half a pixel apart does not mind 0.6; in pictures larger than HD the same share of
+    # the width, as the network works at smaller scales there.
+    still = 0.6 * max(seen.shape[1] / src.shape[1], LOOK_AT / 1920)
+    return Note("still") if np.percentile(np.linalg.norm(there - start, axis=1), 70) < still else None
 
 
 def subject_mask(seen, known):
@@ -213,27 +206,12 @@ def subject_mask(seen, known):
     apart = cv2.max(cv2.subtract(seen, cv2.dilate(known, kernel)), cv2.subtract(cv2.erode(known, kernel), seen))
     if apart.ndim == 3:
         apart = apart.max(axis=-1)
-    limit = 255 * min(max(SUBJECT[0], 4 * float(np.median(apart)) / 255), SUBJECT[1])
+    limit = 255 * min(max(0.06, 4 * float(np.median(apart)) / 255), 0.12)  # by how much the rest differs
     mask = (apart > limit).astype(np.uint8)
     side = max(3, max(mask.shape) // 100 | 1)
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
     mask = cv2.dilate(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((side, side))), np.ones((side, side)))
     return mask > 0
-
-
-def _moved(matrix, shape):
-    """Alignment's `motion` and `uncovered` of a homography between pictures of (H, W)."""
-    corners = corners_of(shape)
-    motion = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
-    return {"motion": motion, "uncovered": 1 - float(covered(matrix, shape).mean())}
-
-
-def _far_from(points, shape):
-    """bool (H, W), false around the points, (N, 2)."""
-    far = np.ones(shape, np.uint8)
-    for x, y in points.round().astype(int):
-        cv2.circle(far, (int(x), int(y)), max(2, round(NEAR * max(shape))), 0, -1)
-    return far > 0
 
 
 def _beside_subject(src, laid, shown):
@@ -259,10 +237,9 @@ def _follow(known, seen, corners, most, mask=None, window=15, levels=3):
 
     Followed there and back: what does not return to within half a pixel is covered by the subject or has no hold.
     """
-    spacing = max(4, max(known.shape) // corners)
-    start = cv2.goodFeaturesToTrack(known, most, 0.003, spacing, mask=mask)
+    start = cv2.goodFeaturesToTrack(known, most, 0.003, max(4, max(known.shape) // corners), mask=mask)
     if start is None:
-        return np.empty((0, 2), np.float32), np.empty((0, 2), np.float32)
+        return np.empty((2, 0, 2), np.float32)
     options = {"winSize": (window, window), "maxLevel": levels}
     there, found, _ = cv2.calcOpticalFlowPyrLK(known, seen, start, None, **options)
     back, returned, _ = cv2.calcOpticalFlowPyrLK(seen, known, there, None, **options)
@@ -270,30 +247,12 @@ def _follow(known, seen, corners, most, mask=None, window=15, levels=3):
     return start[good, 0], there[good, 0]
 
 
-def _still(small, src):
-    """STILL in pixels of a small copy of the source."""
-    # In pictures larger than HD the same share of the width, as the network works at smaller scales there.
-    return STILL * max(small.shape[1] / src.shape[1], LOOK_AT / 1920)
-
-
-def _nothing_to_do(seen, known, still):
-    """The Note on why the background may stay where it is, or None. `still`: pixels of the copies."""
-    start, there = _follow(known, seen, 40, 200, window=11, levels=1)
-    if len(start) < ENOUGH_TRACKS:
-        corners = cv2.goodFeaturesToTrack(known, 300, 0.05, 10)
-        flat = known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
-        return Note("no_texture") if flat else None
-    distance = np.linalg.norm(there - start, axis=1)
-    return Note("still") if np.percentile(distance, 70) < still else None
-
-
 def _matches(seen, known):
     """SIFT features of both pictures that are each other's best match: float32 (N, 2) in the source, background."""
     sift = cv2.SIFT_create(nfeatures=3000, contrastThreshold=0.02)
     (points, features), (other_points, others) = (sift.detectAndCompute(x, None) for x in (seen, known))
-    nothing = np.empty((0, 2), np.float32)
     if features is None or others is None or min(len(features), len(others)) < 3:
-        return nothing, nothing
+        return np.empty((2, 0, 2), np.float32)
     points, other_points = (np.float32([p.pt for p in x]) for x in (points, other_points))
     features, others = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6) for x in (features, others))
     likeness = features @ others.T
@@ -304,12 +263,12 @@ def _matches(seen, known):
     best = likeness.argmax(axis=1)
     mutual = likeness.argmax(axis=0)[best] == np.arange(len(best))
     first, second = (np.partition(likeness, -k, axis=1)[:, -k] for k in (1, 2))
-    distinct = (1 - first) < RATIO**2 * (1 - second)  # squared distances of unit vectors are 2 (1 - likeness)
-    good = mutual & distinct & (first > 0)
+    # Lowe's ratio; squared distances of unit vectors are 2 (1 - likeness).
+    good = mutual & ((1 - first) < 0.8**2 * (1 - second)) & (first > 0)
     return points[good], other_points[best[good]]
 
 
-def _refine(seen, known, matrix, width, rounds=REFINE_ROUNDS):
+def _refine(seen, known, matrix, width, rounds):
     """Fit the homography anew to corners outside the subject, followed from the aligned background."""
     scale = seen.shape[1] / width
     matrix = rescaled(matrix, scale)
@@ -336,14 +295,10 @@ def _residuals(seen, known, matrix, ground):
     """Median difference of brightness on textured ground without the homography and with it, 0..1 each."""
     laid = warp(known, matrix, seen.shape)
     ground = ground & covered(matrix, seen.shape)
-    textured = ground & (cv2.morphologyEx(known, cv2.MORPH_GRADIENT, np.ones((3, 3))) > TEXTURE)
+    textured = ground & (cv2.morphologyEx(known, cv2.MORPH_GRADIENT, np.ones((3, 3))) > 12)
     ground = textured if textured.sum() > 500 else ground
     if not ground.any():
         return 0.0, 0.0
-    return _middle(cv2.absdiff(seen, known)[ground]) / 255, _middle(cv2.absdiff(seen, laid)[ground]) / 255
-
-
-def _middle(levels):
-    """Mean of the middle half: a median that does not jump by whole levels."""
-    quarter = len(levels) // 4
-    return float(np.sort(levels)[quarter : len(levels) - quarter].mean())
+    levels = [np.sort(cv2.absdiff(seen, x)[ground]) for x in (known, laid)]
+    quarter = len(levels[0]) // 4  # the mean of the middle half does not jump by whole levels
+    return tuple(float(x[quarter : len(x) - quarter].mean()) / 255 for x in levels)

@@ -7,19 +7,10 @@ from dataset.picture import PictureError
 from utils.picture.resize import fit, glance, reduced
 from utils.system.notes import Note, say
 
-SHADE = (0.35, 0.9)  # what a shadow leaves of the light, least and most
-COLOURED = 0.12  # difference of that between the channels, beyond which it is not a shadow
-DARK = 0.15  # what is darker, 0..1, shows no shadow
-SHADED = 0.01  # share of the picture; real pairs with a shadow on the wall reach 0.02, others 0.000
-
-ASPECT_TOLERANCE = 0.01  # two crops of one camera differ by rounding only
 LOOK_AT = 320  # long side, in pixels, of the copies that are compared
-VISIBLE = 0.08  # difference of the strongest channel, 0..1, beyond noise and a slight change of exposure
-MUCH = 0.15  # share of the background that differs visibly; matched real pairs reach 0.03
+VISIBLE = 0.08 * 255  # difference of the strongest channel, beyond noise and a slight change of exposure
 SAME_BELOW = 0.005  # share of the picture that a subject covers at least
-SWAPPED = 0.8, 1.3  # steps of the source across outlines relative to those of the background: swapped below, not above
-OUTLINE = 50  # pixels, at least, of an outline that tells anything
-OTHER_ABOVE, OTHER_MEDIAN = 0.8, 0.15  # hand-held pairs of one scene reach 0.56 and 0.10; two scenes 0.96 and 0.34
+FAR = 0.15 * 255  # median difference, above which it is another scene; hand-held pairs reach 0.10, two scenes 0.34
 
 
 class Misfit(PictureError):
@@ -33,9 +24,7 @@ class Misfit(PictureError):
 def match_size(src, bgr, src_name="the source", bgr_name="the background"):
     """Bring the background to the source's size if both have the same shape (aspect ratio).
 
-    Args:
-        src, bgr: uint8 (H, W, 3).
-        src_name, bgr_name: what an error calls them.
+    Args: src, bgr uint8 (H, W, 3); src_name, bgr_name what an error calls them.
 
     Returns bgr uint8 of src's size, and a list of Notes: that it was resized, or none. Raises Misfit: the shapes
     differ, so that no resizing can align one with the other.
@@ -44,9 +33,10 @@ def match_size(src, bgr, src_name="the source", bgr_name="the background"):
         return bgr, []
     (height, width), (bgr_height, bgr_width) = src.shape[:2], bgr.shape[:2]
     sizes = {"src": f"{width}x{height}", "bgr": f"{bgr_width}x{bgr_height}"}
-    if not _alike(bgr_width / bgr_height, width / height):
-        kind = "turned" if _alike(bgr_height / bgr_width, width / height) else "other_shape"
-        raise Misfit(Note(kind, src_name=src_name, bgr_name=bgr_name, **sizes))
+    # Two crops of one camera differ by rounding only.
+    alike, turned = (abs(x / (width / height) - 1) <= 0.01 for x in (bgr_width / bgr_height, bgr_height / bgr_width))
+    if not alike:
+        raise Misfit(Note("turned" if turned else "other_shape", src_name=src_name, bgr_name=bgr_name, **sizes))
     return fit(bgr, (height, width)), [Note("resized", **sizes)]
 
 
@@ -68,12 +58,11 @@ def doubts(src, bgr, pha):
 def scene_doubts(src, bgr):
     """Notes on two pictures, uint8 (H, W, 3) of equal size, that are nearly equal, or differ nearly everywhere."""
     difference = _extremes(cv2.absdiff(*(reduced(x, LOOK_AT) for x in (src, bgr))))[1]
-    share = float((difference > VISIBLE * 255).mean())
+    share = float((difference > VISIBLE).mean())
     if share < SAME_BELOW:
         return [Note("same_scene", share=share)]
-    if share > OTHER_ABOVE and np.median(difference) > OTHER_MEDIAN * 255:
-        return [Note("other_scene", share=share)]
-    return []
+    other = share > 0.8 and np.median(difference) > FAR  # hand-held pairs of one scene reach 0.56, two scenes 0.96
+    return [Note("other_scene", share=share)] if other else []
 
 
 def ground_doubts(src, bgr, pha):
@@ -82,16 +71,16 @@ def ground_doubts(src, bgr, pha):
     ground = cv2.dilate(pha, np.ones((7, 7), np.uint8)) < 13  # 5 %
     if not ground.any():
         return []
-    share = float((_extremes(cv2.absdiff(src, bgr))[1][ground] > VISIBLE * 255).mean())
-    if share > MUCH:
+    share = float((_extremes(cv2.absdiff(src, bgr))[1][ground] > VISIBLE).mean())
+    if share > 0.15:  # matched real pairs reach 0.03
         return [Note("other_ground", share=share)]
-    # Averages over a neighbourhood: a shadow is soft and wide, an edge that is out of place is neither.
+    # Averages over a neighbourhood: a shadow is soft and wide, an edge that is out of place is neither. It leaves some
+    # of the light, the same of each channel, and none is seen on what is dark.
     src, bgr = (cv2.blur(x, (9, 9)) for x in (src, bgr))
     least, most = _extremes(cv2.divide(cv2.add(src, (5, 5, 5, 0)), cv2.add(bgr, (5, 5, 5, 0)), dtype=cv2.CV_32F))
-    shadow = (least > SHADE[0]) & (most < SHADE[1]) & (most - least < COLOURED) & ground
-    shadow &= _extremes(bgr)[1] > DARK * 255
+    shadow = (least > 0.35) & (most < 0.9) & (most - least < 0.12) & ground & (_extremes(bgr)[1] > 0.15 * 255)
     share = float(shadow.mean())
-    return [Note("shadow", share=share)] if share > SHADED else []
+    return [Note("shadow", share=share)] if share > 0.01 else []  # real ones on the wall reach 0.02, other pairs 0.000
 
 
 def _is_turned(src, bgr):
@@ -99,7 +88,7 @@ def _is_turned(src, bgr):
     small = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA).astype(np.int16) for x in (src, bgr)]
     quarters = (0, 1, 2, 3) if src.shape[0] == src.shape[1] else (0, 2)
     upright, *turned = (np.median(np.abs(small[0] - np.rot90(small[1], k)).max(axis=-1)) for k in quarters)
-    return min(turned) < min(OTHER_MEDIAN * 255, upright) / 2
+    return min(turned) < min(FAR, upright) / 2
 
 
 def _are_swapped(src, bgr, pha):
@@ -107,15 +96,13 @@ def _are_swapped(src, bgr, pha):
 
     The outline is that of alpha, which is odd when the pictures are swapped, and of where they differ, which is not but
     takes shadows for the subject; the geometric mean of both tells.
-
-    Args: as of `doubts`, all at most LOOK_AT long.
     """
     ratio = _steps(src, bgr, cv2.threshold(pha, 127, 255, cv2.THRESH_BINARY)[1])
-    if ratio > SWAPPED[1]:
+    if ratio > 1.3:
         return False
     apart = cv2.GaussianBlur(_extremes(cv2.absdiff(src, bgr))[1], (0, 0), 1)
-    apart = cv2.morphologyEx(np.uint8(apart > VISIBLE * 255) * 255, cv2.MORPH_OPEN, np.ones((3, 3)))
-    return ratio * _steps(src, bgr, cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((9, 9)))) < SWAPPED[0]
+    apart = cv2.morphologyEx(np.uint8(apart > VISIBLE) * 255, cv2.MORPH_OPEN, np.ones((3, 3)))
+    return ratio * _steps(src, bgr, cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((9, 9)))) < 0.8
 
 
 def _steps(src, bgr, mask):
@@ -123,7 +110,7 @@ def _steps(src, bgr, mask):
     rim = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
     rim[[0, 1, 2, -3, -2, -1]] = rim[:, [0, 1, 2, -3, -2, -1]] = 0  # the frame is no outline
     rim = rim > 0
-    if rim.sum() < OUTLINE:
+    if rim.sum() < 50:  # pixels tell nothing
         return 1.0
     x, y = _slopes(cv2.GaussianBlur(mask, (0, 0), 2), rim)
     length = np.hypot(x, y) + 1e-6
@@ -136,10 +123,6 @@ def _steps(src, bgr, mask):
 
 def _slopes(picture, where):
     return (cv2.Sobel(picture, cv2.CV_16S, *axis)[where].astype(np.float32) for axis in ((1, 0), (0, 1)))
-
-
-def _alike(one, other):
-    return abs(one / other - 1) <= ASPECT_TOLERANCE
 
 
 def _extremes(picture):

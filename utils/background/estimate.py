@@ -7,27 +7,18 @@ from utils.picture.resize import glance
 from utils.system.notes import Note
 
 MEMORY = 400 << 20  # bytes of sampled frames at most: 64 of HD, 16 of 4K
-MOST_SAMPLES, FEWEST_SAMPLES = 64, 16
 STRIP = 32  # rows that are worked on at once
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the samples, tried in turn
 OUT = 4000  # above every sum of a pixel's channels
 TOLERANCE = 12  # levels of 255 between background and sample that noise and compression explain
-SEEN = 0.65  # share of the samples that must show the background for it to be certain
-CALM = 0.94  # the same where nothing moves
 LOOK_AT = 480  # long side, in pixels, of the copy on which enclosed areas are sought
-MUCH = 0.05  # share of the picture
-ENDS, QUIET = 10.0, 0.3  # seconds at either end that are searched for an empty scene, and that it lasts at least
-CHANGED, SOME = 10, 0.004  # levels of 255 that noise and light stay below; share of the picture that is a subject
-SIDE = 0.04  # share of the width at either side, where people come in and go out
+ENDS = 10.0  # seconds at either end that are searched for an empty scene
 
 
 def empty_scene(clip):
     """The temporal median of a video of the empty scene: uint8 (H, W, 3), RGB, with much less noise than one frame."""
     samples = sample_frames(clip)
-    scene = np.empty_like(samples[0])
-    for rows in _strips(scene):
-        scene[rows] = np.median([sample[rows] for sample in samples], axis=0).round()
-    return scene
+    return np.concatenate([np.median(strip, axis=0).round().astype(np.uint8) for strip in _strips(samples)])
 
 
 def scene_behind(clip):
@@ -49,12 +40,9 @@ def scene_behind(clip):
         unsure: uint8 (H, W), 255 where it may be wrong, else 0.
     """
     samples = sample_frames(clip)
-    bgr = np.empty_like(samples[0])
-    seen = np.empty(bgr.shape[:2], np.float32)
-    for rows in _strips(bgr):
-        bgr[rows], seen[rows] = _behind(np.stack([sample[rows] for sample in samples]))
-    unsure = cv2.medianBlur((seen < SEEN).astype(np.uint8), 5) > 0
-    unsure |= _enclosed(cv2.medianBlur((seen < CALM).astype(np.uint8), 5))
+    bgr, seen = (np.concatenate(parts) for parts in zip(*map(_behind, _strips(samples))))
+    unsure = cv2.medianBlur((seen < 0.65).astype(np.uint8), 5) > 0  # share of the samples that show it
+    unsure |= _enclosed(cv2.medianBlur((seen < 0.94).astype(np.uint8), 5))
     return bgr, unsure.astype(np.uint8) * 255
 
 
@@ -75,7 +63,7 @@ def quiet_scene(clip):
         step = max(1, round(part.rate / 12))
         looks = [(frame.time, _look(frame.rgb())) for frame in part if frame.number % step == 0]
         quiet = _quiet([small for _, small in (looks[::-1] if from_behind else looks)])
-        if quiet * step >= max(2, QUIET * part.rate):
+        if quiet * step >= max(2, 0.3 * part.rate):
             span = (looks[-quiet][0], None) if from_behind else (0, looks[quiet][0])
             return empty_scene(part.part(*span))
     return None
@@ -89,9 +77,9 @@ def _look(picture):
 def _quiet(looks):
     """How many pictures pass before somebody comes in from a side; 0 where something else changes first, or nothing."""
     for number, small in enumerate(looks):
-        changed = np.abs(small - looks[0]) > CHANGED
-        if changed.mean() > SOME:
-            side = max(1, round(SIDE * changed.shape[1]))
+        changed = np.abs(small - looks[0]) > 10  # noise and light stay below
+        if changed.mean() > 0.004:
+            side = max(1, round(0.04 * changed.shape[1]))
             return number - 1 if changed[:, :side].any() or changed[:, -side:].any() else 0
     return 0
 
@@ -99,7 +87,7 @@ def _quiet(looks):
 def unsure_notes(unsure):
     """A Note when much of an estimated background is uncertain; none when it is not."""
     share = float((unsure > 0).mean())
-    return [Note("unsure", share=share)] if share > MUCH else []
+    return [Note("unsure", share=share)] if share > 0.05 else []
 
 
 def sample_frames(clip):
@@ -107,7 +95,7 @@ def sample_frames(clip):
 
     The length need not be known: every frame is kept until there are too many, then every second, and so on.
     """
-    most = min(MOST_SAMPLES, max(FEWEST_SAMPLES, MEMORY // (clip.height * clip.width * 3)))
+    most = min(64, max(16, MEMORY // (clip.height * clip.width * 3)))
     samples, step = [], 1
     for number, frame in enumerate(clip):
         if number % step == 0:
@@ -117,8 +105,9 @@ def sample_frames(clip):
     return samples
 
 
-def _strips(picture):
-    return (slice(top, top + STRIP) for top in range(0, len(picture), STRIP))
+def _strips(samples):
+    """Some rows of all samples after the others: uint8 (N, h, w, 3)."""
+    return (np.stack([x[top : top + STRIP] for x in samples]) for top in range(0, len(samples[0]), STRIP))
 
 
 def _behind(samples):
@@ -162,19 +151,16 @@ def _largest_group(values, width):
 
 def _enclosed(moving):
     """Where nothing moves, cut off by what moves from the left, top and right rim: bool (H, W). `moving`: uint8 0/1."""
-    height, width = moving.shape
     small = (glance(moving * 255, LOOK_AT) > 100).astype(np.uint8)
     side = max(3, max(small.shape) // 40 | 1)  # closes gaps in the outline
-    ring = cv2.morphologyEx(
-        cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE),
-        cv2.MORPH_CLOSE,
-        cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)),
-    )[side:-side, side:-side]
+    ring = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
+    ring = cv2.morphologyEx(ring, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    ring = ring[side:-side, side:-side]
     _, labels = cv2.connectedComponents(1 - ring, connectivity=4)
     open_ground = np.unique(np.concatenate([labels[0], labels[:, 0], labels[:, -1]]))
     enclosed = ~np.isin(labels, open_ground) & (ring == 0)
     # With the outline itself, which the subject never quite leaves either.
-    outline = cv2.dilate(enclosed.astype(np.uint8), np.ones((2 * side + 1, 2 * side + 1), np.uint8)) & small
-    near = cv2.dilate(enclosed.astype(np.uint8), np.ones((side, side), np.uint8)) & (1 - small) & ring
-    enclosed = enclosed | (outline > 0) | (near > 0)
-    return cv2.resize(enclosed.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    enclosed = enclosed.astype(np.uint8)
+    outline = cv2.dilate(enclosed, np.ones((2 * side + 1, 2 * side + 1), np.uint8)) & small
+    near = cv2.dilate(enclosed, np.ones((side, side), np.uint8)) & (1 - small) & ring
+    return cv2.resize(enclosed | outline | near, moving.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0

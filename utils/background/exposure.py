@@ -10,18 +10,10 @@ from utils.picture.levels import to_levels
 from utils.picture.resize import reduced
 from utils.system.notes import Note
 
-LOOK_AT = 240  # long side, in pixels, of the copies that are compared
-SMOOTH = 0.08  # range of the 3x3 pixels around one, 0..1, below which a slight misalignment does not matter
-UNCLIPPED = (0.02, 0.98)  # a clipped channel says nothing about the exposure
-CLIPPING = (0.92, 0.98)  # where a camera's curve begins to flatten, and where nothing is left of it
 TOLERANCE = 0.05  # first tolerance of the search, 0..1
-FINEST = 0.03  # last tolerance: noise, compression, slight shade
-PLAUSIBLE = 0.5  # standard deviation of the logarithm of the gain between two captures of one scene
 GAINS, BIASES = (0.4, 2.5), (-0.15, 0.15)
-ENOUGH_PIXELS, MOST_PIXELS, ENOUGH_SHARE = 150, 2500, 0.2
-WORTHWHILE = 0.004  # one level of 255
+ENOUGH_PIXELS = 150
 SAME = Note("same_light")
-BIAS_WEIGHT = 0.002  # decides for a pure gain where the scene has one brightness only; nothing elsewhere
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Exposure:
             return bgr
         captured = np.arange(256)[:, None] / 255
         levels = captured * self.gain + self.bias
-        clipped = np.clip((captured - CLIPPING[0]) / (CLIPPING[1] - CLIPPING[0]), 0, 1)
+        clipped = np.clip((captured - 0.92) / (0.98 - 0.92), 0, 1)  # a camera's curve flattens, until nothing is left
         levels = np.where(levels < captured, levels + clipped * (captured - levels), levels)
         return cv2.LUT(bgr, to_levels(levels)[None])
 
@@ -72,32 +64,32 @@ def estimate_exposure(src, bgr, subject=None):
     Returns Exposure; with a `reason` and without effect where too little smooth ground agrees, gain or bias are beyond
     what a camera does between two shots, or the difference is below one level of 255 already.
     """
-    small = [reduced(x, LOOK_AT) for x in (src, bgr)]
+    small = [reduced(x, 240) for x in (src, bgr)]
     size = small[0].shape[1::-1]
     kernel = np.ones((3, 3), np.uint8)
     usable = np.ones(size[::-1], bool)
     for picture in small:
         for channel in cv2.split(picture):
             high, low = cv2.dilate(channel, kernel), cv2.erode(channel, kernel)
-            usable &= cv2.subtract(high, low) < SMOOTH * 255
-            usable &= (low > UNCLIPPED[0] * 255) & (high < UNCLIPPED[1] * 255)
+            usable &= cv2.subtract(high, low) < 0.08 * 255  # then a slight misalignment does not matter
+            usable &= (low > 0.02 * 255) & (high < 0.98 * 255)  # clipped, it says nothing about the exposure
     if subject is not None:
         usable &= cv2.resize(subject.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
-    ground = np.random.default_rng(0).permutation(np.flatnonzero(usable))[:MOST_PIXELS]
+    ground = np.random.default_rng(0).permutation(np.flatnonzero(usable))[:2500]
     if len(ground) < ENOUGH_PIXELS:
         return Exposure(reason=Note("no_smooth_ground"))
     # Not float32: on one flat colour the normal equations differ in the last digits only.
     seen, known = (np.ascontiguousarray(picture.reshape(-1, 3)[ground].T) / 255 for picture in small)
     gain, bias, agree = _fit(seen, known, _search(seen, known))
     share = float(agree.mean())
-    if share < ENOUGH_SHARE or agree.sum() < ENOUGH_PIXELS:
+    if share < 0.2 or agree.sum() < ENOUGH_PIXELS:
         return Exposure(share=share, reason=Note("no_common_light", share=share))
     before = float(np.median(np.abs(seen - known)[:, agree]))
     after = float(np.median(np.abs(seen - gain * known - bias)[:, agree]))
     same = {"before": before, "after": before, "share": share}
     if not (GAINS[0] < gain.min() and gain.max() < GAINS[1] and BIASES[0] < bias.min() and bias.max() < BIASES[1]):
         return Exposure(**same, reason=Note("no_change_of_light", least=gain.min(), most=gain.max()))
-    if before - after < WORTHWHILE:
+    if before - after < 0.004:  # one level of 255
         return Exposure(**same, reason=SAME)
     return Exposure(tuple(gain[:, 0].tolist()), tuple(bias[:, 0].tolist()), before, after, share)
 
@@ -109,14 +101,13 @@ def _search(seen, known, candidates=48, judges=600):
     gains = gains[:, (gains > GAINS[0]).all(axis=0) & (gains < GAINS[1]).all(axis=0)]
     error = np.abs(seen[:, None, :judges] - known[:, None, :judges] * gains[..., None]).max(axis=0)
     votes = np.maximum(0, 1 - (error / TOLERANCE) ** 2).sum(axis=1)
-    likely = np.exp(-((np.log(gains) / PLAUSIBLE) ** 2).mean(axis=0) / 2)
+    likely = np.exp(-((np.log(gains) / 0.5) ** 2).mean(axis=0) / 2)  # between two captures of one scene
     return gains[:, [np.argmax(votes * likely)]]
 
 
 def _fit(seen, known, gain, rounds=8):
     """Tukey's biweight, its width shrinking to the residual's own spread; gain, bias (3, 1) and who agrees, (N,)."""
-    bias = np.zeros((3, 1))
-    width = 2 * TOLERANCE
+    bias, width = np.zeros((3, 1)), 2 * TOLERANCE
     for _ in range(rounds):
         error = np.abs(seen - gain * known - bias).max(axis=0)
         agree = error < width
@@ -124,11 +115,12 @@ def _fit(seen, known, gain, rounds=8):
             break
         weight = np.where(agree, (1 - (error / width) ** 2) ** 2, 0)
         weight /= weight.sum()
-        # Normal equations of one line a channel, with a small cost on the bias.
+        # Normal equations of one line a channel. A small cost on the bias decides for a pure gain where the scene has
+        # one brightness only, and does nothing elsewhere.
         k1, s1, kk, ks = ((x @ weight)[:, None] for x in (known, seen, known * known, known * seen))
-        determinant = np.maximum(kk * (1 + BIAS_WEIGHT) - k1 * k1, 1e-9)
-        gain = (ks * (1 + BIAS_WEIGHT) - k1 * s1) / determinant
+        determinant = np.maximum(kk * (1 + 0.002) - k1 * k1, 1e-9)
+        gain = (ks * (1 + 0.002) - k1 * s1) / determinant
         bias = (kk * s1 - k1 * ks) / determinant
-        spread = 1.4826 * np.median(error[agree])
-        width = max(FINEST, min(4.7 * spread, 0.8 * width))
+        # No narrower than noise, compression and slight shade.
+        width = max(0.03, min(4.7 * (1.4826 * np.median(error[agree])), 0.8 * width))
     return gain, bias, agree

@@ -8,20 +8,17 @@ import numpy as np
 
 from utils.system.notes import Note
 
-SHIFT, SCALE = 0.2, (0.8, 1.25)  # of the long side, of each corner; linear
+SHIFT = 0.2  # of the long side, of each corner
 
 
 def covered(matrix, shape):
     """Where the background, aligned by `matrix`, shows something: bool (H, W). `shape` is (H, W) of both pictures."""
-    height, width = shape
-    ones = np.full((height, width), 255, np.uint8)
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-    return cv2.warpPerspective(ones, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT) == 255
+    return cv2.warpPerspective(np.full(shape, 255, np.uint8), matrix, shape[::-1], flags=flags) == 255
 
 
 def implausible(matrix, shape):
     """The Note on why the homography cannot be a hand's movement between two shots of (H, W), or None."""
-    height, width = shape
     corners = corners_of(shape)
     depth = np.c_[corners, np.ones(4)] @ matrix[2]
     if not np.isfinite(matrix).all() or (depth * depth[0] <= 0).any():
@@ -33,10 +30,8 @@ def implausible(matrix, shape):
         return Note("folded")
     if np.linalg.norm(moved - corners, axis=1).max() > SHIFT * max(shape):
         return Note("moved_far", limit=SHIFT)
-    scales = np.sqrt(turns / (width - 1) / (height - 1))
-    if not SCALE[0] < np.median(scales) < SCALE[1]:
-        return Note("scaled", scale=float(np.median(scales)))
-    return None
+    scale = float(np.median(np.sqrt(turns / (shape[1] - 1) / (shape[0] - 1))))
+    return None if 0.8 < scale < 1.25 else Note("scaled", scale=scale)
 
 
 def corners_of(shape):

@@ -1,9 +1,10 @@
-"""Make the captured background fit the source before the network sees them, and note what cannot be corrected."""
+"""Make the captured background fit what the network sees with it: a picture, or each frame of a clip."""
 
 from dataclasses import dataclass
 
-from utils.background.align import OFF, Alignment, estimate_alignment
+from utils.background.align import AS_IT_IS, OFF, Alignment, estimate_alignment, follow_alignment, look, nothing_to_do
 from utils.background.exposure import Exposure, estimate_exposure
+from utils.system.notes import Note
 
 EXPOSURE_MODES = ("auto", "off")
 
@@ -45,8 +46,85 @@ def match_background(src, bgr, align="auto", match_exposure="auto"):
     """
     if match_exposure not in EXPOSURE_MODES:
         raise ValueError(f"unknown mode {match_exposure!r}: choose one of {', '.join(EXPOSURE_MODES)}")
-    alignment = estimate_alignment(src, bgr, align)
-    exposure = Exposure(reason=OFF)
+    alignment, exposure = estimate_alignment(src, bgr, align), AS_IT_IS
     if match_exposure == "auto":
         exposure = alignment.light or estimate_exposure(src, alignment.apply(bgr, src))
     return alignment.apply(bgr, src, exposure), Match(alignment, exposure)
+
+
+class ClipBackground:
+    """Aligns a captured background with each frame of a clip, in their order.
+
+    The first frame is matched as a single picture is. After that a small copy of each frame tells whether the camera
+    moved; only then the homography is followed, and estimated anew where the track is lost.
+
+    Args:
+        bgr: uint8 (H, W, 3), RGB, of the frames' size.
+        align, match_exposure: as in match_background.
+
+    Attributes:
+        first: Match of the first frame.
+        frames, moved, anew, lost, exposed: numbers of frames: all; for which the background was moved; for which it
+            was estimated anew; to which it could not be fitted, so that the last fit was kept; at which the exposure
+            was matched anew.
+    """
+
+    def __init__(self, bgr, align="auto", match_exposure="auto"):
+        self.bgr, self.align, self.match_exposure = bgr, align, match_exposure
+        self.first = None
+        self.frames = self.moved = self.anew = self.lost = self.exposed = 0
+        self._patience, self._paused = 1, 0  # frames; number of the last frame for which the track is not sought
+
+    def __call__(self, src):
+        """The background for the next frame, uint8 (H, W, 3): the very same array while nothing changes."""
+        self.frames += 1
+        if self.first is None:
+            laid, self.first = match_background(src, self.bgr, self.align, self.match_exposure)
+            self.alignment, self.exposure = self.first.alignment, self.first.exposure
+        else:
+            moved = self._follow(src)
+            due = self.match_exposure == "auto" and self.frames % 10 == 0
+            if not (due and self._expose(src)) and not moved:
+                return self._laid
+            laid = self.alignment.apply(self.bgr, src, self.exposure)
+        self._laid, self._small = laid, look(laid)
+        return laid
+
+    @property
+    def notes(self):
+        """Notes on what was done to the background after the first frame, and on what could not be."""
+        notes = [
+            (self.moved or self.lost, Note("followed", moved=self.moved, frames=self.frames)),
+            (self.anew, Note("found_anew", times=self.anew)),
+            (self.exposed, Note("exposed_again", times=self.exposed, frames=self.frames)),
+            (self.lost, Note("lost", lost=self.lost, frames=self.frames)),
+        ]
+        return [note for due, note in notes if due]
+
+    def _follow(self, src):
+        """Whether the background has to be moved for this frame: then `alignment` says how."""
+        if self.frames <= self._paused:
+            self.lost += 1
+            return False
+        if self.align == "off" or nothing_to_do(look(src), self._small, src):
+            return False
+        found = follow_alignment(self.alignment, src, self.bgr, self.exposure)
+        if found is None:
+            found = estimate_alignment(src, self.bgr, "homography")
+            if found.reason is not None:
+                self.lost += 1
+                self._paused, self._patience = self.frames + self._patience, min(2 * self._patience, 64)
+                return False
+            self.anew += 1
+        self.alignment, self._patience = found, 1
+        self.moved += 1
+        return True
+
+    def _expose(self, src):
+        laid = self.alignment.apply(self.bgr, src)
+        now = estimate_exposure(src, self.exposure.apply(laid))
+        if now.reason is not None or now.before - now.after < 0.008:  # two levels: less would only flicker
+            return False
+        self.exposure = estimate_exposure(src, laid)
+        self.exposed += 1
+        return True

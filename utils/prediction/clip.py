@@ -11,8 +11,7 @@ from dataset.colour import in_type
 from dataset.picture import PictureError
 from utils.background.checks import SAME_BELOW, Misfit, doubts, match_size, scene_doubts
 from utils.background.estimate import empty_scene, quiet_scene, scene_behind, unsure_notes
-from utils.background.follow import ClipBackground
-from utils.background.match import AUTOMATIC, match_background
+from utils.background.match import AUTOMATIC, ClipBackground, match_background
 from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture, matte_all
 from utils.prediction.outputs import output_paths, picture_of, with_transparency
