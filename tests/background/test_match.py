@@ -43,7 +43,7 @@ def test_both_can_be_switched_off():
     matched, match = match_background(src, bgr, "off", "off")
     assert matched is bgr and match.notes == []
     aligned, match = match_background(src, bgr, "auto", "off")
-    assert match.exposure.gain == (1.0,) * 3 and kinds(match) == [
+    assert match.light.gain == (1.0,) * 3 and kinds(match) == [
         "aligned",
         "filled",
         "alignment_figures",

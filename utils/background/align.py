@@ -10,7 +10,7 @@ from typing import Optional
 import cv2
 import numpy as np
 
-from utils.background.exposure import Exposure, estimate_exposure
+from utils.background.exposure import AS_IT_IS, OFF, Exposure, estimate_exposure
 from utils.background.homography import SHIFT, corners_of, covered, implausible, project, rescaled, warp
 from utils.picture.resize import fit, glance, reduced
 from utils.system.notes import Note
@@ -18,8 +18,6 @@ from utils.system.notes import Note
 MODES = ("auto", "off", "homography")
 LOOK_AT, MEASURE_AT, REFINE_AT = 480, 1280, 2560  # long side, in pixels, of the copies for each step
 ENOUGH_TRACKS, ENOUGH_INLIERS, ENOUGH_SHARE = 12, 16, 0.2
-OFF = Note("not_asked")
-AS_IT_IS = Exposure(reason=OFF)
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ class Alignment:
     uncovered: float = 0.0  # share of the source that the background does not show, 0..1
     reason: Optional[Note] = None  # why nothing is done
     tried: bool = True  # features were looked for: the pictures do not fit as they are, or it was demanded
-    light: Optional[Exposure] = None  # of the aligned background, if it was estimated on the way
+    light: Optional[Exposure] = None  # of the aligned background; None: not estimated
 
-    def apply(self, bgr, src, exposure=AS_IT_IS):
+    def apply(self, bgr, src, light=None):
         """The background as the source's camera would have seen it, uint8 (H, W, 3).
 
         What the background picture does not show is filled. Next to the background it is filled from the source: the
@@ -49,13 +47,12 @@ class Alignment:
         foreground. Next to the subject the background's last row or column goes on instead, because there the same
         answer would cut the subject off. Both are guesses: the alpha in that border is less reliable.
 
-        Args:
-            bgr, src: uint8 (H, W, 3), RGB, those that the alignment was estimated on.
-            exposure: what to do to the background's channels.
+        Args: bgr, src uint8 (H, W, 3), RGB, those that it was estimated on; light another Exposure than its own.
         """
+        light = light or self.light or AS_IT_IS
         if self.reason is not None:
-            return exposure.apply(bgr)
-        laid = exposure.apply(warp(bgr, self.matrix, src.shape[:2]))
+            return light.apply(bgr)
+        laid = light.apply(warp(bgr, self.matrix, src.shape[:2]))
         if not self.uncovered:
             return laid
         shown = covered(self.matrix, src.shape[:2])
@@ -63,14 +60,16 @@ class Alignment:
 
     @property
     def notes(self):
-        """Notes on what was done, or was tried and given up; none where nothing was looked for."""
+        """Notes on what was done, and on what was tried and given up; none where there was nothing to do."""
+        notes = self.light.notes if self.light else []
         if not self.tried:
-            return []
+            return notes
         figures = {name: getattr(self, name) for name in ("inliers", "matches", "before", "after")}
         return [
             Note("not_aligned", reason=self.reason) if self.reason else Note("aligned", motion=self.motion),
             *([Note("filled", share=self.uncovered)] if self.uncovered else []),
             *([Note("alignment_figures", **figures)] if self.matches else []),
+            *notes,
         ]
 
 
@@ -83,14 +82,11 @@ def estimate_alignment(src, bgr, mode="auto"):
     aligned by that homography, refine it. (On photographs moved by known homographies that came within 0.01 pixels
     on average; maximising the correlation, cv2.findTransformECC, from there led away again, to 0.04.)
 
-    Args:
-        src, bgr: uint8 (H, W, 3), RGB, of equal size.
-        mode: `"auto"`; `"homography"` does not look first; `"off"`.
+    Args: src, bgr uint8 (H, W, 3), RGB, of equal size; mode one of MODES: `"homography"` does not look first.
 
-    Returns:
-        Alignment; with a `reason` and the identity when the camera stood still, too few features agree, the
-        homography folds the picture over or moves or scales it more than a hand does, or the residual does not
-        fall by a tenth.
+    Returns Alignment; with a `reason` and the identity when the camera stood still, too few features agree, the
+    homography folds the picture over or moves or scales it more than a hand does, or the residual does not fall by a
+    tenth.
     """
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
@@ -110,19 +106,18 @@ def estimate_alignment(src, bgr, mode="auto"):
     return replace(found, matrix=np.eye(3), motion=0.0, uncovered=0.0, reason=Note("no_better"), light=light)
 
 
-def follow_alignment(alignment, src, bgr, light=AS_IT_IS):
+def follow_alignment(alignment, src, bgr):
     """Find the homography of a clip's next frame from that of the frame before; no features are looked for anew.
 
     Corners of the background, aligned as for the frame before, are followed into the new frame and refine it once.
 
-    Args:
-        alignment: of the frame before; its matrix may be the identity.
-        src, bgr: uint8 (H, W, 3), RGB, the new frame, and the background as it was captured.
-        light: Exposure of the background.
+    Args: alignment of the frame before, with its light; src, bgr uint8 (H, W, 3), RGB, the new frame, and the
+    background as it was captured.
 
     Returns Alignment; None when the track is lost: too few corners agree, the homography is none of a hand's, or the
     residual has grown by half.
     """
+    light = alignment.light
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     matrix = rescaled(alignment.matrix, seen.shape[1] / src.shape[1])
     points = _follow(warp(known, matrix, seen.shape), seen, 60, 800)[::-1]
@@ -133,13 +128,9 @@ def follow_alignment(alignment, src, bgr, light=AS_IT_IS):
 def _fit(src, bgr, copies, points, light, start=None, small=None):
     """The Alignment that points show, whether it lowers the residual or not; with a `reason` where they show none.
 
-    Args:
-        src, bgr: uint8 (H, W, 3), RGB.
-        copies: both at MEASURE_AT, as `_grey` makes them; with `small`, RGB.
-        points: float32 (N, 2) each, in the copy of the source and in that of the background moved by `start`.
-        light: Exposure of the background.
-        start: homography of the copies, which is refined once; None for none: what is found is refined twice.
-        small: small copies of src and bgr, RGB, by which the light is estimated anew; None: it is known.
+    `copies`: src and bgr at MEASURE_AT, as `_grey` makes them or, with `small`, RGB. `points`: float32 (N, 2) each, in
+    the copy of the source and in that of the background moved by `start`, a homography of the copies that is refined
+    once; None for none: what is found is refined twice. `light`: Exposure, estimated anew by `small`, copies in RGB.
     """
     here, there = points
     rounds, most = (2, 5000) if start is None else (1, 2000)
@@ -198,8 +189,7 @@ def nothing_to_do(seen, known, src):
 def subject_mask(seen, known):
     """Where the source shows something else than the background: bool (H, W), with a margin around it.
 
-    Args:
-        seen, known: uint8 (H, W) or (H, W, 3), source and background, aligned to a pixel or two, at one exposure.
+    Args: seen, known uint8 (H, W) or (H, W, 3), source and background, aligned to a pixel or two, at one exposure.
     """
     kernel = np.ones((3, 3), np.uint8)
     # Distance of a pixel from the range of the other picture's pixels around it: none along a misplaced edge.

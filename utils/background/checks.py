@@ -43,9 +43,7 @@ def match_size(src, bgr, src_name="the source", bgr_name="the background"):
 def doubts(src, bgr, pha):
     """What is wrong with the background, or probably is: Notes, none when nothing is suspicious.
 
-    Args:
-        src, bgr: uint8 (H, W, 3), RGB, of equal size, the background as the network saw it.
-        pha: uint8 (H, W), the alpha it found.
+    Args: src, bgr uint8 (H, W, 3), RGB, of equal size, the background as the network saw it; pha uint8 (H, W), alpha.
     """
     notes = scene_doubts(src, bgr)
     if not notes:

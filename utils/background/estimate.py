@@ -32,12 +32,9 @@ def scene_behind(clip):
     background mostly shows and what the subject mostly covers; and ground that never changes but is cut off from the
     picture's left, top and right rim by ground that does, as the chest of someone who sits and talks.
 
-    Args:
-        clip: see utils.video.reader.open_clip; read once, from beginning to end.
+    Args: clip see utils.video.reader.open_clip; read once, from beginning to end.
 
-    Returns:
-        bgr: uint8 (H, W, 3), RGB.
-        unsure: uint8 (H, W), 255 where it may be wrong, else 0.
+    Returns bgr, uint8 (H, W, 3), RGB, and unsure, uint8 (H, W), 255 where it may be wrong, else 0.
     """
     samples = sample_frames(clip)
     bgr, seen = (np.concatenate(parts) for parts in zip(*map(_behind, _strips(samples))))
@@ -52,8 +49,7 @@ def quiet_scene(clip):
     Quiet is a stretch at either end in which nothing changes beyond noise, until something does at the left or right
     side of the picture: who stands still first and moves then changes its middle, and is not taken for the place.
 
-    Args:
-        clip: see utils.video.reader.open_clip; ten seconds at either end are read.
+    Args: clip see utils.video.reader.open_clip; ten seconds at either end are read.
 
     Returns uint8 (H, W, 3), RGB, the median of the stretch; None where there is none.
     """
@@ -63,7 +59,7 @@ def quiet_scene(clip):
         step = max(1, round(part.rate / 12))
         looks = [(frame.time, _look(frame.rgb())) for frame in part if frame.number % step == 0]
         quiet = _quiet([small for _, small in (looks[::-1] if from_behind else looks)])
-        if quiet * step >= max(2, 0.3 * part.rate):
+        if quiet * step >= max(2, 0.3 * part.rate):  # frames, of which that many seconds at least
             span = (looks[-quiet][0], None) if from_behind else (0, looks[quiet][0])
             return empty_scene(part.part(*span))
     return None
@@ -78,7 +74,7 @@ def _quiet(looks):
     """How many pictures pass before somebody comes in from a side; 0 where something else changes first, or nothing."""
     for number, small in enumerate(looks):
         changed = np.abs(small - looks[0]) > 10  # noise and light stay below
-        if changed.mean() > 0.004:
+        if changed.mean() > 0.004:  # of the picture: a subject
             side = max(1, round(0.04 * changed.shape[1]))
             return number - 1 if changed[:, :side].any() or changed[:, -side:].any() else 0
     return 0

@@ -13,7 +13,7 @@ from utils.system.notes import Note
 TOLERANCE = 0.05  # first tolerance of the search, 0..1
 GAINS, BIASES = (0.4, 2.5), (-0.15, 0.15)
 ENOUGH_PIXELS = 150
-SAME = Note("same_light")
+SAME, OFF = Note("same_light"), Note("not_asked")
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,12 @@ class Exposure:
     def notes(self):
         """Notes on what was done, or could not be."""
         if self.reason is not None:
-            return [] if self.reason == SAME else [Note("not_exposed", reason=self.reason)]
+            return [] if self.reason in (SAME, OFF) else [Note("not_exposed", reason=self.reason)]
         figures = {name: " ".join(f"{x:+.3f}" for x in getattr(self, name)) for name in ("gain", "bias")}
         return [Note("exposed"), Note("exposure_figures", **figures, before=self.before, after=self.after)]
+
+
+AS_IT_IS = Exposure(reason=OFF)
 
 
 def estimate_exposure(src, bgr, subject=None):
@@ -57,9 +60,8 @@ def estimate_exposure(src, bgr, subject=None):
     width fit gain and bias to the rest. A gain describes a change of exposure or white balance in gamma-encoded values
     too, as far as the camera's curve is a power; the bias takes up veiling glare and a raised black.
 
-    Args:
-        src, bgr: uint8 (H, W, 3), RGB, of equal size; misaligned by a few per cent of the picture at most.
-        subject: bool (h, w) of any size, where the subject is; None if unknown.
+    Args: src, bgr uint8 (H, W, 3), RGB, of equal size, misaligned by a few per cent of the picture at most; subject
+    bool (h, w) of any size, where the subject is, None if unknown.
 
     Returns Exposure; with a `reason` and without effect where too little smooth ground agrees, gain or bias are beyond
     what a camera does between two shots, or the difference is below one level of 255 already.

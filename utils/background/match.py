@@ -1,9 +1,9 @@
 """Make the captured background fit what the network sees with it: a picture, or each frame of a clip."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from utils.background.align import AS_IT_IS, OFF, Alignment, estimate_alignment, follow_alignment, look, nothing_to_do
-from utils.background.exposure import Exposure, estimate_exposure
+from utils.background.align import estimate_alignment, follow_alignment, look, nothing_to_do
+from utils.background.exposure import AS_IT_IS, estimate_exposure
 from utils.system.notes import Note
 
 EXPOSURE_MODES = ("auto", "off")
@@ -21,35 +21,22 @@ class Correction:
 AUTOMATIC = Correction()
 
 
-@dataclass(frozen=True)
-class Match:
-    """What was done to the background, see Alignment and Exposure."""
-
-    alignment: Alignment
-    exposure: Exposure
-
-    @property
-    def notes(self):
-        """Notes on what was done, and on what was tried and given up; none where there was nothing to do."""
-        return [*self.alignment.notes, *([] if self.exposure.reason == OFF else self.exposure.notes)]
-
-
 def match_background(src, bgr, align="auto", match_exposure="auto"):
     """Align the background with the source and bring it to the source's exposure, each where it is needed.
 
-    Args:
-        src, bgr: uint8 (H, W, 3), RGB, of equal size.
-        align: one of utils.background.align.MODES.
-        match_exposure: `"auto"` or `"off"`.
+    Args: src, bgr uint8 (H, W, 3), RGB, of equal size; align one of utils.background.align.MODES; match_exposure one
+    of EXPOSURE_MODES.
 
-    Returns bgr, uint8 (H, W, 3), the very same array where nothing was to be done; and a Match.
+    Returns bgr, uint8 (H, W, 3), the very same array where nothing was to be done; and an Alignment, which says what
+    was done.
     """
     if match_exposure not in EXPOSURE_MODES:
         raise ValueError(f"unknown mode {match_exposure!r}: choose one of {', '.join(EXPOSURE_MODES)}")
-    alignment, exposure = estimate_alignment(src, bgr, align), AS_IT_IS
+    alignment, light = estimate_alignment(src, bgr, align), AS_IT_IS
     if match_exposure == "auto":
-        exposure = alignment.light or estimate_exposure(src, alignment.apply(bgr, src))
-    return alignment.apply(bgr, src, exposure), Match(alignment, exposure)
+        light = alignment.light or estimate_exposure(src, alignment.apply(bgr, src))
+    alignment = replace(alignment, light=light)
+    return alignment.apply(bgr, src), alignment
 
 
 class ClipBackground:
@@ -58,12 +45,10 @@ class ClipBackground:
     The first frame is matched as a single picture is. After that a small copy of each frame tells whether the camera
     moved; only then the homography is followed, and estimated anew where the track is lost.
 
-    Args:
-        bgr: uint8 (H, W, 3), RGB, of the frames' size.
-        align, match_exposure: as in match_background.
+    Args: bgr uint8 (H, W, 3), RGB, of the frames' size; align, match_exposure as in match_background.
 
     Attributes:
-        first: Match of the first frame.
+        first, alignment: Alignment of the first frame, and the last one.
         frames, moved, anew, lost, exposed: numbers of frames: all; for which the background was moved; for which it
             was estimated anew; to which it could not be fitted, so that the last fit was kept; at which the exposure
             was matched anew.
@@ -80,13 +65,13 @@ class ClipBackground:
         self.frames += 1
         if self.first is None:
             laid, self.first = match_background(src, self.bgr, self.align, self.match_exposure)
-            self.alignment, self.exposure = self.first.alignment, self.first.exposure
+            self.alignment = self.first
         else:
             moved = self._follow(src)
             due = self.match_exposure == "auto" and self.frames % 10 == 0
             if not (due and self._expose(src)) and not moved:
                 return self._laid
-            laid = self.alignment.apply(self.bgr, src, self.exposure)
+            laid = self.alignment.apply(self.bgr, src)
         self._laid, self._small = laid, look(laid)
         return laid
 
@@ -108,9 +93,9 @@ class ClipBackground:
             return False
         if self.align == "off" or nothing_to_do(look(src), self._small, src):
             return False
-        found = follow_alignment(self.alignment, src, self.bgr, self.exposure)
+        found = follow_alignment(self.alignment, src, self.bgr)
         if found is None:
-            found = estimate_alignment(src, self.bgr, "homography")
+            found = replace(estimate_alignment(src, self.bgr, "homography"), light=self.alignment.light)
             if found.reason is not None:
                 self.lost += 1
                 self._paused, self._patience = self.frames + self._patience, min(2 * self._patience, 64)
@@ -121,10 +106,10 @@ class ClipBackground:
         return True
 
     def _expose(self, src):
-        laid = self.alignment.apply(self.bgr, src)
-        now = estimate_exposure(src, self.exposure.apply(laid))
+        laid = self.alignment.apply(self.bgr, src, AS_IT_IS)
+        now = estimate_exposure(src, self.alignment.light.apply(laid))
         if now.reason is not None or now.before - now.after < 0.008:  # two levels: less would only flicker
             return False
-        self.exposure = estimate_exposure(src, laid)
+        self.alignment = replace(self.alignment, light=estimate_exposure(src, laid))
         self.exposed += 1
         return True

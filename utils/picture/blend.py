@@ -7,12 +7,8 @@ import numpy as np
 def blend(fgr, pha, bgr):
     """Composite fgr * pha + bgr * (1 - pha), in integers, rounded to nearest: the same on every machine.
 
-    Args:
-        fgr: uint8 (H, W, 3), RGB, not multiplied by alpha.
-        bgr: uint8 (H, W, 3), or one colour, (3,).
-        pha: uint8 (H, W), 0..255.
-
-    Returns uint8 (H, W, 3).
+    Args: fgr uint8 (H, W, 3), RGB, not multiplied by alpha; pha uint8 (H, W), 0..255; bgr uint8 (H, W, 3), or one
+    colour, (3,). Returns uint8 (H, W, 3).
     """
     fgr = np.ascontiguousarray(fgr)
     com = np.array(np.broadcast_to(bgr, fgr.shape), np.uint8, order="C")

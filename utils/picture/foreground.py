@@ -4,17 +4,10 @@ import cv2
 import numpy as np
 
 LARGE, HUGE = 1_500_000, 24_000_000  # pixels from which surroundings are sought in 1/4 and 1/8 of the size, not 1/2
-CORE, CERTAIN = 32, 8  # powers of alpha by which colours count: of the subject's inside, and of each one's surroundings
-SMOOTH = 0.12  # weight of what lies further away
 # Deviations of colours from those of the inside and from those around them, levels, in brightness and in hue; how much
 # these variances grow before grey, which subjects often wear.
 FROM_CORE, STRANDS = (100, 20, 5), (30, 8, 0)
-NOISE = 5.0  # of pixels, levels, at least
 TINGED, COLOURFUL = (0, 50), (80, 160)  # levels between the channels of a background: from not at all to fully so
-WRONG = 0.16  # variance of alpha; of one that lets a colourful background in, 1
-LEAST, FAINT = 0.03, 0.1  # corrections of alpha that are made, and the alpha below which it is not raised: shadows
-RIM = 11  # pixels: side of the square that is all solid around what is so beyond doubt
-MOST = 1 << 14  # pixels that are solved at once: they stay in the cache
 LEVELS = np.arange(256, dtype=np.float32) / 255
 CELL = 4  # pixels: what is closer than that touches
 WEAK, SOLID = 3, 128  # levels of alpha that hold an islet together, and that something reaches which is there
@@ -41,27 +34,18 @@ def clean_foreground(pha, src, bgr, correct=True):
         correct: whether alpha may change: at the rim, where colours leave no doubt, the more so the more colourful the
             background is, but not where it is 0.
 
-    Returns:
-        fgr: uint8 (H, W, 3), RGB; the source itself where the alpha that is returned is 255.
-        pha: uint8 (H, W), alpha.
+    Returns fgr, uint8 (H, W, 3), RGB, the source itself where the alpha returned is 255; and that, uint8 (H, W).
     """
     step = 2 if pha.size <= LARGE else 4 if pha.size <= HUGE else 8
-    size = tuple(max(2, -(-n // step)) for n in pha.shape[::-1])  # OpenCV takes a single pixel for a number
-    alpha, mixed, behind = (cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in (pha, src, bgr))
-    noise = max(NOISE, step * sum(cv2.mean(cv2.absdiff(mixed, behind), cv2.inRange(alpha, 0, 0))) / 3)
-    near = _of_core(mixed, alpha)
+    alpha, mixed, behind = (_reduced(x, step, cv2.INTER_LINEAR) for x in (pha, src, bgr))
+    noise = max(5.0, step * sum(cv2.mean(cv2.absdiff(mixed, behind), cv2.inRange(alpha, 0, 0))) / 3)  # levels
+    # Colours of the inside, carried everywhere: details do not matter in them.
+    core = (_reduced(x, 4, cv2.INTER_AREA) for x in (mixed, cv2.erode(alpha, np.ones((3, 3), np.uint8))))
+    near = _enlarged(_spread(*core, 32), 4, alpha.shape)
     _solve(near, alpha, mixed, behind, FROM_CORE, noise, 5)
-    near = _enlarged(_spread(near, alpha, CERTAIN), step, pha.shape)
-    found = _solve(near, pha, src, bgr, STRANDS, noise, RIM if correct else 1)
+    near = _enlarged(_spread(near, alpha, 8), step, pha.shape)
+    found = _solve(near, pha, src, bgr, STRANDS, noise, 11 if correct else 1)
     return near, found if correct else pha
-
-
-def _of_core(mixed, alpha):
-    """Colours of the inside, carried everywhere, uint8 (h, w, 3), in which details do not matter."""
-    size = tuple(max(2, -(-n // 4)) for n in alpha.shape[::-1])
-    solid = cv2.erode(alpha, np.ones((3, 3), np.uint8))
-    mixed, solid = (cv2.resize(x, size, interpolation=cv2.INTER_AREA) for x in (mixed, solid))
-    return _enlarged(_spread(mixed, solid, CORE), 4, alpha.shape)
 
 
 def _solve(near, pha, src, bgr, deviation, noise, side):
@@ -74,7 +58,7 @@ def _solve(near, pha, src, bgr, deviation, noise, side):
     cv2.copyTo(src, inside, near)
     rim = np.flatnonzero((pha > 0) & (inside == 0))
     flat, found = near.reshape(-1, 3), pha.copy()
-    for at in np.array_split(rim, len(rim) // MOST + 1):
+    for at in np.array_split(rim, len(rim) // (1 << 14) + 1):  # few enough to stay in the cache
         colours, mixed, behind = (
             np.take(x.reshape(-1, 3), at, 0).T.astype(np.float32, order="C") for x in (near, src, bgr)
         )
@@ -89,13 +73,15 @@ def _solve(near, pha, src, bgr, deviation, noise, side):
         of_bright, of_hue = (1 / (alpha * x + np.float32(noise**2)) for x in (bright, hue))
         certain = of_hue * away + (of_bright - of_hue) * away.mean(0)
         demand, weight = (np.einsum("ij,ij->j", certain, x) for x in (unexplained, away))
-        doubt = np.float32(WRONG) * (alpha < 1) + colourful * (demand < 0)
+        # Variance of alpha; of one that lets a colourful background in, 1.
+        doubt = np.float32(0.16) * (alpha < 1) + colourful * (demand < 0)
         error = np.maximum(doubt * demand / (1 + doubt * weight), -alpha)
         unexplained -= error * away
         bright, hue = bright * of_bright, hue * of_hue
         colours += hue * unexplained + (bright - hue) * unexplained.mean(0)
-        error = np.where(error < 0, tinged * error, np.minimum(colourful * error, np.maximum(alpha - FAINT, 0)))
-        share = np.rint(255 * np.minimum(alpha + error * (abs(error) > LEAST), 1))
+        # What is faint is a shadow, and not raised; nor is anything corrected by next to nothing.
+        error = np.where(error < 0, tinged * error, np.minimum(colourful * error, np.maximum(alpha - 0.1, 0)))
+        share = np.rint(255 * np.minimum(alpha + error * (abs(error) > 0.03), 1))
         np.copyto(colours, mixed, where=share == 255)
         flat[at] = np.rint(colours).clip(0, 255).T
         found.reshape(-1)[at] = share
@@ -115,7 +101,7 @@ def _spread(colours, alpha, power):
     spread = _divided(fine)
     for fine in reversed(pyramid):
         spread = cv2.resize(spread, (2 * spread.shape[1], 2 * spread.shape[0]), interpolation=cv2.INTER_LINEAR)
-        spread = _divided(cv2.scaleAdd(np.ascontiguousarray(spread[: fine.shape[0], : fine.shape[1]]), SMOOTH, fine))
+        spread = _divided(cv2.scaleAdd(np.ascontiguousarray(spread[: fine.shape[0], : fine.shape[1]]), 0.12, fine))
     return cv2.cvtColor(cv2.convertScaleAbs(spread), cv2.COLOR_RGBA2RGB)
 
 
@@ -123,6 +109,11 @@ def _divided(weighted):
     """Colours times weights, and weights, float32 (H, W, 4), as colours and ones."""
     weight = np.maximum(cv2.extractChannel(weighted, 3), 1e-20)
     return cv2.multiply(weighted, cv2.merge([1 / weight] * 4))
+
+
+def _reduced(picture, factor, how):
+    height, width = (max(2, -(-n // factor)) for n in picture.shape[:2])  # OpenCV takes a single pixel for a number
+    return cv2.resize(picture, (width, height), interpolation=how)
 
 
 def _enlarged(picture, factor, shape):

@@ -38,11 +38,9 @@ def padded_to_multiples(picture, step):
 
 def cover(picture, height, width):
     """The picture, uint8 (h, w, 3), scaled to cover height x width, its middle: uint8 (height, width, 3)."""
-    own_height, own_width = picture.shape[:2]
-    if (own_height, own_width) == (height, width):
+    if picture.shape[:2] == (height, width):
         return picture
-    scale = max(height / own_height, width / own_width)
-    size = max(height, round(own_height * scale)), max(width, round(own_width * scale))
-    picture = fit(picture, size)
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    size = max(height, round(picture.shape[0] * scale)), max(width, round(picture.shape[1] * scale))
     top, left = (size[0] - height) // 2, (size[1] - width) // 2
-    return np.ascontiguousarray(picture[top : top + height, left : left + width])
+    return np.ascontiguousarray(fit(picture, size)[top : top + height, left : left + width])

@@ -6,10 +6,8 @@ import paddle
 
 def to_tensor(*pictures):
     """Turn uint8 (H, W, C) or (H, W) arrays into float32 (1, C, H, W), 0..1: a tensor for one picture, else a list."""
-    tensors = []
-    for picture in pictures:
-        channels_first = picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
-        tensors.append(paddle.to_tensor(np.ascontiguousarray(channels_first)[None]).astype("float32") / 255)
+    planes = [np.ascontiguousarray(np.atleast_3d(picture).transpose(2, 0, 1))[None] for picture in pictures]
+    tensors = [paddle.to_tensor(plane).astype("float32") / 255 for plane in planes]
     return tensors[0] if len(tensors) == 1 else tensors
 
 

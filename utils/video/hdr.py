@@ -17,7 +17,6 @@ BT2020, P3 = 9, 12  # and of the primaries
 WHITE, PEAK = 203.0, 1000.0  # cd/m2: SDR's white, and the screen that HLG's system gamma is for
 KNEE = 0.9  # of SDR white: brighter light is rolled off
 WHITE_OF_GBRP16 = 65283  # that FFmpeg makes of YUV's white
-GAMMA = 2.4  # of BT.1886
 STEPS = 65  # of each colour in the table: light between them is nearly linear, which encoded colours are not
 TO_BT709 = {  # linear light, rows R, G, B
     BT2020: [[1.660491, -0.587641, -0.072850], [-0.124550, 1.132900, -0.008349], [-0.018151, -0.100579, 1.118730]],
@@ -29,9 +28,7 @@ LUMINANCE = np.array([0.2627, 0.6780, 0.0593])  # of BT.2020
 def to_light(rgb, curve, primaries):
     """Tone-map colours.
 
-    Args:
-        rgb: float (..., 3), the non-linear signal, 0..1.
-        curve: PQ or HLG. primaries: BT2020, P3, or any other number for BT.709's.
+    Args: rgb float (..., 3), the non-linear signal, 0..1; curve PQ or HLG; primaries BT2020, P3, or another: BT.709's.
 
     Returns float (..., 3), light, 1.0 = SDR's white, of BT.709's primaries; negative where these cannot show a colour.
     """
@@ -72,7 +69,7 @@ def tone_map(curve, primaries, width, height):
         file = Path(folder) / "table.cube"
         file.write_text(_table(curve, primaries))
         source = graph.add_buffer(width=width, height=height, format="gbrp16le", time_base=Fraction(1, 1000))
-        encoded = graph.add("lutrgb", **dict.fromkeys("rgb", f"gammaval({1 / GAMMA})"))
+        encoded = graph.add("lutrgb", **dict.fromkeys("rgb", f"gammaval({1 / 2.4})"))
         graph.link_nodes(source, graph.add("lut3d", file=str(file)), encoded, graph.add("buffersink"))
         graph.configure()
     return graph

@@ -33,14 +33,9 @@ CLIP_SUFFIXES = tuple(
     ".h264 .264 .hevc .h265".split()
 )
 DPX = ".dpx"  # read here, frame by frame
-SEQUENCE = 12  # pictures, at least, whose names alone tell that they are a clip's frames
 FRAME_RATE = Fraction(30)  # of a folder of pictures, and where a file states none
-HD_HEIGHT = 720  # from here on, a file that does not name its colours means BT.709, as players take it
 BT709, BT601 = 1, 5  # FFmpeg's numbers
-UNTAGGED, MATRICES = (0, 2), (1, 4, 5, 7, 9)
 EXACT = 2 | 0x40000 | 0x2000  # SWS_BILINEAR | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT
-SMALL, GROWTH = 1 << 22, 4  # pixels that a frame may always have, and times its first size; anything more is damage
-TOLERATED = 1.5  # frames that a file may end before the time that its header states
 
 
 class Frame(NamedTuple):
@@ -72,7 +67,7 @@ def open_clip(path, frame_rate=None, tell=silent, start=None, end=None, size=Non
 
     Args:
         path: file, or folder whose pictures are the frames, in the order of their names (`f2` comes before `f10`).
-        frame_rate: pictures a second in a folder, None meaning 30; not used for files.
+        frame_rate: pictures a second in a folder, None: 30; not used for files.
         tell: function of a utils.system.notes.Note, for what is found while it is read.
         start, end: seconds, of the clip's own time: frames before `start` and from `end` on are left out, and times
             count from `start`; None means the whole clip.
@@ -85,8 +80,8 @@ def open_clip(path, frame_rate=None, tell=silent, start=None, end=None, size=Non
         has, for showing progress, or None; `span`, the Fractions of `start` (0) and `end` (or None); and
         `part(start, end)`, a clip of its own.
 
-    Raises:
-        PictureError: there is no such file, or it holds no video that can be read. UsageError: no frame is in the span.
+    Raises PictureError: there is no such file, or it holds no video that can be read. UsageError: no frame is in the
+    span, or PyAV is missing.
     """
     path = Path(path)
     if not path.exists():
@@ -156,17 +151,16 @@ def frames_in(folder):
 def numbered(paths):
     """Whether files are numbered as the frames of a clip are, as shot.0001.exr, shot.0002.exr and so on.
 
-    That is: SEQUENCE or more of one name, whose numbers have equally many digits, three at least, and no gaps; or DPX.
+    That is: 12 or more of one name, whose numbers have equally many digits, three at least, and no gaps; or DPX.
     Cameras number photographs by the rule DCF, as in IMG_0001.JPG: such names are none of a clip.
     """
     if paths and all(path.suffix.lower() == DPX for path in paths):
         return True
     found = [re.fullmatch(r"(.*?)([0-9]{3,})", path.stem) for path in paths]
-    if len(paths) < SEQUENCE or None in found or re.fullmatch("[A-Z0-9_]{4}[0-9]{4}", paths[0].stem):
+    if len(paths) < 12 or None in found or re.fullmatch("[A-Z0-9_]{4}[0-9]{4}", paths[0].stem):
         return False
     names = {(path.parent, path.suffix, match[1], len(match[2])) for path, match in zip(paths, found)}
-    values = [int(match[2]) for match in found]
-    return len(names) == 1 and values == list(range(values[0], values[0] + len(paths)))
+    return len(names) == 1 and all(int(match[2]) == at for at, match in enumerate(found, int(found[0][2])))
 
 
 def read_frame(path):
@@ -235,7 +229,7 @@ class FileClip(Clip):
                     count += 1
                     yield Frame(count - 1, time - start, None, partial(self._photo, decoded))
         end = 0 if last is None else last * self.time_base + 1 / self.rate
-        if self.stated and end < self.stated - TOLERATED / float(self.rate):
+        if self.stated and end < self.stated - 1.5 / float(self.rate):  # frames that may be missing
             self.tell(Note("cut_off", frames=count, seconds=float(end), stated=float(self.stated)))
 
     def _open(self):
@@ -250,8 +244,8 @@ class FileClip(Clip):
             container.close()
             raise PictureError(f"{self.path} holds no picture track that can be read: give a video, or convert it")
         context.thread_type = "AUTO"
-        if context.width and context.height:  # a stream may ask for more memory on the way
-            context.options = {"max_pixels": str(max(SMALL, GROWTH * context.width * context.height))}
+        if context.width and context.height:  # a stream may ask for more memory on the way: beyond that is damage
+            context.options = {"max_pixels": str(max(1 << 22, 4 * context.width * context.height))}
         return container
 
     def decode(self, container, stream):
@@ -272,8 +266,8 @@ class FileClip(Clip):
 
     def _photo(self, decoded, deep):
         matrix = int(decoded.colorspace)
-        if matrix not in MATRICES:
-            matrix = BT709 if matrix in UNTAGGED and decoded.height >= HD_HEIGHT else BT601
+        if matrix not in (BT709, 4, BT601, 7, 9):  # untagged (0, 2) from this height on is BT.709 to players, too
+            matrix = BT709 if matrix in (0, 2) and decoded.height >= 720 else BT601
         wide = deep and max(component.bits for component in decoded.format.components) > 8
         if self._tone_map:
             graph = self._tone_map(decoded.width, decoded.height)
@@ -320,10 +314,8 @@ def convert(frame, pixel_format, matrix):
     seams lie at odd rows some pixels come out wrong, not every time; 17.0 cannot be told otherwise and is excluded in
     requirements/video.txt; before, there was one thread and no such argument.
 
-    Args:
-        frame: av.VideoFrame.
-        pixel_format: what it becomes, by FFmpeg's name.
-        matrix: FFmpeg's number of the colours' matrix, BT709 or BT601 or another.
+    Args: frame av.VideoFrame; pixel_format what it becomes, by FFmpeg's name; matrix FFmpeg's number of the colours'
+    matrix, BT709 or BT601 or another.
     """
     other = BT601 if matrix == BT709 else BT709  # of the RGB side, where it means nothing: PyAV skips equal ones
     source, target = (matrix, other) if pixel_format.startswith(("rgb", "gbr")) else (other, matrix)
@@ -340,9 +332,7 @@ def clip_start(container):
 
 
 def upright(decoded):
-    """What has to be done to a decoded frame so that it stands upright.
-
-    Returns (quarters, mirrored): anticlockwise quarter turns, numpy.rot90's, then left and right exchanged.
+    """What makes a decoded frame upright: how many quarter turns anticlockwise, and then whether left and right change.
 
     Source: the display matrix of ISO/IEC 14496-12, [a b u; c d v; x y w]: point (x, y) is shown at (ax + cy, bx + dy).
     """

@@ -12,8 +12,6 @@ SOUND = {
     "mov": ("pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "aac", "mp3", "ac3", "eac3", "alac"),
     "webm": ("libopus", "opus", "vorbis"),
 }
-OPUS_RATE = 48_000
-GAP = 0.1  # seconds without sound that are kept as such when it is encoded anew
 
 
 def open_sounds(clip, container, output_format, stack):
@@ -43,13 +41,8 @@ def codec_name(stream):
 class Sound:
     """A track on its way: what lies in the clip's span, from the span's beginning on, taken up to where it is wanted.
 
-    Args:
-        clip: where it is. track: its number among the sounds there.
-        container: the opened video. wanted: names of the codecs that it holds.
-        stack: ExitStack that closes what is opened.
-
-    Attributes:
-        notes: list of Notes.
+    Args: clip where it is; track its number among the sounds there; container the opened video; wanted names of the
+    codecs that this holds; stack ExitStack that closes what is opened. `notes`: list of Notes.
     """
 
     def __init__(self, clip, track, container, wanted, stack):
@@ -104,7 +97,7 @@ class Sound:
         self.container.mux(packet)
 
     def _open_encoder(self, source, encoder):
-        rate = OPUS_RATE if encoder == "libopus" else source.sample_rate
+        rate = 48_000 if encoder == "libopus" else source.sample_rate
         self.stream = self.container.add_stream(encoder, rate=rate, layout=source.layout.name)
         context = self.stream.codec_context
         context.time_base = Fraction(1, rate)
@@ -121,9 +114,9 @@ class Sound:
     def _encode(self, frames):
         for frame in frames:
             if frame is not None:
-                # Samples are counted, since the stamps of some files jitter; only a gap moves the count.
+                # Samples are counted, since the stamps of some files jitter; only a gap, in seconds, moves the count.
                 stamp = round(frame.pts * frame.time_base * frame.sample_rate)
-                if self.last is None or stamp - self.last > GAP * frame.sample_rate:
+                if self.last is None or stamp - self.last > 0.1 * frame.sample_rate:
                     self.last = stamp
                 frame.pts, frame.time_base = self.last, Fraction(1, frame.sample_rate)
                 self.last += frame.samples

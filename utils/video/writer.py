@@ -17,18 +17,13 @@ from utils.video.reader import BT709, convert, import_av
 from utils.video.sound import open_sounds
 
 # Quality: an alpha of 8 bits survives H.264 and VP9 at these settings with a PSNR above 40 dB, mostly 50.
+VP9 = {"crf": "12", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "auto-alt-ref": "0"}
 VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
     "mp4": ("libx264", "yuv420p", None, {"crf": "12", "preset": "veryfast"}),
     "mov": ("prores_ks", "yuv444p10le", "yuva444p10le", {"profile": "4444", "vendor": "apl0"}),
-    "webm": (
-        "libvpx-vp9",
-        "yuv420p",
-        "yuva420p",
-        {"crf": "12", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "auto-alt-ref": "0"},
-    ),
+    "webm": ("libvpx-vp9", "yuv420p", "yuva420p", VP9),
 }
 FORMATS = (*VIDEO, *STILLS)
-LIMITED = 1  # FFmpeg's number
 TIMES, TIMES_HEAD = "timestamps.txt", "# timestamp format v2"
 
 
@@ -60,8 +55,7 @@ def open_writer(path, output_format, clip, channels, sound=False):
         for mov also uint16, for a sequence what write_picture takes; frame what the clip gave (its time and name
         count); like, for a sequence, as in write_picture. `writer.notes`: list of Notes.
 
-    Raises:
-        UsageError: the format cannot hold it or needs something installed. OSError: it cannot be written.
+    Raises UsageError: the format cannot hold it or needs something installed. OSError: it cannot be written.
     """
     check_format(output_format)
     if output_format in STILLS:
@@ -135,8 +129,7 @@ def frames_written(folder):
 class VideoWriter:
     """A video file, written by PyAV and closed with `stack`, an ExitStack; see open_writer.
 
-    Attributes:
-        whole: whether the sound after the last frame belongs to it, too: not after an interruption.
+    `whole`: whether the sound after the last frame belongs to it, too: not after an interruption.
     """
 
     def __init__(self, path, output_format, clip, channels, stack):
@@ -151,7 +144,7 @@ class VideoWriter:
         self.stream.time_base = clip.time_base
         context = self.stream.codec_context
         context.time_base, context.sample_aspect_ratio, context.thread_type = clip.time_base, clip.sample_aspect, "AUTO"
-        context.color_range, context.colorspace = LIMITED, BT709
+        context.color_range, context.colorspace = 1, BT709  # limited range
         context.color_primaries, context.color_trc = BT709, BT709
 
     def write(self, picture, frame, like=None):
