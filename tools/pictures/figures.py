@@ -34,14 +34,13 @@ from utils.picture.sample_pair import IMAGES, read_sample_pair
 from utils.picture.write import write_picture
 from utils.prediction.clip import ClipJob
 from utils.prediction.outputs import Output
-from utils.prediction.target import open_target
 from utils.predictor import Matting
 from utils.system.command_line import command_line, printer
 from utils.system.parser import Parser
 from utils.video.reader import open_clip
 
-SIDE, SIZE, SQUARE = 360, (360, 460), 24  # of the README's pictures: columns cut off, size, squares of transparency
-SCREEN, TARGET = "#20b040", "#e8e4dc"
+WALL = (32, 176, 64)  # RGB, the green screen
+ROOM = (232, 228, 220)  # RGB, what a subject is put in front of
 SUIT = (214, 84, 52)  # RGB, the subject's clothes
 NOISE = 3.0  # levels of 255
 RATE, SHOWN = 12, (12, 33, 66)  # of the film: frames a second, and those in the picture
@@ -64,21 +63,21 @@ def draw_readme(matting, _):
     """Rows of pictures, uint8 (H, W, 3), as every draw_* gives them."""
     src, bgr = read_sample_pair()
     matte = matting(src, bgr)
-    squares = (np.indices(matte.pha.shape) // SQUARE).sum(0) % 2
-    checks, pha = (np.dstack([grey] * 3) for grey in (np.where(squares, 255, 210).astype(np.uint8), matte.pha))
-    panels = [fit(x[:, SIDE:], SIZE) for x in (src, bgr, pha, blend(matte.com[..., :3], matte.pha, checks))]
+    squares = np.where((np.indices(matte.pha.shape) // 24).sum(0) % 2, 255, 210).astype(np.uint8)
+    checks, pha = (cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) for grey in (squares, matte.pha))
+    panels = [fit(x[:, 360:], (360, 460)) for x in (src, bgr, pha, blend(matte.com[..., :3], matte.pha, checks))]
     return np.hstack([np.pad(x, ((0, 0), (0, 8), (0, 0)), constant_values=255) for x in panels])[:, :-8]
 
 
 def draw_spill(matting, rng):
     fgr, pha = cut_out()
-    screen, target = (open_target(colour).frame(0, *pha.shape) for colour in (SCREEN, TARGET))
+    screen, target = (np.full_like(fgr, colour) for colour in (WALL, ROOM))
     src, bgr = (noisy(picture, rng, 2.0) for picture in (blend(fgr, pha, screen), screen))
     matte = matting(src, bgr)
     cleaned, pha = clean_foreground(matte.pha, src, bgr)
-    colours = {"the photograph's colours": src, "the network's foreground": matte.fgr, "its rim cleaned": cleaned}
     rim = (matte.pha > 13) & (matte.pha < 242)
     wanted = blend(fgr, matte.pha, target)[rim].astype(int)
+    colours = {"the photograph's colours": src, "the network's foreground": matte.fgr, "its rim cleaned": cleaned}
     for name, picture in colours.items():
         off = np.abs(blend(picture, matte.pha, target)[rim] - wanted).mean()
         print(f"{name}: {off:.1f} levels of 255 from the true colours")
@@ -89,39 +88,29 @@ def draw_spill(matting, rng):
 
 def draw_failures(matting, rng):
     fgr, pha = cut_out()
+    height, width = pha.shape
+    y, x = np.mgrid[:height, :width]
+    ramp = np.linspace(-12, 12, width)[None, :, None] + np.linspace(10, -10, height)[:, None, None]
+    wall = np.clip(np.float32(SUIT) + ramp, 0, 255).astype(np.uint8) // 2 + 40
+    pattern = np.dstack([np.where(((x + y // 2) // 5 + (y // 40)) % 2 == 0, 235, 30).astype(np.uint8)] * 3)
+    moved = np.float32([[1, 0, 1.5], [0, 1, 0.5]])
+    aside = cv2.warpAffine(pattern, moved, (width, height), borderMode=cv2.BORDER_REFLECT)
+    small = [fit(picture, (height // 3, width // 3)) * 0.45 for picture in (blend(fgr, pha, wall), wall)]
+    cases = {"small, dark, compressed": [jpeg(noisy(picture, rng, NOISE), 35) for picture in small]}
+    fine = [noisy(picture, rng, NOISE) for picture in (blend(fgr, pha, pattern), aside)]
     rows, labels = [], []
-    for label, (src, bgr) in cases(fgr, pha, rng).items():
-        true = fit(pha, src.shape[:2])
-        matte = matting(src, bgr)
+    for label, (src, bgr) in {"fine pattern, 1.5 pixels aside": fine, **cases}.items():
+        true, matte = fit(pha, src.shape[:2]), matting(src, bgr)
         labels.append(f"{label}: error {np.abs(matte.pha.astype(int) - true).mean() / 255:.4f}")
         print(labels[-1])
         rows.append([src, bgr, true, matte.pha])
     return contact_sheet(rows, labels, ("photograph", "background", "true alpha", "alpha"), height=270)
 
 
-def cases(fgr, pha, rng):
-    """Pairs by name: {label: (src, bgr)}, uint8 (H, W, 3)."""
-    height, width = pha.shape
-    ramp = np.linspace(-12, 12, width)[None, :, None] + np.linspace(10, -10, height)[:, None, None]
-    wall = np.clip(np.float32(SUIT) + ramp, 0, 255).astype(np.uint8)
-    y, x = np.mgrid[:height, :width]
-    pattern = np.dstack([np.where(((x + y // 2) // 5 + (y // 40)) % 2 == 0, 235, 30).astype(np.uint8)] * 3)
-    moved = np.float32([[1, 0, 1.5], [0, 1, 0.5]])
-    aside = cv2.warpAffine(pattern, moved, (width, height), borderMode=cv2.BORDER_REFLECT)
-    small = [compressed(picture, rng) for picture in (blend(fgr, pha, wall // 2 + 40), wall // 2 + 40)]
-    fine = [noisy(picture, rng, NOISE) for picture in (blend(fgr, pha, pattern), aside)]
-    return {"fine pattern, 1.5 pixels aside": fine, "small, dark, compressed": small}
-
-
-def compressed(picture, rng):
-    """A third of the size, less than half as bright, JPEG quality 35."""
-    return jpeg(noisy(fit(picture, tuple(side // 3 for side in picture.shape[:2])) * 0.45, rng, NOISE), 35)
-
-
 def draw_film(matting, rng):
     """What people are told to do: film the place, walk in, stay. Camera and light stand still, noise does not."""
     (_, place), (fgr, pha) = read_sample_pair(), cut_out()
-    size, films, alphas = (place.shape[1], place.shape[0]), [], []
+    size, films, alphas = place.shape[1::-1], [], []
     for number in range(EMPTY + WALK + STAY):
         to_go = 1 - np.clip((number - EMPTY) / WALK, 0, 1)
         left = size[0] - pha.shape[1] + 6 * np.sin(number / 5) * (1 - to_go) - to_go * size[0]
@@ -131,10 +120,10 @@ def draw_film(matting, rng):
         films.append(noisy(blend(front, alphas[-1], place), rng, NOISE))
     with tempfile.TemporaryDirectory() as folder:
         write_film(f"{folder}/film.mp4", films, size[::-1], Fraction(RATE))
-        output = Output(Path(folder), ("pha", "com"), "png", TARGET)
+        output = Output(Path(folder), ("pha", "com"), "png", "#{:02x}{:02x}{:02x}".format(*ROOM))
         ClipJob(open_clip(f"{folder}/film.mp4"), "auto", output, tell=printer()).run(matting)
-        results = {kind: sorted(Path(folder, f"film_{kind}").glob("*.png")) for kind in ("pha", "com")}
-        found, composites = ([read_rgb(path) for path in results[kind]] for kind in ("pha", "com"))
+        results = [sorted(Path(folder, f"film_{kind}").glob("*.png")) for kind in output.types]
+        found, composites = ([read_rgb(path) for path in paths] for paths in results)
     errors = [np.abs(x[..., 0].astype(int) - true).mean() / 255 for x, true in zip(found, alphas)]
     print(f"alpha's error: {np.mean(errors):.4f} on average, {max(errors):.4f} in the worst frame")
     rows = [[films[number], found[number], composites[number]] for number in SHOWN]

@@ -157,7 +157,7 @@ def _by_clip(folder, parts):
 
 def _by_name(folder, clip=""):
     """Pictures of a folder by their relative name without suffix, behind that of a clip: `CLIP/a/b` of a/b.png."""
-    pictures: dict[str, Path] = {}
+    pictures = {}
     for path in find_pictures(folder):
         name = (clip / path.relative_to(folder)).with_suffix("").as_posix()
         if name in pictures:
