@@ -18,10 +18,9 @@ from tqdm import tqdm
 
 from dataset.labels import check_labels
 from utils.background.match import match_background
+from utils.evaluation import score
 from utils.evaluation.options import add_flags, choose_samples
-from utils.evaluation.report import as_dict, csv_text, side_by_side, text_table
 from utils.evaluation.samples import PredictionFolder, share
-from utils.evaluation.score import CLIP_METRICS, DEFAULT_METRICS, evaluate, gather
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import clean_matte, corrected
@@ -47,13 +46,13 @@ def main(argv=None):
     samples, title = choose_samples(args)
     for doubt in check_labels(samples.labels()) if rank == 0 else []:
         print(f"warning: {doubt}", file=sys.stderr)
-    args.metrics = args.metrics or (CLIP_METRICS if samples.clips else DEFAULT_METRICS)
+    args.metrics = args.metrics or (score.CLIP_METRICS if samples.clips else score.DEFAULT_METRICS)
     predict, describe = open_predictor(args, samples, world)
     hidden = None if rank == 0 else True  # None: shown on a terminal only
     with tqdm(share(samples, rank, world), unit="image", disable=hidden) as indices:
-        report = evaluate(predict, samples, args.metrics, args.region, args.protocol, indices, args.num_workers)
+        report = score.evaluate(predict, samples, args.metrics, args.region, args.protocol, indices, args.num_workers)
     if world > 1:
-        report = gather(report)
+        report = score.gather(report)
     if rank != 0:
         return 0  # a launcher that sees one process fail ends the others, and rank 0 may still be writing
     show(args, report, samples, title, predict, describe())
@@ -90,7 +89,7 @@ def open_predictor(args, samples, world):
 def show(args, report, samples, title, predict, source):
     """Print the result and write the files that were asked for."""
     print(f"{title}\n{source}\nprotocol {args.protocol}: {len(report.rows)} of {len(samples)} pictures scored")
-    print(text_table(report))
+    print(score.text_table(report))
     for failure in report.failures:
         print(f"failed: {failure['name']}: {failure['error']}", file=sys.stderr)
     extra = predict.extra(samples) if args.pred else []
@@ -100,11 +99,12 @@ def show(args, report, samples, title, predict, source):
         print(f"error: {len(report.failures)} of {len(samples)} pictures failed and are in no mean", file=sys.stderr)
     if args.output:
         settings = {"data": title, "predictions": source, "protocol": args.protocol, "extra": extra}
-        write_json(args.output, {**settings, **as_dict(report)})
+        scored = {"scored": len(report.rows), "failed": report.failures, "means": report.means}
+        write_json(args.output, {**settings, **scored, "units": score.units_of(report)})
     if args.per_image:
-        write_text(args.per_image, csv_text(report))
+        write_text(args.per_image, score.csv_text(report))
     if worst := report.worst(args.save_worst):
-        write_picture(args.worst_file, side_by_side(samples, {"prediction": (predict, report)}, worst))
+        write_picture(args.worst_file, score.side_by_side(samples, {"prediction": (predict, report)}, worst))
         print(f"the {len(worst)} worst: {args.worst_file}")
 
 

@@ -36,14 +36,17 @@ class Mutation:
 
 # Test files of each changed file, the one that is likeliest to notice first.
 MIRRORS = {
-    "utils/evaluation/metric.py": ["evaluation/test_metric.py", "evaluation/test_properties_metric.py"],
+    "utils/evaluation/metric.py": [
+        "evaluation/test_metric.py",
+        "evaluation/test_trimap.py",
+        "evaluation/test_properties_metric.py",
+    ],
     "model/refiner.py": ["model/test_refiner.py", "engine/test_tiles.py", "engine/test_properties_tiles.py"],
     "utils/engine/tiles.py": ["engine/test_tiles.py", "engine/test_properties_tiles.py"],
     "utils/engine/tiled.py": ["engine/test_tiles.py", "engine/test_properties_tiles.py"],
     "utils/training/loss.py": ["training/test_loss.py"],
     "model/resize.py": ["model/test_model.py", "picture/test_properties_sizes.py"],
     "dataset/composite.py": ["dataset/test_augmentation.py", "dataset/test_properties_crops.py"],
-    "utils/evaluation/trimap.py": ["evaluation/test_trimap.py", "evaluation/test_properties_metric.py"],
 }
 
 MUTATIONS = [
@@ -82,6 +85,12 @@ MUTATIONS = [
             ("areas == areas.max()", "areas == areas.min()"),
             ("left == left.min()]", "left == left.max()]"),
             ("np.argmax(column == label)", "-np.argmax(column == label)"),
+            ("= 0.06, 0.96, 10 ", "= 0.05, 0.96, 10 "),
+            ("= 0.06, 0.96, 10 ", "= 0.06, 0.97, 10 "),
+            ("= 0.06, 0.96, 10 ", "= 0.06, 0.96, 9 "),
+            ("(pha > LOW)", "(pha >= LOW)"),
+            ("pha >= 0.5", "pha > 0.5"),
+            ("ITERATIONS) >= 1", "ITERATIONS) >= 0.99"),
         ],
         "model/refiner.py": [
             ("self.sample_pixels // 16", "self.sample_pixels // 15"),
@@ -162,14 +171,6 @@ MUTATIONS = [
             ("middle + batch.move_shift", "middle - batch.move_shift"),
             ("batch.shadow_blur / reduce", "batch.shadow_blur * reduce"),
             ("size, recipe.canvas, recipe.scale, flip=0.5", "size, recipe.canvas, recipe.scale, flip=0.0"),
-        ],
-        "utils/evaluation/trimap.py": [
-            ("= 0.06, 0.96, 10 ", "= 0.05, 0.96, 10 "),
-            ("= 0.06, 0.96, 10 ", "= 0.06, 0.97, 10 "),
-            ("= 0.06, 0.96, 10 ", "= 0.06, 0.96, 9 "),
-            ("(pha > LOW)", "(pha >= LOW)"),
-            ("pha >= 0.5", "pha > 0.5"),
-            ("ITERATIONS) >= 1", "ITERATIONS) >= 0.99"),
         ],
     }.items()
     for old, new in changes

@@ -12,9 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from utils.evaluation.report import markdown_table, side_by_side
 from utils.evaluation.samples import PredictionFolder, StoredSet
-from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate
+from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate, markdown_table, side_by_side
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite, write_text

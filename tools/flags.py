@@ -17,7 +17,6 @@ from utils.system.files import write_text
 from utils.system.parser import Parser
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGE = ROOT / "docs" / "flags.md"
 DOORS = ("predict", "eval", "train")
 PLACEHOLDERS = {int: "N", float: "X", Path: "PATH"}
 INTRODUCTION = """# Flags
@@ -27,20 +26,16 @@ the programs by a test.
 """
 
 
-def parser_of(main):
-    """The ArgumentParser of a program's main, which ends just before it would parse."""
-    with mock.patch.object(argparse.ArgumentParser, "parse_known_args", autospec=True, side_effect=SystemExit) as parse:
-        with suppress(SystemExit):
-            main([])
-    return parse.call_args.args[0]
-
-
 def parsers():
     """{program and its command, such as "tools.benchmark growth": its ArgumentParser}, without running anything."""
     tools = sorted(path for path in (ROOT / "tools").rglob("*.py") if "Parser(__doc__)" in path.read_text("utf-8"))
     found = {}
     for program in [*DOORS, *(".".join(path.relative_to(ROOT).with_suffix("").parts) for path in tools)]:
-        parser = parser_of(importlib.import_module(program).main)
+        main = importlib.import_module(program).main
+        ended = {"autospec": True, "side_effect": SystemExit}  # just before it would parse
+        with mock.patch.object(argparse.ArgumentParser, "parse_known_args", **ended) as parse, suppress(SystemExit):
+            main([])
+        parser = parse.call_args.args[0]
         commands = [a.choices for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
         for command, its in commands[0].items() if commands else [("", parser)]:
             found[f"{program} {command}".strip()] = its
@@ -58,9 +53,9 @@ def page(found):
     for program, parser in found.items():
         module, _, command = program.partition(" ")
         call = f"{module}.py" if module in DOORS else f"-m {module}"
-        head = f"## {program.removeprefix('tools.')}\n\n`python {f'{call} {command}'.rstrip()}`\n\n"
         rows = [f"| {_written(action)} | {_meaning(action)} |" for action in flags_of(parser)]
-        parts.append(head + ("\n".join(["| flag | meaning |", "|---|---|", *rows]) if rows else "No flags.") + "\n")
+        table = "\n".join(["| flag | meaning |", "|---|---|", *rows]) if rows else "No flags."
+        parts.append(f"## {program.removeprefix('tools.')}\n\n`python {f'{call} {command}'.rstrip()}`\n\n{table}\n")
     return "\n".join(parts)
 
 
@@ -85,8 +80,9 @@ def _meaning(action):
 @command_line
 def main(argv=None):
     Parser(__doc__).parse_args(argv)
-    write_text(PAGE, page(parsers()))
-    print(PAGE)
+    path = ROOT / "docs" / "flags.md"
+    write_text(path, page(parsers()))
+    print(path)
 
 
 if __name__ == "__main__":

@@ -91,10 +91,9 @@ def record(folder, kernel_size, pairs):
 
 def prepared(number, *pair):
     """A pair at one of LONG_SIDES, every fourth noisy, every fourth with little contrast."""
-    rng = np.random.default_rng(number)
-    height, width = pair[0].shape[:2]
-    scale = LONG_SIDES[number // 4 % len(LONG_SIDES)] / max(height, width)
-    size = max(4, round(height * scale)), max(4, round(width * scale))
+    rng, shape = np.random.default_rng(number), pair[0].shape[:2]
+    scale = LONG_SIDES[number // 4 % len(LONG_SIDES)] / max(shape)
+    size = tuple(max(4, round(n * scale)) for n in shape)
     for picture in pair:
         picture = padded_to_multiples(fit(picture, size), 4)
         if number % 4 == 1:
@@ -112,7 +111,8 @@ def quantize(path, inputs, target):
 
     nncf.set_log_level(logging.ERROR)
     program = openvino.Core().read_model(f"{path}.xml")
-    nodes, options = program.get_ordered_ops(), {}
+    nodes, options = program.get_ordered_ops(), {"preset": nncf.QuantizationPreset.MIXED, "subset_size": len(inputs)}
+    options["fast_bias_correction"] = False  # the fast one costs alpha 0.2 % of SAD on hair
     convolutions = [node for node in nodes if "Convolution" in node.get_type_name()]
     if path.name == "coarse":
         last = [node for node in convolutions if node.get_output_partial_shape(0)[1] in (DENSE, 3 * DENSE)]
@@ -124,15 +124,7 @@ def quantize(path, inputs, target):
         options["advanced_parameters"] = nncf.AdvancedQuantizationParameters(
             activations_range_estimator_params=Ranges.MINMAX  # pixels from 0 to 255, and alpha from 0 to 1
         )
-    made = nncf.quantize(
-        program,
-        nncf.Dataset(inputs),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(inputs),
-        fast_bias_correction=False,  # the fast one costs alpha 0.2 % of SAD on hair
-        ignored_scope=ignored,
-        **options,
-    )
+    made = nncf.quantize(program, nncf.Dataset(inputs), ignored_scope=ignored, **options)
     openvino.save_model(made, f"{target}.xml", compress_to_fp16=False)
 
 

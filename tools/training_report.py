@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from utils.evaluation.report import digits, markdown
+from utils.evaluation.score import digits, markdown
 from utils.picture.plot import figure
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite

@@ -9,9 +9,8 @@ import pytest
 import eval as door
 from dataset.picture import PictureError
 from tools import make_composites
-from utils.evaluation.report import by_position, text_table
 from utils.evaluation.samples import PredictionFolder, StoredSet, share
-from utils.evaluation.score import CLIP_METRICS, evaluate
+from utils.evaluation.score import CLIP_METRICS, by_position, evaluate, text_table
 from utils.picture.write import write_picture
 
 # Means of evaluation/evaluate_lr.py of RobustVideoMatting (commit 17d1774) for `frames` of seeds 1 and 2, OpenCV 5.

@@ -17,7 +17,7 @@ from dataset.picture import read_alpha, read_rgb
 from tools import compare
 from utils.evaluation import metric
 from utils.evaluation.composites import Composites, DemonstrationSet
-from utils.evaluation.trimap import make_trimap
+from utils.evaluation.metric import make_trimap
 from utils.picture.write import write_picture
 from utils.prediction import loop
 from utils.predictor import Matte

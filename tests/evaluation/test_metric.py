@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from utils.evaluation import metric
-from utils.evaluation.trimap import make_trimap
+from utils.evaluation.metric import make_trimap
 
 DATA = Path(__file__).resolve().parents[1] / "data"
 RECORDED = json.loads((DATA / "metrics.json").read_text())

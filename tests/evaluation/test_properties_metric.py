@@ -5,7 +5,7 @@ import pytest
 
 from tests.properties import given, pictures, seeds, settings, sides, st
 from utils.evaluation import metric
-from utils.evaluation.trimap import RULES, make_trimap
+from utils.evaluation.metric import RULES, make_trimap
 from utils.picture.blend import blend
 
 SYMMETRIC = (metric.sad, metric.mse, metric.mad, metric.grad, metric.conn)

@@ -8,10 +8,9 @@ import pytest
 
 from dataset.picture import PictureError
 from utils.evaluation import metric
-from utils.evaluation.report import csv_text, markdown_table, side_by_side, text_table
+from utils.evaluation.metric import make_trimap
 from utils.evaluation.samples import PredictionFolder, Sample, StoredSet
-from utils.evaluation.score import evaluate, ordered_map
-from utils.evaluation.trimap import make_trimap
+from utils.evaluation.score import csv_text, evaluate, markdown_table, ordered_map, side_by_side, text_table
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from utils.evaluation.trimap import RULES, make_trimap
+from utils.evaluation.metric import RULES, make_trimap
 
 
 def edge(height=60, width=80, column=40):

@@ -24,7 +24,7 @@ from tests.parity.training_case import CASES as TRAINING_CASES
 from tests.training.test_loss import BASE, GOLDEN, REFINE, picture, refine_inputs
 from tests.training.test_training_parity import train_case
 from utils.evaluation import metric
-from utils.evaluation.trimap import make_trimap
+from utils.evaluation.metric import make_trimap
 from utils.predictor import Matting
 from utils.system.files import sha256_file
 from utils.training.loss import original_loss

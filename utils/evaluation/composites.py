@@ -26,8 +26,8 @@ from dataset import drawn
 from dataset.images import FGR_FOLDERS, ForegroundDataset, ImagesDataset, subfolder
 from dataset.labels import looked_at
 from dataset.picture import PictureError, read_alpha, read_rgb
+from utils.evaluation.metric import make_trimap
 from utils.evaluation.samples import Label, Sample, Samples
-from utils.evaluation.trimap import make_trimap
 from utils.picture.blend import blend
 from utils.picture.sample_pair import SAMPLE_PHA, SAMPLE_SRC, read_sample_pair
 

@@ -1,24 +1,29 @@
-"""Scoring of predictions against a set of samples, picture by picture: for eval.py, training and tools/compare.py."""
+"""Scoring of predictions against a set of samples, picture by picture, and the report as text, CSV and picture."""
 
+import csv
+import io
 import json
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, zip_longest
 from typing import Any, Callable, Optional
 
 import numpy as np
 
-from dataset.errors import one_line
+from dataset.errors import PictureError, one_line
 from utils.evaluation import metric
 from utils.evaluation.samples import Sample, Samples
-from utils.evaluation.trimap import make_trimap
+from utils.picture.contact_sheet import contact_sheet
 from utils.picture.levels import to_levels
 from utils.system.errors import UsageError
 
-METRICS = ("sad", "mse", "grad", "conn", "fgr_mse", "mad", "dtssd")
+METRICS = {  # name -> unit
+    **{"sad": "1000 px", "mse": "1/1000", "grad": "1000", "conn": "1000 px"},
+    **{"fgr_mse": "1/1000", "mad": "1/1000", "dtssd": "1/100"},
+}
 DEFAULT_METRICS = ("sad", "mse", "grad", "conn", "fgr_mse")
 CLIP_METRICS = ("mad", "mse", "grad", "conn", "dtssd")  # of Robust Video Matting
 REGIONS = ("all", "unknown")
@@ -91,15 +96,13 @@ def evaluate(
     def predicted():
         before = None
         for index, sample in ordered_map(load, range(len(samples)) if indices is None else indices, num_workers):
-            prediction = sample if isinstance(sample, Exception) else _attempt(predict, sample)
+            prediction = _attempt(predict, sample)
             yield index, sample, prediction, before
             before = None if isinstance(prediction, Exception) or sample.clip is None else (sample, prediction[0])
 
     def score(item):
-        index, sample, prediction, before = item
-        if isinstance(prediction, Exception):
-            return index, prediction
-        return index, _attempt(_numbers, report.columns, protocol, sample, prediction, before)
+        index, *made = item
+        return index, _attempt(_numbers, report.columns, protocol, *made)
 
     for index, numbers in ordered_map(score, predicted(), num_workers):
         row = {"index": index, "name": samples.name(index)}
@@ -111,9 +114,10 @@ def evaluate(
 
 
 def _attempt(function, *values):
-    """What the function returns, or the error that one picture may fail with."""
+    """What the function returns, or the error that one picture may fail with, if it is not among the values already."""
+    failed = [value for value in values if isinstance(value, Exception)]
     try:
-        return function(*values)
+        return failed[0] if failed else function(*values)
     except PICTURE_FAILURES as error:
         return error
 
@@ -122,12 +126,12 @@ def _numbers(columns, protocol, sample, prediction, before):
     """One row of a report: column -> number. before: the sample before and its predicted alpha, or None."""
     pha, fgr = prediction
     if protocol == "reference":
-        trimap = make_trimap(sample.pha, rule="reference")
+        trimap = metric.make_trimap(sample.pha, rule="reference")
         functions = {"sad_unknown": metric.reference_sad, "mse_unknown": metric.reference_mse}
         return {column: functions[column](pha, sample.pha, trimap) for column in columns}
     pha, unknown = to_bytes(pha), sample.trimap
     if unknown is None and any(column.endswith("_unknown") for column in columns):
-        unknown = make_trimap(sample.pha)
+        unknown = metric.make_trimap(sample.pha)
     numbers = dict.fromkeys(columns)
     for column in columns:
         name, _, region = column.rpartition("_")
@@ -194,3 +198,85 @@ def ordered_map(function: Callable, items: Iterable, workers: int) -> Iterator:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def units_of(report: Report) -> dict[str, str]:
+    """{metric of the report: its unit}."""
+    return {name: unit for name, unit in METRICS.items() if {f"{name}_all", f"{name}_unknown"} & {*report.columns}}
+
+
+def text_table(report: Report) -> str:
+    """The means, one line a region, one column a metric, three digits; `-` where no picture has the metric.
+
+    Those of clips have a line `as RVM`, see `by_position`.
+    """
+    means, units = report.means, units_of(report)
+    rows = [["region", *units], ["", *units.values()]]
+    for region in REGIONS:
+        if any(column.endswith(f"_{region}") for column in report.columns):
+            rows.append([region, *(digits(means.get(f"{name}_{region}")) for name in units)])
+    if means.get("dtssd_all") is not None:
+        rows.append(["as RVM", *(digits(by_position(report, f"{name}_all")) for name in units)])
+    return "\n".join(f"{first:8}" + "".join(f"{cell:>12}" for cell in cells) for first, *cells in rows)
+
+
+def markdown_table(reports: dict[str, Report]) -> str:
+    """Means of several reports with the same columns, {method: report}: one row a method, three digits."""
+    columns = next(iter(reports.values())).columns
+    heads = [f"{column.replace('_', ' ')}, {METRICS[column.rpartition('_')[0]]}" for column in columns]
+    rows = [[name, str(len(r.rows)), *map(digits, r.means.values())] for name, r in reports.items()]
+    return markdown([["method", "images", *heads], *rows])
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; the first row is its head."""
+    return "".join(f"| {' | '.join(row)} |\n" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
+
+
+def by_position(report: Report, column: str) -> float:
+    """A mean over clips as the evaluation of Robust Video Matting takes it: over the clips at each frame's position
+    first, then over the positions; what a frame lacks, dtSSD in the first, counts as 0.
+    """
+    clips: dict[str, list[float]] = {}
+    for row in report.rows:
+        clips.setdefault(row["name"].rpartition("/")[0], []).append(row[column] or 0.0)
+    positions = zip_longest(*clips.values())
+    return float(np.mean([np.mean([value for value in values if value is not None]) for values in positions]))
+
+
+def digits(value: Optional[float]) -> str:
+    """Three digits, `-` for None."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def csv_text(report: Report) -> str:
+    """Every picture's numbers: index, name, then one column a metric and region."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["index", "name", *report.columns], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(report.rows)
+    return text.getvalue()
+
+
+def side_by_side(samples: Samples, methods: dict[str, tuple[Predict, Report]], names: Sequence[str]) -> np.ndarray:
+    """Some samples as a picture, one row each: src, bgr, true alpha, every method's alpha; its first metric above.
+
+    Args: the samples; {method: (what predicts, its Report)}; which samples, by name.
+    Returns uint8 (H, W, 3). Raises UsageError for a name that the set does not have.
+    """
+    place = {samples.name(index): index for index in range(len(samples))}
+    rows, captions = [], []
+    for name in names:
+        if name not in place:
+            raise UsageError(f"--names: the set has no sample {name}")
+        sample, scored = samples[place[name]], []
+        rows.append([sample.src, sample.bgr, sample.pha])
+        for method, (predict, report) in methods.items():
+            column = report.columns[0]
+            scored += [f"{method} {row[column]:.2f}" for row in report.rows if row["name"] == name]
+            try:
+                rows[-1].append(to_bytes(predict(sample)[0]))
+            except PictureError:
+                rows[-1].append(None)
+        captions.append(f"{name}   {column.replace('_', ' ')}: {', '.join(scored)}")
+    return contact_sheet(rows, captions, ["src", "bgr", "truth", *methods])
