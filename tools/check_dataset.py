@@ -33,11 +33,11 @@ SHOWN = 8  # pictures of a contact sheet
 @command_line
 def main(argv=None):
     parser = Parser(__doc__)
-    parser.add_argument("names", nargs="*", help="data sets (default: all that are there)")
-    parser.add_argument("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
-    parser.add_argument("--sheet", type=Path, metavar="FOLDER", help="write a contact sheet of each part here")
-    ignored = "options of train.py are accepted and ignored"
-    parser.add_argument("--quick", action="store_true", help=f"only look at a few files; {ignored}")
+    add = parser.add_argument
+    add("names", nargs="*", help="data sets (default: all that are there)")
+    add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
+    add("--sheet", type=Path, metavar="FOLDER", help="write a contact sheet of each part here")
+    add("--quick", action="store_true", help="only look at a few files; options of train.py are accepted and ignored")
     args, rest = parser.parse_known_args(argv)
     if rest and not args.quick:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -85,10 +85,9 @@ def check(pictures):
             if not pha.any():
                 found.append((True, f"{pictures.name(i)} has an alpha of zero everywhere"))
             kinds[kind_of(pha, fgr, pictures.alpha_file(i))].append(pictures.alpha_file(i))
-    kinds.pop(None, None)
-    for kind, files in kinds.items():
-        fatal, words = KINDS[kind]
-        found.append((fatal, f"{len(files)} of {len(pictures)}, such as {files[0]}: {words}"))
+    for kind, (fatal, words) in KINDS.items():
+        if files := kinds[kind]:
+            found.append((fatal, f"{len(files)} of {len(pictures)}, such as {files[0]}: {words}"))
     said = [f"{len(pictures)} pictures"]
     if sizes:
         said.append("{}x{} to {}x{}".format(*np.min(sizes, axis=0), *np.max(sizes, axis=0)))

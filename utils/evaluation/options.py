@@ -19,8 +19,7 @@ DEMONSTRATION SET: the sample pair, its subject in 4 drawn scenes, 4 drawn figur
 def add_flags(parser: ArgumentParser) -> None:
     """Add the flags to an argparse parser; the second names are those of Robust Video Matting's evaluation."""
     add = parser.add_argument
-    of_data = "a set (src bgr pha), clips of such, or foregrounds (fgr pha)"
-    add("--data-path", "--true-dir", type=Path, help=of_data)
+    add("--data-path", "--true-dir", type=Path, help="a set (src bgr pha), clips of such, or foregrounds (fgr pha)")
     add("--backgrounds", type=Path, help="for foregrounds (default: those of the data root)")
     add("--data-root", type=Path, default=Path("data"), help="of PhotoMatte85 (default ./data)")
     add("--pred", "--pred-dir", type=Path, metavar="DIR", help="score the alphas in DIR or DIR/pha, run no network")
@@ -30,8 +29,7 @@ def add_flags(parser: ArgumentParser) -> None:
     add("--clean-foreground", action="store_true", help="as predict.py does (default here: the network's own)")
     add("--protocol", choices=("paper", "reference"), default="paper", help="arithmetic (default paper)")
     add("--region", nargs="+", choices=REGIONS, default=REGIONS, help="of each picture (default: both)")
-    of_metrics = "default: sad mse grad conn fgr_mse, clips mad mse grad conn dtssd"
-    add("--metrics", nargs="+", choices=METRICS, help=of_metrics)
+    add("--metrics", nargs="+", choices=METRICS, help="default: all but mad dtssd; clips mad mse grad conn dtssd")
     add("--seed", type=int, default=0, help="of composites, default 0")
     add(
         "--height",

@@ -51,11 +51,8 @@ class Report:
     @property
     def means(self) -> dict[str, Optional[float]]:
         """Mean of each column over the rows that have it, exact whatever the order; None if no row has it."""
-        means: dict[str, Optional[float]] = {}
-        for column in self.columns:
-            values = [row[column] for row in self.rows if row[column] is not None]
-            means[column] = math.fsum(values) / len(values) if values else None
-        return means
+        known = {column: [row[column] for row in self.rows if row[column] is not None] for column in self.columns}
+        return {column: math.fsum(values) / len(values) if values else None for column, values in known.items()}
 
     def worst(self, count: int) -> list[str]:
         """Names of the `count` pictures with the largest first column, the worst first."""
