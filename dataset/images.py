@@ -82,10 +82,7 @@ class VideoDataset(Dataset):
         return {**self.__dict__, "_capture": None}
 
 
-@lru_cache(maxsize=8)  # of each process; a reader that is forked must not go on with what is open
-def open_video(path):
-    """The VideoDataset of a file, opened once as long as few others are asked for."""
-    return VideoDataset(path)
+open_video = lru_cache(maxsize=8)(VideoDataset)  # of each process: a forked reader cannot go on with what is open
 
 
 class ForegroundDataset(Dataset):

@@ -16,8 +16,6 @@ from .errors import PictureError
 from .images import open_video, sampled
 from .picture import read_stored
 
-LOOKED_AT = 8  # files spread over a data set
-
 # kind -> (whether it is an error, what it is and what to do)
 KINDS = {
     "ones": (True, "its alpha has the values 0 and 1 of 255: multiply it by 255"),
@@ -61,8 +59,8 @@ def _fades(pha, fgr):
     return np.median(strong) > 40 and np.median(faint) < 0.6 * np.median(strong)
 
 
-def looked_at(dataset, count: int = LOOKED_AT) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
-    """(file of the alpha, pha, fgr) of some items of a ForegroundDataset; those that cannot be read are left out."""
+def looked_at(dataset, count: int = 8) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
+    """(file of the alpha, pha, fgr) of `count` sound items spread over a ForegroundDataset."""
     for index in sampled(dataset, count).indices:
         try:
             fgr, pha = dataset[index]

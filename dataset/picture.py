@@ -19,10 +19,8 @@ from .colour import colour_space, converted, in_type, levels, to_srgb
 from .decode import RAW_SUFFIXES, read_stored
 from .errors import PictureError
 
-__all__ = ["PictureError"]
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jxl", ".exr")
 SUFFIXES += RAW_SUFFIXES
-GREY_TOLERANCE = 4  # largest difference between the channels of a grey picture that was saved as colour JPEG
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +123,7 @@ def read_alpha(path):
         return values
     if values.shape[2] == 4 and values[..., 3].min() < 255:
         raise PictureError(f"{path} is transparent, not an alpha matte: save its alpha channel as a grey picture")
-    if np.ptp(values[..., :3], axis=2).max() > GREY_TOLERANCE:
+    if np.ptp(values[..., :3], axis=2).max() > 4:  # so much differ the channels of grey saved as colour JPEG
         raise PictureError(f"{path} is a colour picture, not an alpha matte: give the grey picture of the alpha")
     return values[..., 1].copy()
 

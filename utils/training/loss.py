@@ -146,22 +146,17 @@ def laplacian_l1(pred, true, levels=5):
         height, width = (n // 2 * 2 for n in difference.shape[2:])
         if min(height, width) < 4:
             break
-        difference = difference[:, :, :height, :width]
+        if difference.shape[2:] != [height, width]:
+            difference = difference[:, :, :height, :width]
         smaller = F.conv2d(F.pad(difference, [2, 2, 2, 2], mode="reflect"), kernel(BLUR, difference), stride=2)
-        total = total + 2**level * (difference - blur_up(smaller)).abs().mean()
+        # Back to double size: zeros between rows and columns, times 4, and the same blur. They need not be made: along
+        # each axis even outputs are (x[i-1] + 6 x[i] + x[i+1]) / 8, odd ones (x[i] + x[i+1]) / 2; the reflection at
+        # double size means x[1] before the first and x[n-1] after the last.
+        padded = F.pad(F.pad(smaller, [1, 0, 1, 0], mode="reflect"), [0, 1, 0, 1], mode="replicate")
+        larger = F.pixel_shuffle(F.conv2d(padded, kernel(EVEN_ODD, padded)), 2)
+        total = total + 2**level * (difference - larger).abs().mean()
         difference = smaller
     return total / levels
-
-
-def blur_up(x):
-    """Double size: zeros between rows and columns, times 4, then the binomial blur BLUR, with reflected borders.
-
-    (b, 1, H, W) -> (b, 1, 2H, 2W). The zeros need not be made: along each axis even outputs are
-    (x[i-1] + 6 x[i] + x[i+1]) / 8 and odd ones (x[i] + x[i+1]) / 2; the reflection at double size means x[1] before
-    the first and x[n-1] after the last.
-    """
-    x = F.pad(F.pad(x, [1, 0, 1, 0], mode="reflect"), [0, 1, 0, 1], mode="replicate")
-    return F.pixel_shuffle(F.conv2d(x, kernel(EVEN_ODD, x)), 2)
 
 
 def kernel(weights, like):
