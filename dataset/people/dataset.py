@@ -6,8 +6,7 @@ Samples of it: who stands where before what, photographed twice.
 import numpy as np
 
 from ..composite import CompositeDataset, frame_size, read_sound
-from .background import make_background
-from .shots import MARGIN, displaced, exposed, shaded, shoot
+from .scene import MARGIN, displaced, exposed, make_background, shaded, shoot
 from .subject import Person, make_subject, place
 
 SECOND_CHANCE, EMPTY_CHANCE, DIM_CHANCE = 0.12, 0.03, 0.12

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from dataset.composite import RECIPES, Recipe, collate, frame_size
-from dataset.people.background import PATTERNS, make_background, pattern
 from dataset.people.dataset import PeopleDataset, over
-from dataset.people.hair import add_strands
-from dataset.people.shots import MARGIN, displaced, exposed, noisy, shaded, shoot
-from dataset.people.subject import Person, camouflage, find_head, make_subject, place
+from dataset.people.scene import MARGIN, PATTERNS, displaced, exposed, make_background, noisy, pattern, shaded, shoot
+from dataset.people.subject import Person, add_strands, camouflage, find_head, make_subject, place
 from dataset.picture import PictureError
 
 DATA = Path(__file__).resolve().parents[1] / "data"

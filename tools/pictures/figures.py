@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from dataset.drawn import noisy
-from dataset.people.shots import jpeg
+from dataset.people.scene import jpeg
 from dataset.picture import read_rgb
 from tools.speed.end_to_end import write_film
 from utils.evaluation.composites import cut_out
