@@ -50,13 +50,7 @@ def parser():
     add("--valid-dataset-name", help="data set for validation (default: the training data set)")
     add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
     add("--model-type", choices=("base", "refine"), help="network to train (default refine)")
-    add(
-        "--base-epochs",
-        type=int,
-        default=0,
-        metavar="N",
-        help="first N epochs of the base network alone (the paper: 8)",
-    )
+    add("--base-epochs", type=int, default=0, metavar="N", help="first N epochs of the base network alone (paper: 8)")
     add("--pretrain", metavar="FILE", help="start from weights (.pdparams, .pth, an encoder) or an earlier training")
     text = "as in the original's train_base: --pretrain FILE --model-type base --learning-rate paper --no-laplacian"
     add("--model-pretrain-initialization", metavar="FILE", help=text)
@@ -166,10 +160,8 @@ def _complete(args):
         (not people or args.model_refine_kernel_size == 3, "--recipe people needs --model-refine-kernel-size 3"),
         (not people or args.pretrain, "--recipe people goes on from trained weights: name them with --pretrain"),
     ]
-    checks += [
-        (getattr(args, name) >= least, f"{flag(name)} must be at least {least}") for name, least in LEAST.items()
-    ]
-    for holds, message in checks:
+    large = [(getattr(args, name) >= n, f"{flag(name)} must be at least {n}") for name, n in LEAST.items()]
+    for holds, message in checks + large:
         if not holds:
             raise UsageError(message)
     folder = args.checkpoint_dir / args.model_name
