@@ -211,12 +211,13 @@ def test_each_disturbance_changes_what_it_should(monkeypatch, only, same_src, sa
 )
 def test_crops_are_scaled_and_mirrored_as_in_the_original(monkeypatch, name, crop, low, high):
     matrices, picture, size = [], np.zeros((24, 36, 3), np.uint8), (16, 12)
+    draw_affine = augmentation.draw_affine
 
     def draw(*arguments, **options):
-        matrices.append(augmentation.draw_affine(*arguments, **options))
+        matrices.append(draw_affine(*arguments, **options))
         return matrices[-1]
 
-    monkeypatch.setattr("dataset.composite.draw_affine", draw)
+    monkeypatch.setattr(augmentation, "draw_affine", draw)
     for seed in range(400):
         rng = np.random.default_rng(seed)
         if crop == "foreground":
