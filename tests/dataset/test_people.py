@@ -211,7 +211,7 @@ def test_of_two_people_the_first_stands_before_the_second():
 
 @pytest.mark.parametrize("kind", sorted(set(PATTERNS)))
 def test_patterns_are_premultiplied_and_thin(monkeypatch, kind):
-    monkeypatch.setattr("dataset.people.background.PATTERNS", (kind,))
+    monkeypatch.setattr("dataset.people.scene.PATTERNS", (kind,))
     drawn = pattern(np.random.default_rng(3), (90, 120))
     assert drawn.shape == (90, 120, 4) and drawn[..., 3].any()
     colour, alpha = drawn[..., :3].astype(int), drawn[..., 3:].astype(int)
