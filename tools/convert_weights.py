@@ -43,10 +43,11 @@ def main(argv=None):
     refuse_to_overwrite([args.checkpoint, *args.check], [args.output, picture], "another --output")
     weights = open_weights(args.checkpoint)
     backbone = args.model_backbone or weights.backbone
-    base = args.deeplab or not any(name.startswith("refiner.") for name in weights.state)
-    if args.check and base:
+    whole = not args.deeplab and any(name.startswith("refiner.") for name in weights.state)
+    if args.check and not whole:
         raise UsageError("--check needs weights of a whole MattingRefine: leave it out")
-    model = weights.network(args.model_backbone, "base" if base else "refine")
+    kind = "refine" if whole else "base"
+    model = weights.network(args.model_backbone, kind)
     shapes = model_shapes(model)
     if args.deeplab:
         state = weights.matching(shapes)
@@ -54,8 +55,7 @@ def main(argv=None):
     else:
         weights.load(model)
         state = {name: weights.state[name] for name in shapes}
-        said = f"converted {len(state)} of {len(state) + weights.counters} tensors"
-        said += f" ({backbone}, {'base' if base else 'refine'})"
+        said = f"converted {len(state)} of {len(state) + weights.counters} tensors ({backbone}, {kind})"
         if weights.counters:
             said += f"; {weights.counters} num_batches_tracked have no counterpart in Paddle"
     save_weights(state, args.output, args.dtype)
@@ -67,9 +67,8 @@ def main(argv=None):
         write_picture(picture, matte.com)
         shares = f"{(matte.pha < 13).mean():.1%} background, {(matte.pha > 242).mean():.1%} foreground"
         print(f"alpha of {args.check[0]}: {shares}; see {picture}")
-    use = f"predict.py --model-path {args.output} --src SRC --bgr BGR"
-    if base:
-        use = f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}"
+    train = f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}"
+    use = f"predict.py --model-path {args.output} --src SRC --bgr BGR" if whole else train
     print(f"written: {args.output}; try: python {use}")
 
 

@@ -54,8 +54,7 @@ def main(argv=None):
         raise UsageError(f"{' and '.join(missing)} not installed: {install('engines')}")
     pairs, source, path = find_pairs(args.src, args.bgr), Source(args.model_path), int8_file(args.model_path)
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        model = source.network()
+        folder, model = Path(folder), source.network()
         build("openvino", model, folder, bounded=True)
         inputs = record(folder, model.refiner.kernel_size, tqdm(pairs, unit="pair", disable=None))
         for program in PROGRAMS:

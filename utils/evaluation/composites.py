@@ -213,8 +213,8 @@ class Composites(Samples):
             capture     paper-like, but src and bgr are two photographs: CAPTURE says what they differ by.
         seed: every random number follows from it and the foreground's name.
         height: pictures of paper-like and capture are scaled to it, None keeps the foreground's own size (cut at the
-            right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference.
-            A multiple of 4.
+            right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference;
+            a multiple of 4.
     """
 
     def __init__(
@@ -240,10 +240,8 @@ class Composites(Samples):
         name, place = self.names[index], int(self.order[index % len(self.order)])
         (fgr, pha), background = self.foregrounds[index], self.backgrounds[place]
         path = self.backgrounds.paths[place].relative_to(self.background_folder).as_posix()
-        sources = {
-            "foreground": {"name": name, "pixels_sha256": pixels_sha256(np.dstack([fgr, pha]))},
-            "background": {"name": path, "pixels_sha256": pixels_sha256(background)},
-        }
+        read = {"foreground": (name, np.dstack([fgr, pha])), "background": (path, background)}
+        sources = {part: {"name": of, "pixels_sha256": pixels_sha256(x)} for part, (of, x) in read.items()}
         digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
         rng = np.random.RandomState(int.from_bytes(digest[:4], "big"))
         src, bgr, pha, fgr, parameters = PROTOCOLS[self.protocol](fgr, pha, background, rng, self.height)
