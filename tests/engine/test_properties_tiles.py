@@ -187,7 +187,8 @@ def test_beyond_the_subject_there_is_nothing_to_enlarge(coarse_height, coarse_wi
     for _ in range(places):
         pha[random.integers(coarse_height), random.integers(coarse_width)] = random.random() + 0.1
     whole, parts = (np.zeros((int(coarse_height * step), int(coarse_width * step)), np.float32) for _ in range(2))
-    for out, maps in ((whole, pha), subject_in(parts, pha)):
+    part, coarse_part = subject_in(pha, parts.shape)
+    for out, maps in ((whole, pha), (parts[part], pha[coarse_part])):
         enlarge_into(out, maps, lambda strip, rows, out=out: out.__setitem__(rows, strip))
     np.testing.assert_allclose(parts, whole, atol=1e-6)
 

@@ -135,6 +135,7 @@ def _openvino(path, copies):
         "INFERENCE_NUM_THREADS": max(threads(), copies),
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": copies,
+        "ENABLE_CPU_PINNING": False,  # else copies of several models wait for the same core, while others are idle
         "INFERENCE_PRECISION_HINT": "f32",
     }
     file = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists())

@@ -27,10 +27,10 @@ from utils.engine.tiles import (
 )
 from utils.picture.last import Last
 
-TILE_CELLS = 4  # on a tile's side: of 2, 4 and 8 the fastest on pictures of people
-# Tiles in a call: one of two fixed numbers, since engines prepare themselves anew for each shape. More take more
-# memory, fewer more time in Paddle Inference, which loses some at each call.
-FEW_TILES, FEW_AT_ONCE, MANY_AT_ONCE = 1024, 64, 128
+TILE_CELLS = 8  # on a tile's side: of 3 to 16 the fastest on pictures of people
+# Tiles in a call, one number for all pictures, since engines prepare themselves anew for each shape: what stays in a
+# processor's cache, or is worth a call of an engine that loses time at each.
+AT_ONCE = {"openvino": 12, "inference": 32}
 
 
 class TiledMatting:
@@ -42,7 +42,7 @@ class TiledMatting:
         kernel_size: the refiner's, 3 or 1.
         name, backbone: of the engine, and of the network.
         n: cells on a tile's side.
-        batch: tiles in a call; None chooses by their number.
+        batch: tiles in a call; None: what suits the engine.
 
     Attributes:
         prevent_oversampling: see `model.refiner.Refiner`; may be changed.
@@ -51,7 +51,7 @@ class TiledMatting:
     def __init__(self, coarse, tiles, kernel_size=3, name=None, backbone=None, n=TILE_CELLS, batch=None):
         self.coarse, self.tiles = coarse, tiles
         self.margin = 0 if kernel_size == 1 else 3
-        self.name, self.backbone, self.n, self.batch = name, backbone, n, batch
+        self.name, self.backbone, self.n, self.batch = name, backbone, n, batch or AT_ONCE.get(name, 12)
         self.prevent_oversampling = True
         self.threads = ThreadPoolExecutor(len(tiles), "tiles")
         self._room = lru_cache(maxsize=1)(lambda *sizes: make_room(layout(*sizes, self.n, self.margin)))
@@ -92,7 +92,7 @@ class TiledMatting:
         size = src.shape[:2]
         chosen = group_cells(*choose_cells(err, refine, *size, self.prevent_oversampling), plan)
         cells = chosen[2:4]
-        full_pha, fgr = np.zeros(size, np.uint8), np.empty_like(src) if foreground else None
+        full_pha, fgr = np.zeros(size, np.uint8), src.copy() if foreground else None
         if len(cells[0]) * CELL**2 < full_pha.size:
             self._enlarge(src, pha, dense[FGR], full_pha, fgr)
         cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
@@ -114,13 +114,18 @@ class TiledMatting:
         )
 
     def _enlarge(self, src, pha, residual, full_pha, fgr):
-        """Fill alpha, which is 0, and, unless it is None, the foreground from the coarse maps."""
-        run = self.threads.map
-        part, coarse_part = subject_in(full_pha, pha)
-        enlarge_into(part, coarse_part, lambda strip, rows: cv2.convertScaleAbs(strip, part[rows], LEVELS), run)
+        """Fill alpha, which is 0, and, unless it is None, the foreground, which is the source, from the coarse maps."""
+        run, (part, coarse) = self.threads.map, subject_in(pha, full_pha.shape)
+        to = full_pha[part]
+        enlarge_into(to, pha[coarse], lambda strip, rows: cv2.convertScaleAbs(strip, to[rows], LEVELS), run)
         if fgr is not None:
-            levels = np.ascontiguousarray(residual.transpose(1, 2, 0)) * np.float32(LEVELS)
-            enlarge_into(fgr, levels, lambda strip, rows: cv2.add(src[rows], strip, fgr[rows], dtype=cv2.CV_8U), run)
+            seen, shown = src[part], fgr[part]
+            levels = np.ascontiguousarray(residual.transpose(1, 2, 0)[coarse]) * np.float32(LEVELS)
+
+            def add(strip, rows):
+                cv2.add(seen[rows], strip, shown[rows], dtype=cv2.CV_8U)
+
+            enlarge_into(shown, levels, add, run)
 
     def _refine(self, maps, plan, chosen, channels, write):
         """Refine all tiles, and give write(slice of cells, what they became) the chosen cells of each batch."""
@@ -132,8 +137,7 @@ class TiledMatting:
         coarse = windows(coarse.transpose(0, 2, 1), m + 2)
         pictures = windows(framed, CELL * (n + self.margin))
         tile_rows, tile_columns, cell_rows, cell_columns, of_tile = chosen
-        batch = self.batch or (FEW_AT_ONCE if len(tile_rows) <= FEW_TILES else MANY_AT_ONCE)
-        starts = iter(range(0, len(tile_rows), batch))
+        batch, starts = self.batch, iter(range(0, len(tile_rows), self.batch))
 
         def refine(program):
             for start in starts:  # of whichever thread comes first

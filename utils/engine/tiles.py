@@ -17,6 +17,7 @@ HIDDEN = 32
 PHA, FGR, ERR, HID = 0, slice(1, 4), 4, slice(5, 5 + HIDDEN)  # output channels of the decoder
 DENSE = 5  # alpha, residual and error
 LEVELS = 255.0
+AROUND = 4  # coarse pixels around the subject that are enlarged, too
 STRIP_BYTES = 1 << 20  # of float32 enlarged at a time: stays in the processor's cache
 
 
@@ -246,19 +247,21 @@ def enlarge_into(out, maps, convert, run=map):
         pass
 
 
-def subject_in(full_pha, pha):
-    """View the parts of full-size alpha (H, W) and coarse alpha (hc, wc) beyond which enlarging gives 0.
+def subject_in(pha, full_size):
+    """The parts of full size (H, W) and of coarse alpha (hc, wc) beyond which enlarging gives 0: two pairs of slices.
 
-    All of both where one is not a whole multiple of the other: a part of a map would lie between two pixels there.
+    With some pixels around, so that the foreground may be reduced. All of both where one is not a whole multiple of the
+    other: a part of a map would lie between two pixels there.
     """
     parts = []
-    for axis, (size, coarse) in enumerate(zip(full_pha.shape, pha.shape)):
+    for axis, (size, coarse) in enumerate(zip(full_size, pha.shape)):
         step, rest = divmod(size, coarse)
         found = np.flatnonzero(pha.any(1 - axis))
-        first, end = (max(found[0] - 1, 0), min(found[-1] + 2, coarse)) if len(found) and not rest else (0, coarse)
+        first, end = (
+            (max(found[0] - AROUND, 0), min(found[-1] + 1 + AROUND, coarse)) if len(found) and not rest else (0, coarse)
+        )
         parts.append((slice(first * step, end * step if not rest else size), slice(first, end)))
-    (rows, coarse_rows), (columns, coarse_columns) = parts
-    return full_pha[rows, columns], pha[coarse_rows, coarse_columns]
+    return tuple(zip(*parts))
 
 
 def cells_of(picture):
