@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from utils.picture.resize import padded_to_multiples
+
 LARGE, HUGE = 1_500_000, 24_000_000  # pixels from which surroundings are sought in 1/4 and 1/8 of the size, not 1/2
 # Deviations of colours from those of the inside and from those around them, levels, in brightness and in hue; how much
 # these variances grow before grey, which subjects often wear.
@@ -130,7 +132,8 @@ def islets(pha):
 
     uint8 (H, W) -> bool (H, W), or None; always None where nothing is solid.
     """
-    cells = cv2.dilate(pha, np.ones((CELL, CELL), np.uint8), anchor=(0, 0))[::CELL, ::CELL]
+    lines = padded_to_multiples(pha, CELL).reshape(-1, CELL, pha.shape[1] + -pha.shape[1] % CELL).max(axis=1)
+    cells = cv2.dilate(lines, np.ones((1, CELL), np.uint8), anchor=(0, 0))[:, ::CELL]
     count, labels = cv2.connectedComponents((cells >= WEAK).astype(np.uint8), connectivity=8)
     solid = np.zeros(count, bool)
     solid[labels[cells >= SOLID]] = True

@@ -6,6 +6,7 @@ A video takes its name only when it is complete; its time stamps are those given
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 
+import cv2
 import numpy as np
 
 from utils.picture.resize import padded
@@ -13,13 +14,13 @@ from utils.picture.write import STILLS, write_picture
 from utils.system.errors import UsageError
 from utils.system.files import atomic_path, write_text
 from utils.system.notes import Note
-from utils.video.reader import BT709, convert, import_av
+from utils.video.reader import BT709, convert, import_av, plane
 from utils.video.sound import open_sounds
 
 # Quality: an alpha of 8 bits survives H.264 and VP9 at these settings with a PSNR above 40 dB, mostly 50.
 VP9 = {"crf": "12", "b": "0", "deadline": "realtime", "cpu-used": "8", "row-mt": "1", "auto-alt-ref": "0"}
 VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
-    "mp4": ("libx264", "yuv420p", None, {"crf": "12", "preset": "veryfast"}),
+    "mp4": ("libx264", "yuv420p", None, {"crf": "12", "preset": "superfast"}),
     "mov": ("prores_ks", "yuv444p10le", "yuva444p10le", {"profile": "4444", "vendor": "apl0"}),
     "webm": ("libvpx-vp9", "yuv420p", "yuva420p", VP9),
 }
@@ -187,13 +188,6 @@ def video_frame(picture, pixel_format):
     frame = av.VideoFrame(width, height, pixel_format)
     unit = 4 if wide else 1
     levels = np.rint(unit * (16 + np.arange(256) * (219 / 255))).astype(np.uint16 if wide else np.uint8)
-    plane(frame, 0)[:] = levels[picture]
+    plane(frame, 0)[:] = cv2.LUT(picture, levels)
     plane(frame, 1)[:] = plane(frame, 2)[:] = 128 * unit
     return frame
-
-
-def plane(frame, index):
-    """A plane of a frame to read or write in place: uint8 (H, W), uint16 where it has 10 or 12 bits."""
-    part = frame.planes[index]
-    dtype = np.dtype("<u2") if frame.format.name.endswith("le") else np.dtype(np.uint8)
-    return np.frombuffer(part, dtype).reshape(part.height, -1)[:, : part.width]
