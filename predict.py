@@ -71,6 +71,7 @@ def matte_clips(args, tell):
             job = ClipJob(clip, args.bgr, args.output, args.correction, args.bgr_time, args.force, tell)
             if job.paths:
                 matting = matting or open_matting(args, tell)
+                cv2.setNumThreads(1)  # frames are read, matted and written at the same time
                 with tqdm(total=clip.expected, unit="frame", disable=None) as bar:
                     code |= job.run(matting, bar.update)
         except Exception as error:

@@ -34,8 +34,7 @@ def corrected(matte, src, bgr):
     """The matte with clean colours, see `clean_foreground`, with the alpha that they tell, and without weak islets."""
     fgr, pha = clean_foreground(_without_islets(matte.pha), src, bgr)
     pha = _without_islets(pha)  # what has come loose
-    change = np.int16(pha) - matte.pha
-    clean = matte.with_alpha(pha, lambda: (matte.pha_float + change / np.float32(255)).clip(0, 1))
+    clean = matte.with_alpha(pha, lambda: (matte.pha_float + (np.int16(pha) - matte.pha) / np.float32(255)).clip(0, 1))
     clean.fgr = fgr
     return clean
 
@@ -53,7 +52,10 @@ def clean_matte(matting, src, bgr, correct=True, foreground=True):
         correct: whether alpha is `corrected`.
         foreground: whether `fgr` is wanted.
     """
-    matte = matting(src, bgr, False)
+    return _clean(matting(src, bgr, False), src, bgr, correct, foreground)
+
+
+def _clean(matte, src, bgr, correct, foreground):
     if correct:
         return corrected(matte, src, bgr)
     if foreground:
@@ -77,7 +79,12 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
 
     def network(item, capture):
         start = time.perf_counter()
-        matte = clean_matte(matting, capture.src, capture.bgr, source.correction.alpha, sink.foreground)
+        matte = matting(capture.src, capture.bgr, False)
+        return capture._replace(seconds=capture.seconds + time.perf_counter() - start), matte
+
+    def clean(item, result):
+        (capture, matte), start = result, time.perf_counter()
+        matte = _clean(matte, capture.src, capture.bgr, source.correction.alpha, sink.foreground)
         capture = capture._replace(seconds=capture.seconds + time.perf_counter() - start)
         capture = capture._replace(notes=source.look(capture, matte))
         if not sink.pictures:  # they are not to be kept until their turn to be written
@@ -98,5 +105,5 @@ def matte_all(matting, source, sink, tell=silent, tick=None):
         tick()
 
     with sink:
-        times = stream(source, source.read, network, write, leave_out)
+        times = stream(source, source.read, network, write, leave_out, clean=clean)
     return failed, times

@@ -15,12 +15,13 @@ class StreamTimes:
     wall: float = 0.0
     read: float = 0.0
     network: float = 0.0
+    clean: float = 0.0
     write: float = 0.0
     count: int = 0
 
 
-def stream(items, read, network, write, failed=None, ahead=2):
-    """Take each item through three steps, which work on different items at the same time.
+def stream(items, read, network, write, failed=None, ahead=2, clean=lambda item, result: result):
+    """Take each item through its steps, which work on different items at the same time.
 
     Args:
         items: iterable, which may be lazy or endless; it is advanced in the reader's thread, no sooner than needed.
@@ -30,14 +31,16 @@ def stream(items, read, network, write, failed=None, ahead=2):
         failed: failed(item, error), called in the calling thread when a step raised an exception for an item; the
             other items go on. None, or raising an exception, stops everything.
         ahead: items that may have been read, or be in reading, before the network takes them; and as many results that
-            may wait for the writer, or be in writing. So at most 2 * ahead + 1 items are in memory.
+            may be cleaned, wait for the writer, or be in writing. So at most 2 * ahead + 1 items are in memory.
+
+        clean: clean(item, result) -> what is written, called in one thread of its own.
 
     Returns:
         StreamTimes. The reader's time includes that of advancing `items`.
 
     Raises:
         Whatever stops the stream: the error of a step where `failed` is None, of `failed`, of `items`, or
-        KeyboardInterrupt. Both threads have ended by then, and what the writer had been given is written, unless it
+        KeyboardInterrupt. All threads have ended by then, and what the writer had been given is written, unless it
         was the writer that failed.
     """
     times, began, iterator, broken = StreamTimes(), time.perf_counter(), iter(items), False
@@ -67,11 +70,13 @@ def stream(items, read, network, write, failed=None, ahead=2):
             raise error
         return (item, None, None) if item is END else (item, *timed("read", read, item))
 
-    def put(item, result):
+    def put(item, cleaned):
         nonlocal broken
         if broken:
             return None
-        _, error = timed("write", write, item, result)
+        result, error = cleaned.result()
+        if error is None:
+            _, error = timed("write", write, item, result)
         if error is None:
             times.count += 1
         elif ends(error):
@@ -85,7 +90,7 @@ def stream(items, read, network, write, failed=None, ahead=2):
             if written.result() is not None:
                 report(item, written.result())
 
-    reader, writer = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+    reader, cleaner, writer = (ThreadPoolExecutor(1) for _ in range(3))
     try:
         reads.extend(reader.submit(take) for _ in range(ahead))
         while True:
@@ -100,11 +105,14 @@ def stream(items, read, network, write, failed=None, ahead=2):
                 report(item, error)
             else:
                 finish(ahead - 1)
-                writes.append((item, writer.submit(put, item, result)))
+                cleaned = cleaner.submit(timed, "clean", clean, item, result)
+                writes.append((item, writer.submit(put, item, cleaned)))
+                del cleaned
             del item, result, error
         finish(0)
     finally:
         reader.shutdown(cancel_futures=True)
+        cleaner.shutdown()
         writer.shutdown()
     times.wall = time.perf_counter() - began
     return times
