@@ -109,15 +109,8 @@ class MattingRefine(MattingBase):
         if not 0 < backbone_scale <= MAX_BACKBONE_SCALE:
             raise ValueError(f"backbone_scale must be above 0 and at most 1/2, not {backbone_scale}")
         self.backbone_scale = backbone_scale
-        self.refiner = Refiner(
-            refine_mode,
-            refine_sample_pixels,
-            refine_threshold,
-            refine_kernel_size,
-            refine_prevent_oversampling,
-            refine_patch_crop_method,
-            refine_patch_replace_method,
-        )
+        refine = refine_mode, refine_sample_pixels, refine_threshold, refine_kernel_size, refine_prevent_oversampling
+        self.refiner = Refiner(*refine, refine_patch_crop_method, refine_patch_replace_method)
 
     def forward(self, src, bgr):
         """Matte a batch.

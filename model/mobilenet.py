@@ -4,26 +4,10 @@ from paddle import nn
 
 from .layers import BatchNorm2D, conv2d, conv_bn, initialise_encoder
 
-# (expansion, out channels, stride, dilation) of features[1] .. features[17]
-BLOCKS = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 1),
-    (6, 24, 1, 1),
-    (6, 32, 2, 1),
-    (6, 32, 1, 1),
-    (6, 32, 1, 1),
-    (6, 64, 2, 1),
-    (6, 64, 1, 1),
-    (6, 64, 1, 1),
-    (6, 64, 1, 1),
-    (6, 96, 1, 1),
-    (6, 96, 1, 1),
-    (6, 96, 1, 1),
-    (6, 160, 1, 1),  # stride 2 in the classifier; kept at stride 16 here, so the blocks after it are dilated
-    (6, 160, 1, 2),
-    (6, 160, 1, 2),
-    (6, 320, 1, 2),
-)
+# Table 2 of the paper: expansion, out channels, blocks, stride of the first. The last of these strides, that of
+# features[DILATED], is 1 here, and the blocks after it are dilated instead.
+BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 1), (6, 320, 1, 1))
+DILATED = 14
 
 
 class InvertedResidual(nn.Layer):
@@ -50,9 +34,12 @@ class MobileNetV2Encoder(nn.Layer):
     def __init__(self, in_channels):
         super().__init__()
         features, channels = [conv_bn(in_channels, 32, 3, nn.ReLU6, stride=2, padding=1)], 32
-        for expansion, out_channels, stride, dilation in BLOCKS:
-            features.append(InvertedResidual(channels, expansion, out_channels, stride, dilation))
-            channels = out_channels
+        for expansion, out_channels, blocks, stride in BLOCKS:
+            for block in range(blocks):
+                dilation = 2 if len(features) > DILATED else 1
+                of_block = channels, expansion, out_channels, 1 if block else stride, dilation
+                features.append(InvertedResidual(*of_block))
+                channels = out_channels
         self.features = nn.LayerList(features)
         initialise_encoder(self, skip=self.features[0][0])
 

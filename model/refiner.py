@@ -57,11 +57,8 @@ class Refiner(nn.Layer):
         ):
             if value not in allowed:
                 raise ValueError(f"refine_{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
-        self.mode = mode
-        self.sample_pixels = sample_pixels
-        self.threshold = threshold
-        self.kernel_size = kernel_size
-        self.prevent_oversampling = prevent_oversampling
+        self.mode, self.sample_pixels, self.threshold = mode, sample_pixels, threshold
+        self.kernel_size, self.prevent_oversampling = kernel_size, prevent_oversampling
         self.conv1 = conv2d(42, 24, kernel_size)
         self.bn1 = BatchNorm2D(24)
         self.conv2 = conv2d(24, 16, kernel_size)
@@ -84,13 +81,14 @@ class Refiner(nn.Layer):
         Returns:
             pha (b, 1, h, w), not clamped; fgr residual (b, 3, h, w); ref (b, 1, h/4, w/4), 1 where a cell was refined.
         """
+        maps = paddle.concat([hid, pha, fgr], axis=1)
         if self.mode == "full":
-            return self._refine_everything(src, bgr, pha, fgr, hid)
-        with paddle.no_grad():
-            ref = self.select_cells(err.detach(), src)
-        height, width = size_of(src)
-        coarse = bilinear(paddle.concat([pha, fgr], axis=1), (height, width))
-        refined = self._refine_cells(src, bgr, pha, fgr, hid, ref, coarse)
+            refined, ref = self._refine_everything(src, bgr, maps), paddle.ones_like(src[:, :1, ::4, ::4])
+        else:
+            with paddle.no_grad():
+                ref = self.select_cells(err.detach(), src)
+            coarse = bilinear(paddle.concat([pha, fgr], axis=1), size_of(src))
+            refined = self._refine_cells(src, bgr, maps, ref, coarse)
         return refined[:, :1], refined[:, 1:], ref
 
     def select_cells(self, err, src):
@@ -115,22 +113,20 @@ class Refiner(nn.Layer):
         ref = ref.reshape(paddle.shape(err))
         return ref * (err > 0).astype("float32") if self.prevent_oversampling else ref
 
-    def _refine_everything(self, src, bgr, pha, fgr, hid):
-        """`forward` for the whole picture at once, with zeros around it in place of the patches' margins."""
+    def _refine_everything(self, src, bgr, maps):
+        """The whole picture (b, 4, h, w) at once, with zeros around it in place of the patches' margins."""
         height, width = size_of(src)
         half = height // 2, width // 2
         pictures = paddle.concat([src, bgr], axis=1)
-        x = paddle.concat([bilinear(t, half) for t in (paddle.concat([hid, pha, fgr], axis=1), pictures)], axis=1)
+        x = paddle.concat([bilinear(maps, half), bilinear(pictures, half)], axis=1)
         margin = 0 if self.kernel_size == 1 else 1
         if margin:
             x = F.pad(x, [3, 3, 3, 3])
             pictures = F.pad(pictures, [2, 2, 2, 2])
-        x = self._half_size(x)
-        x = nearest(x, (height + 4 * margin, width + 4 * margin))
-        x = self._full_size(x, pictures)
-        return x[:, :1], x[:, 1:], paddle.ones_like(src[:, :1, ::4, ::4])
+        x = nearest(self._half_size(x), (height + 4 * margin, width + 4 * margin))
+        return self._full_size(x, pictures)
 
-    def _refine_cells(self, src, bgr, pha, fgr, hid, ref, coarse):
+    def _refine_cells(self, src, bgr, maps, ref, coarse):
         """Return `coarse` (b, 4, h, w) with the n cells that `ref` marks replaced by their refinement.
 
         The sizes in the comments are those of 3x3 kernels; with 1x1 kernels there are no margins: 2 for 8, 4 for 16.
@@ -148,7 +144,6 @@ class Refiner(nn.Layer):
         margin = 0 if self.kernel_size == 1 else 3
         windows = [_crop(picture, cells, per_image, 4, 2 * margin, (1, 1)) for picture in (src, bgr)]
         pixels = paddle.concat(windows, axis=1)  # (n, 6, 16, 16), full size
-        maps = paddle.concat([hid, pha, fgr], axis=1)
         height, width = size_of(src)
         hc, wc = size_of(maps)
         maps = _crop(maps, cells, per_image, 2, margin, (hc / (height // 2), wc / (width // 2)))  # (n, 36, 8, 8), half
