@@ -7,10 +7,11 @@ import json
 import sys
 from pathlib import Path
 
+from dataset.errors import install
 from utils.evaluation.score import digits, markdown
-from utils.picture.plot import figure
 from utils.system.command_line import UsageError, command_line
-from utils.system.files import refuse_to_overwrite
+from utils.system.errors import needed
+from utils.system.files import atomic_path, refuse_to_overwrite
 from utils.system.parser import Parser
 
 COLUMNS = ("sad_all", "mse_all", "sad_unknown", "mse_unknown")
@@ -52,16 +53,19 @@ def table(trainings):
 
 def plot(trainings, path):
     """Training loss, SAD and MSE over the steps, one training after the other."""
-    with figure(path, figsize=(13, 3.6)) as drawn:
-        for axis, (column, title) in zip(drawn.subplots(1, 3), CURVES.items()):
-            start = 0
-            for name, rows in trainings.items():
-                points = [(start + row["step"], row[column]) for row in rows if row.get(column) is not None]
-                axis.plot(*zip(*points), marker=".", label=name)
-                start += rows[-1]["step"]
-            axis.set(title=title, xlabel="step", yscale="log")
-            axis.grid(alpha=0.3, which="both")
-        drawn.axes[0].legend()
+    matplotlib = needed("matplotlib.figure", f"--plot needs matplotlib: {install('train')}")
+    drawn = matplotlib.Figure(layout="constrained", figsize=(13, 3.6))
+    for axis, (column, title) in zip(drawn.subplots(1, 3), CURVES.items()):
+        start = 0
+        for name, rows in trainings.items():
+            points = [(start + row["step"], row[column]) for row in rows if row.get(column) is not None]
+            axis.plot(*zip(*points), marker=".", label=name)
+            start += rows[-1]["step"]
+        axis.set(title=title, xlabel="step", yscale="log")
+        axis.grid(alpha=0.3, which="both")
+    drawn.axes[0].legend()
+    with atomic_path(path) as temporary:
+        drawn.savefig(temporary, dpi=110)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,18 @@ import cv2
 import numpy as np
 import pytest
 
-from utils.background.align import Alignment, estimate_alignment, subject_mask
+from utils.background.align import (
+    Alignment,
+    corners_of,
+    covered,
+    estimate_alignment,
+    implausible,
+    project,
+    rescaled,
+    subject_mask,
+    warp,
+)
 from utils.background.exposure import Exposure
-from utils.background.homography import corners_of, covered, implausible, project, rescaled, warp
 from utils.system.notes import Note, say
 
 SIZE = (360, 480)

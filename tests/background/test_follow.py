@@ -6,7 +6,7 @@ import pytest
 
 from tests.background.test_align import put_subject, room
 from utils.background import match as video_alignment
-from utils.background.homography import corners_of, project
+from utils.background.align import corners_of, project
 from utils.background.match import ClipBackground
 from utils.system.notes import Note
 

@@ -2,6 +2,9 @@
 
 The camera is taken to have turned, or to look at something flat or far: then one homography maps one picture onto the
 other. Near things that shifted against far ones (parallax) stay shifted; no warp of the whole picture corrects that.
+
+A homography is float64 (3, 3), from source pixels to background pixels: x to the right, y down, their centres at whole
+numbers.
 """
 
 from dataclasses import dataclass, field, replace
@@ -11,24 +14,20 @@ import cv2
 import numpy as np
 
 from utils.background.exposure import AS_IT_IS, OFF, Exposure, estimate_exposure
-from utils.background.homography import SHIFT, corners_of, covered, implausible, project, rescaled, warp
 from utils.picture.resize import fit, glance, reduced
 from utils.system.notes import Note
 
 MODES = ("auto", "off", "homography")
 LOOK_AT, MEASURE_AT, REFINE_AT = 480, 1280, 2560  # long side, in pixels, of the copies for each step
+SHIFT = 0.2  # of the long side, of each corner: further no hand moves between two shots
 ENOUGH_TRACKS, ENOUGH_INLIERS, ENOUGH_SHARE = 12, 16, 0.2
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where the source's pixels are in the background.
+    """Where the source's pixels are in the background."""
 
-    `matrix`, float64 (3, 3), is the homography from source pixels to background pixels (x right, y down, centres at
-    whole numbers); the identity where nothing is to be done.
-    """
-
-    matrix: np.ndarray = field(default_factory=lambda: np.eye(3))
+    matrix: np.ndarray = field(default_factory=lambda: np.eye(3))  # homography; the identity where nothing is done
     matches: int = 0  # features found in both pictures
     inliers: int = 0  # those that the homography explains
     before: float = 0.0  # residual, 0..1: median difference of brightness on textured ground near the inliers
@@ -64,7 +63,7 @@ class Alignment:
         notes = self.light.notes if self.light else []
         if not self.tried:
             return notes
-        figures = {name: getattr(self, name) for name in ("inliers", "matches", "before", "after")}
+        figures = {"inliers": self.inliers, "matches": self.matches, "before": self.before, "after": self.after}
         return [
             Note("not_aligned", reason=self.reason) if self.reason else Note("aligned", motion=self.motion),
             *([Note("filled", share=self.uncovered)] if self.uncovered else []),
@@ -292,3 +291,52 @@ def _residuals(seen, known, matrix, ground):
     levels = [np.sort(cv2.absdiff(seen, x)[ground]) for x in (known, laid)]
     quarter = len(levels[0]) // 4  # the mean of the middle half does not jump by whole levels
     return tuple(float(x[quarter : len(x) - quarter].mean()) / 255 for x in levels)
+
+
+def covered(matrix, shape):
+    """Where the background, aligned by `matrix`, shows something: bool (H, W). `shape` is (H, W) of both pictures."""
+    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    return cv2.warpPerspective(np.full(shape, 255, np.uint8), matrix, shape[::-1], flags=flags) == 255
+
+
+def implausible(matrix, shape):
+    """The Note on why the homography cannot be a hand's movement between two shots of (H, W), or None."""
+    corners = corners_of(shape)
+    depth = np.c_[corners, np.ones(4)] @ matrix[2]
+    if not np.isfinite(matrix).all() or (depth * depth[0] <= 0).any():
+        return Note("folded")
+    moved = project(matrix, corners)
+    edges = np.roll(moved, -1, axis=0) - moved
+    turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
+    if (turns <= 0).any():
+        return Note("folded")
+    if np.linalg.norm(moved - corners, axis=1).max() > SHIFT * max(shape):
+        return Note("moved_far", limit=SHIFT)
+    scale = float(np.median(np.sqrt(turns / (shape[1] - 1) / (shape[0] - 1))))
+    return None if 0.8 < scale < 1.25 else Note("scaled", scale=scale)
+
+
+def corners_of(shape):
+    """Corners of a picture of (H, W), clockwise from the top left: float64 (4, 2)."""
+    height, width = shape
+    return np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], np.float64)
+
+
+def project(matrix, points):
+    """Where the homography takes points, (N, 2): float64 (N, 2)."""
+    moved = np.c_[points, np.ones(len(points))] @ matrix.T
+    return moved[:, :2] / moved[:, 2:]
+
+
+def rescaled(matrix, factor):
+    """The same homography for pictures `factor` times as large, pixel centres at whole numbers."""
+    offset = (factor - 1) / 2
+    larger = np.array([[factor, 0, offset], [0, factor, offset], [0, 0, 1]])
+    matrix = larger @ matrix @ np.linalg.inv(larger)
+    return matrix / matrix[2, 2]
+
+
+def warp(picture, matrix, shape):
+    """The background as seen from the source: uint8 (H, W) or (H, W, 3); its border repeated where it shows nothing."""
+    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_CUBIC
+    return cv2.warpPerspective(picture, matrix, shape[1::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
