@@ -89,10 +89,8 @@ def estimate_alignment(src, bgr, mode="auto"):
     """
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
-    if mode == "off":
-        return Alignment(reason=OFF, tried=False)
-    if min(src.shape[:2]) < 64:
-        return Alignment(reason=Note("too_small"), tried=False)
+    if mode == "off" or min(src.shape[:2]) < 64:
+        return Alignment(reason=OFF if mode == "off" else Note("too_small"), tried=False)
     small = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
     light = estimate_exposure(*small)
     if mode == "auto" and (reason := nothing_to_do(*_grey(*small, light), src)):

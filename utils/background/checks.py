@@ -24,10 +24,8 @@ class Misfit(PictureError):
 def match_size(src, bgr, src_name="the source", bgr_name="the background"):
     """Bring the background to the source's size if both have the same shape (aspect ratio).
 
-    Args: src, bgr uint8 (H, W, 3); src_name, bgr_name what an error calls them.
-
-    Returns bgr uint8 of src's size, and a list of Notes: that it was resized, or none. Raises Misfit: the shapes
-    differ, so that no resizing can align one with the other.
+    Args: src, bgr uint8 (H, W, 3); src_name, bgr_name what an error calls them. Returns bgr, uint8 of src's size, and a
+    list of Notes: that it was resized, or none. Raises Misfit: the shapes differ, no resizing can align them.
     """
     if src.shape[:2] == bgr.shape[:2]:
         return bgr, []

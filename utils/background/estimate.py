@@ -11,7 +11,6 @@ STRIP = 32  # rows that are worked on at once
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the samples, tried in turn
 OUT = 4000  # above every sum of a pixel's channels
 TOLERANCE = 12  # levels of 255 between background and sample that noise and compression explain
-LOOK_AT = 480  # long side, in pixels, of the copy on which enclosed areas are sought
 ENDS = 10.0  # seconds at either end that are searched for an empty scene
 
 
@@ -57,7 +56,7 @@ def quiet_scene(clip):
     ends = [(clip.part(0, ENDS), False), (clip.part(seconds - ENDS, None), True)] if seconds > ENDS else []
     for part, from_behind in ends or [(clip, False), (clip, True)]:
         step = max(1, round(part.rate / 12))
-        looks = [(frame.time, _look(frame.rgb())) for frame in part if frame.number % step == 0]
+        looks = [(frame.time, glance(frame.rgb(), 240)) for frame in part if frame.number % step == 0]
         quiet = _quiet([small for _, small in (looks[::-1] if from_behind else looks)])
         if quiet * step >= max(2, 0.3 * part.rate):  # frames, of which that many seconds at least
             span = (looks[-quiet][0], None) if from_behind else (0, looks[quiet][0])
@@ -65,13 +64,9 @@ def quiet_scene(clip):
     return None
 
 
-def _look(picture):
-    """A small copy in which noise is averaged out: int16 (h, w)."""
-    return cv2.GaussianBlur(glance(picture, LOOK_AT // 2), (0, 0), 1).max(axis=2).astype(np.int16)
-
-
 def _quiet(looks):
     """How many pictures pass before somebody comes in from a side; 0 where something else changes first, or nothing."""
+    looks = [cv2.GaussianBlur(x, (0, 0), 1).max(axis=2).astype(np.int16) for x in looks]
     for number, small in enumerate(looks):
         changed = np.abs(small - looks[0]) > 10  # noise and light stay below
         if changed.mean() > 0.004:  # of the picture: a subject
@@ -147,7 +142,7 @@ def _largest_group(values, width):
 
 def _enclosed(moving):
     """Where nothing moves, cut off by what moves from the left, top and right rim: bool (H, W). `moving`: uint8 0/1."""
-    small = (glance(moving * 255, LOOK_AT) > 100).astype(np.uint8)
+    small = (glance(moving * 255, 480) > 100).astype(np.uint8)
     side = max(3, max(small.shape) // 40 | 1)  # closes gaps in the outline
     ring = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
     ring = cv2.morphologyEx(ring, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))

@@ -25,10 +25,8 @@ def match_background(src, bgr, align="auto", match_exposure="auto"):
     """Align the background with the source and bring it to the source's exposure, each where it is needed.
 
     Args: src, bgr uint8 (H, W, 3), RGB, of equal size; align one of utils.background.align.MODES; match_exposure one
-    of EXPOSURE_MODES.
-
-    Returns bgr, uint8 (H, W, 3), the very same array where nothing was to be done; and an Alignment, which says what
-    was done.
+    of EXPOSURE_MODES. Returns bgr, uint8 (H, W, 3), the very same array where nothing was to be done; and the
+    Alignment, which says what was done.
     """
     if match_exposure not in EXPOSURE_MODES:
         raise ValueError(f"unknown mode {match_exposure!r}: choose one of {', '.join(EXPOSURE_MODES)}")
@@ -55,8 +53,7 @@ class ClipBackground:
     """
 
     def __init__(self, bgr, align="auto", match_exposure="auto"):
-        self.bgr, self.align, self.match_exposure = bgr, align, match_exposure
-        self.first = None
+        self.bgr, self.align, self.match_exposure, self.first = bgr, align, match_exposure, None
         self.frames = self.moved = self.anew = self.lost = self.exposed = 0
         self._patience, self._paused = 1, 0  # frames; number of the last frame for which the track is not sought
 

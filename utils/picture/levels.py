@@ -21,20 +21,17 @@ def to_uint8(values):
     (H, W, C), or (H, W) where C is 1 or missing.
     """
     values = values.numpy() if hasattr(values, "numpy") else np.asarray(values)
-    values = values.reshape(values.shape[-3:])
-    picture = to_levels(values)
-    if picture.ndim == 3:
-        picture = picture[0] if picture.shape[0] == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))
-    return picture
+    picture = to_levels(values.reshape(values.shape[-3:]))
+    if picture.ndim == 2:
+        return picture
+    return picture[0] if len(picture) == 1 else np.ascontiguousarray(picture.transpose(1, 2, 0))
 
 
 def as_rgb(picture, name="picture"):
     """Bring what a program may hold to levels.
 
-    Args:
-        picture: a path; a Pillow picture; or an array (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGBA, whose
-            alpha is dropped, of uint8, uint16, or floats of 0..1.
-        name: of the argument, for the error.
+    Args: picture a path; a Pillow picture; or an array (H, W) or (H, W, 1) grey, (H, W, 3) RGB or (H, W, 4) RGBA, whose
+    alpha is dropped, of uint8, uint16, or floats of 0..1; name of the argument, for the error.
 
     Returns uint8 (H, W, 3), RGB; the array itself if it is one already. Raises PictureError: the file cannot be read.
     TypeError: anything else than a picture.

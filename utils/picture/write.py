@@ -45,10 +45,8 @@ def write_picture(path, array, like=None):
             float32, linear light, for EXR, which gets half floats, premultiplied.
         like: dataset.picture.Photo whose profile, resolution, date and camera the file gets; None: none.
 
-    Raises:
-        ValueError: unknown suffix, wrong shape or dtype, or the format cannot hold it (RGBA or uint16 in JPEG).
-        UsageError: what writes the format is not installed, or the picture is longer than the format can hold.
-        OSError: the file cannot be written; nothing is left of it.
+    Raises ValueError: unknown suffix, or what the format cannot hold, as RGBA in JPEG. UsageError: what writes the
+    format is not installed, or the picture is too long for it. OSError: it cannot be written; nothing is left of it.
     """
     path, array = Path(path), np.asarray(array)
     suffix = path.suffix.lower()

@@ -288,10 +288,7 @@ class FileClip(Clip):
 
 
 def deinterlaced(frames, stream):
-    """Whole frames, at the source's rate, of interlaced ones, by FFmpeg's bwdif.
-
-    Frames that are not interlaced pass unchanged; the order of the fields is each frame's own.
-    """
+    """Whole frames, at the source's rate, of interlaced ones, by FFmpeg's bwdif; any others pass unchanged."""
     av = import_av()
     graph = av.filter.Graph()
     graph.link_nodes(graph.add_buffer(template=stream), graph.add("bwdif", "mode=0:deint=1"), graph.add("buffersink"))
@@ -315,8 +312,7 @@ def convert(frame, pixel_format, matrix):
     seams lie at odd rows some pixels come out wrong, not every time; 17.0 cannot be told otherwise and is excluded in
     requirements/video.txt; before, there was one thread and no such argument.
 
-    Args: frame av.VideoFrame; pixel_format what it becomes, by FFmpeg's name; matrix FFmpeg's number of the colours'
-    matrix, BT709 or BT601 or another.
+    `frame`: av.VideoFrame. `pixel_format`: what it becomes, `matrix`: that of its colours, by FFmpeg's name and number.
     """
     other = BT601 if matrix == BT709 else BT709  # of the RGB side, where it means nothing: PyAV skips equal ones
     source, target = (matrix, other) if pixel_format.startswith(("rgb", "gbr")) else (other, matrix)

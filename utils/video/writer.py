@@ -4,7 +4,7 @@ A video takes its name only when it is complete; its time stamps are those given
 where the container holds it, else encoded anew.
 """
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 
 import cv2
@@ -178,10 +178,9 @@ class VideoWriter:
 
 
 def open_sounds(clip, container, output_format, stack):
-    """The clip's sound tracks on their way into an opened video: a Sound each, in their order.
+    """The clip's sound tracks on their way into an opened video: a Sound each, in their order; see there.
 
-    What they read is closed with `stack`, an ExitStack. The clip is told of those that cannot be read, which are left
-    out.
+    The clip is told of those that cannot be read, which are left out.
     """
     if clip.path.is_dir():
         return []
@@ -239,13 +238,11 @@ class Sound:
             self._encode([*self.resampler.resample(None), None])
 
     def _next(self):
-        try:
+        with suppress(import_av().error.FFmpegError):  # a file that is cut off
             for item in self.items:
                 if item.pts is not None and item.pts >= self.offset:
                     item.pts -= self.offset
                     return item
-        except import_av().error.FFmpegError:  # a file that is cut off
-            pass
         return None
 
     def _copied(self, packet):
@@ -285,7 +282,6 @@ class Sound:
 def video_frame(picture, pixel_format):
     """A picture, uint8 (H, W), (H, W, 3) or (H, W, 4), or colours of uint16, for an encoder: BT.709, limited range."""
     av = import_av()
-    height, width = picture.shape[:2]
     wide = pixel_format.endswith("10le")
     if picture.ndim == 3:
         name = ("rgb24", "rgba") if picture.dtype == np.uint8 else ("rgb48le", "rgba64le")
@@ -296,7 +292,7 @@ def video_frame(picture, pixel_format):
             plane(frame, 3)[:] = (np.arange(256) * 1023 / 255 + 0.5).astype(np.uint16)[levels]
         return frame
     # Brightness alone: no colour conversion, whose rounding differs from version to version.
-    frame = av.VideoFrame(width, height, pixel_format)
+    frame = av.VideoFrame(picture.shape[1], picture.shape[0], pixel_format)
     unit = 4 if wide else 1
     levels = np.rint(unit * (16 + np.arange(256) * (219 / 255))).astype(np.uint16 if wide else np.uint8)
     plane(frame, 0)[:] = cv2.LUT(picture, levels)
