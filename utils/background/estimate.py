@@ -133,10 +133,9 @@ def _largest_group(values, width):
     for near in sorted({max(1, round(share * count)) for share in SHARES}):
         spread = ordered[:, near - 1 :] - ordered[:, : count - near + 1]
         first = spread.argmin(axis=-1)[:, None]
-        fits = np.take_along_axis(spread, first, axis=-1)[:, 0] <= width
-        fits &= np.take_along_axis(ordered, first, axis=-1)[:, 0] < OUT
-        low = np.where(fits, np.take_along_axis(ordered, first, axis=-1)[:, 0], low)
-        high = np.where(fits, np.take_along_axis(ordered, first + near - 1, axis=-1)[:, 0], high)
+        lowest, highest = (np.take_along_axis(ordered, first + at, axis=-1)[:, 0] for at in (0, near - 1))
+        fits = (highest - lowest <= width) & (lowest < OUT)
+        low, high = np.where(fits, lowest, low), np.where(fits, highest, high)
     return (values >= low[:, None]) & (values <= high[:, None])
 
 
