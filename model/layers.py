@@ -44,14 +44,15 @@ class Conv2D(nn.Conv2D):
     @paddle.jit.not_to_static
     def forward(self, x):
         """(b, in_channels, h, w) -> (b, out_channels, h', w'), as Paddle's layer."""
-        depthwise = self._groups == self._in_channels == self._out_channels and self._kernel_size == [3, 3]
-        keeps_size = self._stride == [1, 1] and self._updated_padding == self._dilation
-        if not trains_on_cpu(x) or not (self.bias is not None or (depthwise and keeps_size)):
+        if not trains_on_cpu(x):
             return super().forward(x)
-        if self.bias is None:
+        if self.bias is not None:
+            y = F.conv2d(x, self.weight, None, self._stride, self._updated_padding, self._dilation, self._groups)
+            return plus(y, self.bias)
+        depthwise = self._groups == self._in_channels == self._out_channels and self._kernel_size == [3, 3]
+        if depthwise and self._stride == [1, 1] and self._updated_padding == self._dilation:
             return _InputGradient.apply(super().forward(x.detach()), x, self.weight.detach(), self._dilation)
-        y = F.conv2d(x, self.weight, None, self._stride, self._updated_padding, self._dilation, self._groups)
-        return plus(y, self.bias)
+        return super().forward(x)
 
 
 class _InputGradient(PyLayer):

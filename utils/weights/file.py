@@ -80,7 +80,7 @@ def _read_zip(data):
     """torch.save since 1.6: a zip with NAME/data.pkl and one stored, uncompressed entry NAME/data/KEY a storage."""
     archive = zipfile.ZipFile(io.BytesIO(data))
     names = set(archive.namelist())
-    roots = [name[: -len("data.pkl")] for name in names if name == "data.pkl" or name.endswith("/data.pkl")]
+    roots = [name[: -len("data.pkl")] for name in names if f"/{name}".endswith("/data.pkl")]
     if len(roots) != 1:
         raise _Refused("is a zip archive, but not a PyTorch checkpoint (no data.pkl in it): give the .pth itself")
     if roots[0] + "constants.pkl" in names:
