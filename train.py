@@ -24,12 +24,11 @@ from dataset.labels import check_labels, looked_at
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError, command_line
 from utils.system.cpu import keep_freed_memory
-from utils.training import step
 from utils.training.data import Validation, close, training_batches
-from utils.training.options import fixed_arguments, parse_jobs
-from utils.training.people import Average, Unclamped, people_step, rate_at
+from utils.training.options import LAST, parse_jobs
+from utils.training.people import Unclamped, people_step, rate_at
 from utils.training.run import Run, RunLog
-from utils.training.state import LAST, Progress, Training, hold_alone, load_training
+from utils.training.state import Training, forward_loss, hold_alone, precision, seed_step, update
 
 
 @command_line
@@ -53,7 +52,7 @@ def train(args, held, rank=0, world=1):
 
     held: ExitStack that keeps the checkpoint's folder from other trainings until it is closed.
     """
-    dtype = step.precision(args.amp)
+    dtype = precision(args.amp)
     loader, batches = training_batches(args, rank, world)
     samples = Validation(args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size, args.recipe)
     doubts = check_labels(looked_at(loader.dataset.foregrounds)) + check_labels(looked_at(samples.foregrounds.dataset))
@@ -63,26 +62,15 @@ def train(args, held, rank=0, world=1):
     if rank == 0:
         hold_alone(last.parent, held)
 
-    model = step.build_network(args)
-    if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs
-        model = paddle.nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    people = args.recipe == "people"
-    optimizer = step.build_optimizer(model, args.rates, args.clip_grad_norm, args.weight_decay)
-    scaler = paddle.amp.GradScaler(enable=dtype == "float16", init_loss_scaling=2.0**15)
-    training = Training(model, optimizer, scaler, Progress(epoch=args.epoch_start), Average(model) if people else None)
-    if last.is_file():
-        load_training(last, training, fixed_arguments(args))
-        started_from = f"resumed: {last}"
-    else:
-        started_from = step.load_pretrained(model, args.pretrain, args.checkpoint_dir)
-        if people:
-            training.average.set(model.state_dict())
+    training = Training(args, dtype, rank, world)
+    started_from = training.begin()
     progress = training.progress
     if progress.complete(args.epoch_end, args.max_steps):
         print(f"{args.model_name} is complete ({progress.step} steps)", flush=True)
         return progress
-    # a step that refines no cell at all gives the refiner no gradient
+    people, model, optimizer = args.recipe == "people", training.model, training.optimizer
     network = Unclamped(model) if people else model
+    # a step that refines no cell at all gives the refiner no gradient
     network = paddle.DataParallel(network, find_unused_parameters=args.model_type == "refine") if world > 1 else network
 
     log = RunLog(args.log_dir / args.model_name, active=rank == 0, go_on=progress.step > 0)
@@ -96,7 +84,7 @@ def train(args, held, rank=0, world=1):
     )
     for doubt in doubts:
         log.line(f"warning: {doubt}")
-    run = Run(args, training, log, samples, steps, rank, world)
+    run = Run(training, log, samples, steps)
     if progress.step == 0:
         run.validate()  # what is not trained yet
     hidden = None if rank == 0 else True  # None: shown on a terminal only, a log file holds lines
@@ -108,15 +96,15 @@ def train(args, held, rank=0, world=1):
         for *pictures, skipped in loader:
             reading = time.perf_counter() - reading_since
             run.check_skipped(skipped, len(loader.dataset))
-            step.seed_step(args.seed, progress.epoch, progress.batch, rank)
+            seed_step(args.seed, progress.epoch, progress.batch, rank)
             pictures = [to_float(picture) for picture in pictures]
             with nullcontext() if dtype == "off" else paddle.amp.auto_cast(level="O1", dtype=dtype):
                 if people:
                     optimizer.set_lr(max(args.rates.values()) * rate_at(progress.step, steps))
                     terms, outputs = people_step(network, args, progress, pictures)
                 else:
-                    terms, outputs = step.forward_loss(network, args.model_type, pictures, args.laplacian)
-            values = step.update(terms, optimizer, scaler, progress.step)
+                    terms, outputs = forward_loss(network, args.model_type, pictures, args.laplacian)
+            values = update(terms, optimizer, training.scaler, progress.step)
             if people:
                 training.average.update(progress.step)
             progress.step, progress.batch = progress.step + 1, progress.batch + 1

@@ -21,7 +21,7 @@ import paddle.distributed as dist
 from utils.picture.tensor import to_float
 from utils.training.data import training_batches
 from utils.training.options import parse_jobs
-from utils.training.step import build_network, forward_loss
+from utils.training.state import Training, forward_loss
 
 
 def main(out, arguments):
@@ -33,7 +33,7 @@ def main(out, arguments):
     loader, batches = training_batches(args, rank, world)
     batches.begin(0)
     *pictures, _ = next(iter(loader))
-    model = build_network(args)
+    model = Training(args).model
     model.eval()
     network = paddle.DataParallel(model, find_unused_parameters=True) if world > 1 else model
     terms, _ = forward_loss(network, args.model_type, [to_float(picture) for picture in pictures])

@@ -9,11 +9,10 @@ import pytest
 import train
 from model import MattingRefine
 from tests.drawn_data import make_data
-from utils.training import step as training_step
 from utils.training.data import Validation
 from utils.training.options import parse_jobs
 from utils.training.people import PEOPLE, Average, Unclamped, draw_refinement, rate_at, refine_blocks
-from utils.training.step import build_optimizer
+from utils.training.state import Training
 from utils.weights.file import read_tensors
 from utils.weights.load import read_state
 
@@ -45,7 +44,7 @@ class Seen(list):
 @pytest.fixture
 def losses(monkeypatch):
     """The loss terms of every step; a step whose number is in `stop` is interrupted instead."""
-    seen, update = Seen(), training_step.update
+    seen, update = Seen(), train.update
 
     def spy(terms, optimizer, scaler, step):
         if step == seen.stop:
@@ -53,7 +52,7 @@ def losses(monkeypatch):
         seen.append(update(terms, optimizer, scaler, step))
         return seen[-1]
 
-    monkeypatch.setattr(train.step, "update", spy)
+    monkeypatch.setattr(train, "update", spy)
     return seen
 
 
@@ -158,8 +157,8 @@ def test_rates_reach_their_parts_and_follow_the_line(root, tmp_path):
     args = parse_jobs(flags(root, tmp_path, "--learning-rate", "1e-3"))[0]
     assert args.rates == pytest.approx({"backbone": 8e-5, "aspp": 2.5e-4, "decoder": 2.5e-4, "refiner": 1e-3})
     assert args.clip_grad_norm == 5 and args.weight_decay == PEOPLE.weight_decay
-    model = MattingRefine("mobilenetv2")
-    optimizer = build_optimizer(model, args.rates, weight_decay=args.weight_decay)
+    training = Training(args)
+    model, optimizer = training.model, training.optimizer
     optimizer.set_lr(5e-4)
     trained = [(name, value) for name, value in model.named_parameters() if not value.stop_gradient]
     before = {name: value.numpy().copy() for name, value in trained}

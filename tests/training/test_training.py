@@ -22,11 +22,10 @@ from tests.drawn_data import make_data
 from utils.evaluation.samples import Sample
 from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError
-from utils.training import state as training_state
 from utils.training.data import Batches, Validation, training_batches
-from utils.training.options import fixed_arguments, parse_jobs
-from utils.training.run import Meter, RunLog, evaluation_mode
-from utils.training.step import build_network, build_optimizer, forward_loss, load_pretrained, seed_step
+from utils.training.options import parse_jobs
+from utils.training.run import Run, RunLog
+from utils.training.state import Progress, Training, forward_loss, hold_alone, seed_step
 from utils.weights.file import read_tensors
 from utils.weights.load import read_state, save_weights
 
@@ -67,13 +66,13 @@ def flags(root, folder, *more, kind="base"):
 @pytest.fixture
 def losses(monkeypatch):
     """The loss terms of every step that train.py makes."""
-    seen, update = [], train.step.update
+    seen, update = [], train.update
 
     def spy(*args):
         seen.append(update(*args))
         return seen[-1]
 
-    monkeypatch.setattr(train.step, "update", spy)
+    monkeypatch.setattr(train, "update", spy)
     return seen
 
 
@@ -123,7 +122,7 @@ def test_a_killed_training_leaves_a_checkpoint_that_loads_and_goes_on(root, tmp_
 
 def test_two_trainings_cannot_write_to_one_folder(root, tmp_path, capsys):
     with ExitStack() as held:
-        training_state.hold_alone(tmp_path / "checkpoint" / "run", held)
+        hold_alone(tmp_path / "checkpoint" / "run", held)
         assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 1
     said = capsys.readouterr().err
     assert said.startswith("error: another training is writing to ") and said.count("\n") == 1
@@ -193,66 +192,62 @@ def test_four_pictures_can_be_learnt_by_heart(root):
     loader, _ = training_batches(args)
     *pictures, _ = collate([loader.dataset[0, 0, i] for i in range(4)])
     pictures = [to_float(paddle.to_tensor(picture)) for picture in pictures]
-    model = build_network(args)
-    optimizer = build_optimizer(model, args.rates)
-    model.train()
+    training = Training(args)
+    training.model.train()
     totals = []
     for step in range(15):
         seed_step(0, 0, step)
-        terms, _ = forward_loss(model, "base", pictures)
-        totals.append(train.step.update(terms, optimizer, paddle.amp.GradScaler(enable=False), step)["total"])
+        terms, _ = forward_loss(training.model, "base", pictures)
+        totals.append(train.update(terms, training.optimizer, training.scaler, step)["total"])
     assert np.mean(totals[-3:]) < 0.2 * totals[0]
 
 
 def test_learning_rates_reach_their_parts(root):
-    args = parse_jobs(flags(root, root, "--learning-rate", "paper", kind="refine"))[0]
-    assert args.rates == {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4}
-    model = build_network(args)
+    training = training_of(root, "--learning-rate", "paper", kind="refine")
+    model, rates = training.model, training.args.rates
+    assert rates == {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4}
     before = {name: value.numpy().copy() for name, value in trained(model)}
-    optimizer = build_optimizer(model, args.rates)
     paddle.add_n([value.sum() for _, value in trained(model)]).backward()
-    optimizer.step()  # Adam's first step is one learning rate in the gradient's direction
+    training.optimizer.step()  # Adam's first step is one learning rate in the gradient's direction
     for name, value in trained(model):
-        expected = args.rates[name.split(".")[0]]
+        expected = rates[name.split(".")[0]]
         np.testing.assert_allclose(np.abs(value.numpy() - before[name]), expected, rtol=0.02)
 
 
 def test_a_gradient_norm_is_clipped_only_on_demand(root):
-    model, args = network_and(root)
-    assert args.clip_grad_norm == 0 and build_optimizer(model, args.rates, args.clip_grad_norm)._grad_clip is None
-    model, args = network_and(root, "--clip-grad-norm", "2")
-    assert build_optimizer(model, args.rates, args.clip_grad_norm)._grad_clip.clip_norm == 2
+    assert training_of(root).args.clip_grad_norm == 0 and training_of(root).optimizer._grad_clip is None
+    assert training_of(root, "--clip-grad-norm", "2").optimizer._grad_clip.clip_norm == 2
 
 
 def trained(model):
     return [(name, value) for name, value in model.named_parameters() if not value.stop_gradient]
 
 
-def network_and(root, *more):
-    args = parse_jobs(flags(root, root, *more))[0]
-    return build_network(args), args
+def training_of(root, *more, kind="base", folder=None):
+    return Training(parse_jobs(flags(root, folder or root, *more, kind=kind))[0])
 
 
 # ------------------------------------------------------------------------------------------------------------- loading
 def test_pretrained_weights_are_taken_where_they_fit(root, tmp_path):
-    model, _ = network_and(root)
+    training = training_of(root, "--pretrain", str(tmp_path / "encoder.pdparams"))
+    model = training.model
     state = {name: value.numpy() for name, value in model.state_dict().items()}
     encoder = {name: value + 1 for name, value in state.items() if name.startswith("backbone.")}
     encoder["backbone.features.0.0.weight"] = np.zeros((32, 3, 3, 3), np.float32)  # for three channels: does not fit
     paddle.save(encoder, str(tmp_path / "encoder.pdparams"))
-    message = load_pretrained(model, str(tmp_path / "encoder.pdparams"), tmp_path)
-    assert f"{len(encoder) - 1} of {len(state)} tensors" in message
+    assert f"{len(encoder) - 1} of {len(state)} tensors" in training.begin()
     for name, value in model.state_dict().items():
         added = name in encoder and name != "backbone.features.0.0.weight"
         np.testing.assert_array_equal(value.numpy(), state[name] + 1 if added else state[name])
 
 
 def test_the_refine_stage_starts_from_an_earlier_training_by_name(root, begun):
-    args = parse_jobs(flags(root, begun, "--pretrain", "run", kind="refine"))[0]
-    model = build_network(args)
-    assert "302 of 319 tensors" in load_pretrained(model, args.pretrain, args.checkpoint_dir)
+    training = training_of(root, "--pretrain", "run", "--model-name", "next", kind="refine", folder=begun)
+    assert "302 of 319 tensors" in training.begin()
     saved = read_state(checkpoint(begun, "best.pdparams"))
-    np.testing.assert_array_equal(model.state_dict()["decoder.conv1.weight"].numpy(), saved["decoder.conv1.weight"])
+    np.testing.assert_array_equal(
+        training.model.state_dict()["decoder.conv1.weight"].numpy(), saved["decoder.conv1.weight"]
+    )
 
 
 def test_weights_that_do_not_fit_or_do_not_exist_are_named(root, tmp_path, capsys):
@@ -356,16 +351,20 @@ def test_a_new_training_begins_a_new_log_and_keeps_the_former_one(tmp_path):
     }
 
 
-def test_a_line_holds_the_means_of_its_steps(monkeypatch):
-    now = iter([10.0, 16.0])
+def test_a_line_holds_the_means_of_its_steps(root, tmp_path, monkeypatch):
+    now = iter([10.0, 16.0, 16.0])
     monkeypatch.setattr("utils.training.run.time.perf_counter", lambda: next(now))
-    meter = Meter()
-    meter.add({"total": 1.0, "pha_l1": 0.25}, 4, 0.5)
-    meter.add({"total": 2.0, "pha_l1": 0.75}, 2, 1.0)
-    assert meter.means() == {"total": 1.5, "pha_l1": 0.5}
-    line, more = meter.line(7.0, "1/2", 2, 12, 1e-4)
-    assert line == "epoch 1/2 step 2/12 loss 1.5000 SAD 7.000 1.00 samples/s 0:00:30 left"
-    assert more == " lr 0.0001 reader 0.750 s batch 3.000 s (pha_l1 0.50000)"
+    training = training_of(root, "--batch-size", "3")
+    training.progress = Progress(best_sad=7.0, step=1)
+    run = Run(training, RunLog(tmp_path / "log"), None, 12)
+    run.args.log_train_loss_interval = 2
+    run.after_step({"total": 1.0, "pha_l1": 0.25}, 0.5, None, None)
+    training.progress.step = 2
+    run.after_step({"total": 2.0, "pha_l1": 0.75}, 1.0, None, None)
+    assert (tmp_path / "log" / "log.txt").read_text() == (
+        "epoch 1/2 step 2/12 loss 1.5000 SAD 7.000 1.00 samples/s 0:00:30 left "
+        "lr 0.0001 reader 0.750 s batch 3.000 s (pha_l1 0.50000)\n"
+    )
 
 
 def test_curves_and_pictures_are_written_for_visualdl(root, tmp_path):
@@ -477,14 +476,13 @@ def test_a_missing_name_is_asked_for():
 
 
 def test_optimizer_state_is_kept_by_the_models_names(root):
-    (one, args), (two, _) = network_and(root), network_and(root)
-    optimizers = [build_optimizer(model, args.rates) for model in (one, two)]
-    for model, optimizer in zip((one, two), optimizers):
-        paddle.add_n([value.sum() for _, value in trained(model)]).backward()
-        optimizer.step()
-    states = [training_state.optimizer_by_name(*pair) for pair in zip((one, two), optimizers)]
+    one, two = training_of(root), training_of(root)
+    for training in (one, two):
+        paddle.add_n([value.sum() for _, value in trained(training.model)]).backward()
+        training.optimizer.step()
+    states = [training.optimizer_by_name() for training in (one, two)]
     assert states[0].keys() == states[1].keys()
-    assert len(states[0]) == 4 * len(trained(one))
+    assert len(states[0]) == 4 * len(trained(one.model))
 
 
 def test_the_loss_scaling_of_mixed_precision_is_kept(root, tmp_path):
@@ -498,17 +496,13 @@ def test_the_loss_scaling_of_mixed_precision_is_kept(root, tmp_path):
         def load_state_dict(self, state):
             self.state = state
 
-    model, args = network_and(root)
-    saved, fresh = Scaler(4096.0, 17), Scaler(32768.0, 0)
-    progress = training_state.Progress(epoch=2, batch=3, step=11, best_sad=1.5, skipped=["a.jpg is damaged"])
-    path = tmp_path / "last.pdparams"
-    training = training_state.Training(model, build_optimizer(model, args.rates), saved, progress)
-    training_state.save_training(path, training, fixed_arguments(args))
-    other, _ = network_and(root)
-    loaded = training_state.Training(other, build_optimizer(other, args.rates), fresh, training_state.Progress())
-    training_state.load_training(path, loaded, fixed_arguments(args))
-    assert loaded.progress == progress
-    assert fresh.state == {"scale": [4096.0], "incr_count": 17, "use_dynamic_loss_scaling": True}
+    saved, loaded = (training_of(root, folder=tmp_path) for _ in range(2))
+    saved.scaler, loaded.scaler = Scaler(4096.0, 17), Scaler(32768.0, 0)
+    saved.progress = Progress(epoch=2, batch=3, step=11, best_sad=1.5, skipped=["a.jpg is damaged"])
+    saved.save("last.pdparams")
+    assert loaded.begin().startswith("resumed: ")
+    assert loaded.progress == saved.progress
+    assert loaded.scaler.state == {"scale": [4096.0], "incr_count": 17, "use_dynamic_loss_scaling": True}
 
 
 # ---------------------------------------------------------------------------------------------------------- validation
@@ -524,15 +518,16 @@ class Network(paddle.nn.Layer):
         return self.norm(src)[:, :1].clip(0, 1), bgr, None
 
 
-def test_a_network_is_validated_in_evaluation_mode_without_gradients():
-    rng, network = np.random.default_rng(0), Network()
+def test_a_network_is_validated_in_evaluation_mode_without_gradients(root):
+    rng, training, network = np.random.default_rng(0), training_of(root), Network()
+    training.model = network
     src, bgr = rng.integers(0, 256, (2, 12, 9, 3), np.uint8)
-    with evaluation_mode(network) as predict:
+    with training.exported() as predict:
         pha, fgr = predict(Sample("one", src[..., 0], src, bgr))
         assert not paddle.is_grad_enabled()
     assert network.modes == [False] and network.training
     np.testing.assert_allclose(pha, src[..., 0] / np.float32(255) / np.sqrt(1 + 1e-5), atol=1e-6)
     np.testing.assert_allclose(fgr, bgr / np.float32(255), atol=1e-7)
-    with pytest.raises(ZeroDivisionError), evaluation_mode(network):
+    with pytest.raises(ZeroDivisionError), training.exported():
         raise ZeroDivisionError
     assert network.training

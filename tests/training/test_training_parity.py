@@ -9,7 +9,7 @@ import pytest
 from model import MattingBase, MattingRefine
 from tests.parity import seeded
 from tests.parity.training_case import CASES, RATE, STEPS, batch, sampled
-from utils.training.step import forward_loss, update
+from utils.training.state import forward_loss, update
 
 RECORDED = np.load(Path(__file__).resolve().parents[1] / "parity" / "training.npz")
 # Paddle's interpolation computes in float32 even on float64 pictures, and only the refine network resizes its input

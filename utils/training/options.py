@@ -11,8 +11,8 @@ from utils.system.errors import UsageError
 from utils.system.files import refuse_to_overwrite
 from utils.system.parser import Parser
 from utils.training.people import PEOPLE
-from utils.training.state import BEST, LAST
 
+LAST, BEST = "last.pdparams", "best.pdparams"  # checkpoints, in a training's folder
 # What the published stages set where nothing is given: the schedule of the first Paddle reproduction, refine training
 # from scratch, one learning rate, Adam, batches of two. A stage starts from the best weights of the one before.
 STAGES = {

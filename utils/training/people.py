@@ -123,10 +123,7 @@ class Average:
 
     def __init__(self, model):
         self.parameters = {name: value for name, value in model.named_parameters() if not value.stop_gradient}
-        self.values = self._copied()
-
-    def _copied(self):
-        return {name: value.detach().clone() for name, value in self.parameters.items()}
+        self.values = {name: value.detach().clone() for name, value in self.parameters.items()}
 
     def update(self, step):
         """Take in the parameters after step number `step`, counted from 0; the first steps weigh more."""
@@ -135,24 +132,20 @@ class Average:
             for name, value in self.parameters.items():
                 self.values[name].lerp_(value, 1 - keep)
 
-    def set(self, state):
-        """Take the average over from a dict of name -> array."""
-        _set_values(self.values, state)
-
     @contextmanager
     def in_place(self):
         """Give the network the averaged parameters until the block ends."""
-        trained = self._copied()
+        self._swap()
         try:
-            _set_values(self.parameters, self.values)
             yield
         finally:
-            _set_values(self.parameters, trained)
+            self._swap()
 
-
-def _set_values(tensors, state):
-    for name, value in tensors.items():
-        value.set_value(state[name])
+    def _swap(self):
+        for name, value in self.parameters.items():
+            own = value.detach().clone()
+            value.set_value(self.values[name])
+            self.values[name] = own
 
 
 def draw_refinement(seed, epoch, batch):

@@ -2,27 +2,22 @@
 
 import json
 import time
-from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 
 import numpy as np
-import paddle
 
 from dataset.data_path import DataError
 from model.resize import nearest
 from utils.evaluation.samples import share
 from utils.evaluation.score import evaluate, gather
 from utils.picture.levels import to_uint8
-from utils.picture.tensor import to_tensor
-from utils.system.files import write_json
-from utils.training.options import fixed_arguments
-from utils.training.state import BEST, LAST, save_training
+from utils.system.files import write_text
+from utils.training.options import BEST, LAST
 
 
 class RunLog:
-    """Writes into one folder; in a process that is not `active` (not rank 0) it does nothing.
+    """Writes into one folder, a pathlib.Path; in a process that is not `active` (not rank 0) it does nothing.
 
     arguments.json : with which arguments the training was started, or gone on with, last
     log.txt : every text line, also printed
@@ -34,22 +29,20 @@ class RunLog:
     """
 
     def __init__(self, folder, active=True, go_on=False):
-        self.folder, self.writer = Path(folder), None
-        if not active:
-            return
-        from visualdl import LogWriter  # takes half a second
+        self.folder, self.writer = folder, None
+        if active:
+            from visualdl import LogWriter  # takes half a second
 
-        if not go_on and self.folder.is_dir() and any(self.folder.iterdir()):
-            names = (self.folder.with_name(f"{self.folder.name}.{number}") for number in count(1))
-            self.folder.rename(next(name for name in names if not name.exists()))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.writer = LogWriter(logdir=str(self.folder))
+            if not go_on and folder.is_dir() and any(folder.iterdir()):
+                names = (folder.with_name(f"{folder.name}.{number}") for number in count(1))
+                folder.rename(next(name for name in names if not name.exists()))
+            folder.mkdir(parents=True, exist_ok=True)
+            self.writer = LogWriter(logdir=str(folder))
 
     def arguments(self, values):
         """Keep a dict of names and values."""
         if self.writer:
-            plain = {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-            write_json(self.folder / "arguments.json", plain)
+            write_text(self.folder / "arguments.json", json.dumps(values, indent=2, default=str) + "\n")
 
     def line(self, message, more=""):
         """Print a line of text and keep it; `more` is what only the file gets."""
@@ -59,13 +52,12 @@ class RunLog:
 
     def append(self, name, text):
         """Add a line to a file of the folder."""
-        if self.writer:
-            path = self.folder / name
-            try:
-                with open(path, "a", encoding="utf-8") as file:
+        try:
+            if self.writer:
+                with open(self.folder / name, "a", encoding="utf-8") as file:
                     file.write(text + "\n")
-            except OSError as error:  # a full disk does not say which file
-                raise OSError(error.errno, error.strerror, str(path)) from None
+        except OSError as error:  # a full disk does not say which file
+            raise OSError(error.errno, error.strerror, str(self.folder / name)) from None
 
     def scalars(self, group, values, step):
         """Keep a point of the curves GROUP/NAME, of a dict of name -> number."""
@@ -73,45 +65,18 @@ class RunLog:
             self.writer.add_scalar(tag=f"{group}/{name}", step=step, value=value)
 
 
-class Meter:
-    """Means over the steps since the last report: loss terms, seconds to read and to compute, samples."""
-
-    def __init__(self):
-        self.terms, self.steps, self.samples, self.reading, self.started = {}, 0, 0, 0.0, time.perf_counter()
-
-    def add(self, terms, samples, reading):
-        for name, value in terms.items():
-            self.terms[name] = self.terms.get(name, 0.0) + value
-        self.steps, self.samples, self.reading = self.steps + 1, self.samples + samples, self.reading + reading
-
-    def means(self):
-        return {name: value / self.steps for name, value in self.terms.items()}
-
-    def line(self, sad, epoch, step, steps, rate):
-        """The text line of a training interval, and what is kept beside it; `sad` is that of the last validation."""
-        seconds, means = time.perf_counter() - self.started, self.means()
-        terms = " ".join(f"{name} {value:.5f}" for name, value in means.items() if name != "total")
-        left = timedelta(seconds=int((steps - step) * seconds / self.steps))
-        return (
-            f"epoch {epoch} step {step}/{steps} loss {means['total']:.4f} SAD {sad:.3f} "
-            f"{self.samples / seconds:.2f} samples/s {left} left",
-            f" lr {rate:g} reader {self.reading / self.steps:.3f} s batch {seconds / self.steps:.3f} s ({terms})",
-        )
-
-
 class Run:
     """One training's log, validations and checkpoints; in all processes alike, written by the first.
 
-    args, training, log and samples are those of `parse_jobs`, `Training`, `RunLog` and `Validation`; steps is the
-    number of the last step; rank, world: this process's number, and how many there are.
+    training, log and samples are those of `Training`, `RunLog` and `Validation`; steps: number of the last step.
     """
 
-    def __init__(self, args, training, log, samples, steps, rank, world):
-        self.args, self.training, self.progress = args, training, training.progress
-        self.log, self.samples, self.steps, self.rank, self.world = log, samples, steps, rank, world
-        self.meter, self.since_valid, self.validated, self.began = Meter(), Meter(), None, time.perf_counter()
+    def __init__(self, training, log, samples, steps):
+        self.training, self.log, self.samples, self.steps = training, log, samples, steps
+        self.args, self.progress = training.args, training.progress
         self.sad = self.progress.best_sad  # of the last validation
-        self.folder = args.checkpoint_dir / args.model_name
+        self.recent, self.totals = [], []  # loss terms since the last line, totals since the last validation
+        self.began = self.since = time.perf_counter()
 
     def check_skipped(self, messages, foregrounds):
         """Warn of damaged files; DataError if there are more than 1 % of the foregrounds (one is always allowed)."""
@@ -131,85 +96,70 @@ class Run:
 
         Args: the loss terms, floats; seconds waited for the batch; what `forward_loss` was given and what it returned.
         """
-        args, step, samples = self.args, self.progress.step, len(pictures[0]) * self.world
-        for meter in (self.meter, self.since_valid):
-            meter.add(values, samples, reading)
+        args, step = self.args, self.progress.step
+        self.recent.append({**values, "reader": reading})
+        self.totals.append(values["total"])
         if step % args.log_train_loss_interval == 0:
-            highest = self.training.optimizer.get_lr()
-            rates = {part: rate * highest / max(args.rates.values()) for part, rate in args.rates.items()}
-            epoch = f"{self.progress.epoch + 1}/{args.epoch_end}"
-            self.log.line(*self.meter.line(self.sad, epoch, step, self.steps, highest))
-            self.log.scalars("train", self.meter.means(), step)
-            self.log.scalars("learning_rate", rates, step)
-            self.meter = Meter()
+            self.report()
         if step % args.log_train_images_interval == 0 and self.log.writer:
             rows = picture_rows(pictures, outputs)
             self.log.writer.add_image(tag="train/src_bgr_true_pha_com_err_ref", img=rows, step=step)
         if step % args.log_valid_interval == 0:
             self.validate()
         if step % args.checkpoint_interval == 0:
-            self.save(LAST)
+            self.training.save(LAST)
+
+    def report(self):
+        """Log the means of the steps since the last report, and the time that they took."""
+        args, step, highest = self.args, self.progress.step, self.training.optimizer.get_lr()
+        seconds = (time.perf_counter() - self.since) / len(self.recent)  # of a step
+        means = {name: sum(values[name] for values in self.recent) / len(self.recent) for name in self.recent[0]}
+        reader, total = means.pop("reader"), means["total"]
+        terms = " ".join(f"{name} {value:.5f}" for name, value in means.items() if name != "total")
+        left = timedelta(seconds=int((self.steps - step) * seconds))
+        self.log.line(
+            f"epoch {self.progress.epoch + 1}/{args.epoch_end} step {step}/{self.steps} loss {total:.4f} "
+            f"SAD {self.sad:.3f} {args.batch_size / seconds:.2f} samples/s {left} left",
+            f" lr {highest:g} reader {reader:.3f} s batch {seconds:.3f} s ({terms})",
+        )
+        rates = {part: rate * highest / max(args.rates.values()) for part, rate in args.rates.items()}
+        self.log.scalars("train", means, step)
+        self.log.scalars("learning_rate", rates, step)
+        self.recent, self.since = [], time.perf_counter()
 
     def validate(self):
         """Score the fixed samples, log the result and keep the weights if they are the best yet."""
-        began, progress = time.perf_counter(), self.progress
-        indices = share(self.samples, self.rank, self.world)
-        with self.training.exported(), evaluation_mode(self.training.model) as predict:
+        began, progress, training = time.perf_counter(), self.progress, self.training
+        indices = share(self.samples, training.rank, training.world)
+        with training.exported() as predict:
             report = evaluate(predict, self.samples, metrics=("sad", "mse"), indices=indices)
-        report = gather(report) if self.world > 1 else report
+        report = gather(report) if training.world > 1 else report
         for failure in report.failures:
             self.log.line(f"warning: not validated: {failure['error']}")
         if not report.rows:
             raise DataError(f"no validation picture could be scored, the first: {report.failures[0]['error']}")
-        means = {name: value for name, value in report.means.items() if value is not None}
-        row = {"name": self.args.model_name, "step": progress.step, "epoch": progress.epoch, **means}
+        row = {"name": self.args.model_name, "step": progress.step, "epoch": progress.epoch, **report.means}
         row.update(validated_on=self.args.valid_dataset_name, failures=len(report.failures))
-        row["train_loss"] = self.since_valid.means().get("total")
+        row["train_loss"] = sum(self.totals) / len(self.totals) if self.totals else None
         row["minutes"] = round((time.perf_counter() - self.began) / 60, 2)
         self.log.append("valid.jsonl", json.dumps(row))
-        shown = " ".join(f"{name} {value:.5f}" for name, value in means.items())
+        shown = " ".join(f"{name} {value:.5f}" for name, value in report.means.items())
         self.log.line(f"valid step {progress.step} {shown} ({time.perf_counter() - began:.1f} s)")
-        self.log.scalars("valid", means, progress.step)
-        self.validated, self.sad, self.since_valid = progress.step, means["sad_all"], Meter()
+        self.log.scalars("valid", report.means, progress.step)
+        self.sad, self.totals = report.means["sad_all"], []
         if self.sad < progress.best_sad:
             progress.best_sad = self.sad
-            self.save(BEST)
-
-    def save(self, name):
-        """Write a checkpoint, LAST or BEST."""
-        if self.rank == 0:
-            save_training(self.folder / name, self.training, fixed_arguments(self.args))
+            training.save(BEST)
 
     def finish(self):
-        """Validate and save what has not been yet, and close the log."""
-        if self.validated != self.progress.step:
+        """Validate what has not been yet, save, and close the log."""
+        if self.progress.step % self.args.log_valid_interval:
             self.validate()
-        self.save(LAST)
-        done = f"{self.progress.step} steps, best SAD {self.progress.best_sad:.4f}, of {self.folder / BEST}"
+        self.training.save(LAST)
+        done = f"{self.progress.step} steps, best SAD {self.progress.best_sad:.4f}, of {self.training.folder / BEST}"
         self.log.line(f"{self.args.model_name} is complete: {done}")
         if self.log.writer:
             self.log.writer.close()
-
-
-@contextmanager
-def evaluation_mode(model):
-    """Within the block the network is in evaluation mode; gives it as a function Sample -> (pha, fgr), floats 0..1.
-
-    model: called as model(src, bgr), its first two results are pha and fgr.
-    """
-    training = model.training
-
-    def predict(sample):
-        pha, fgr = (result[0].numpy() for result in model(*to_tensor(sample.src, sample.bgr))[:2])
-        return pha[0], fgr.transpose(1, 2, 0)
-
-    model.eval()
-    try:
-        with paddle.no_grad():
-            yield predict
-    finally:
-        if training:
-            model.train()
 
 
 def picture_rows(pictures, outputs, count=4):

@@ -1,24 +1,32 @@
-"""Checkpoints of a training: one file with everything that it needs to go on as if it had never stopped.
+"""All that changes while a network is trained: built from the arguments, loaded, updated step by step, and saved.
 
-The files are state dicts of NumPy arrays that paddle.load and utils.weights.load.read_state read as weights. Random
-numbers need no place in them: each follows from seed, epoch and step (see `utils.training.step.seed_step`).
+A checkpoint is one file with everything that a training needs to go on as if it had never stopped: a state dict of
+NumPy arrays that paddle.load and utils.weights.load.read_state read as weights. Random numbers need no place in it:
+each follows from seed, epoch and step (see `seed_step`).
 """
 
 import json
 import re
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 import numpy as np
 import paddle
+from paddle import nn
 
+from model import MattingBase, MattingRefine
+from utils.picture.tensor import to_tensor
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import atomic_path, lock_folder
+from utils.training.loss import original_loss
+from utils.training.options import BEST, LAST, fixed_arguments
+from utils.training.people import Average
 from utils.weights.file import read_tensors
-from utils.weights.load import Weights, arrays_of
-from utils.weights.names import wrong_numbers
+from utils.weights.load import Weights, arrays_of, open_weights
+from utils.weights.names import model_shapes, wrong_numbers
 
-LAST, BEST = "last.pdparams", "best.pdparams"
+OUTPUTS = {"base": ("pha", "fgr", "err"), "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm")}
 
 
 def hold_alone(folder, held):
@@ -54,89 +62,188 @@ class Progress:
         return self.epoch >= epoch_end or bool(max_steps) and self.step >= max_steps
 
 
-@dataclass
 class Training:
-    """All that changes while a network is trained: what a checkpoint holds."""
+    """What a checkpoint holds, beside the arguments it is bound to.
 
-    model: paddle.nn.Layer  # MattingBase or MattingRefine
-    optimizer: paddle.optimizer.Optimizer
-    scaler: paddle.amp.GradScaler
-    progress: Progress
-    average: object = None  # utils.training.people.Average, of a recipe that validates and exports one
+    args: of `utils.training.options.parse_jobs`; dtype: of `precision`; rank, world: this process's number, and how
+    many there are.
 
+    Attributes: model, MattingBase or MattingRefine, initialised from the seed; optimizer, Adam or with weight decay
+    AdamW, with a rate for each part of the network; scaler; progress; average, of a recipe that validates and exports
+    one, else None.
+    """
+
+    def __init__(self, args, dtype="off", rank=0, world=1):
+        self.args, self.rank, self.world = args, rank, world
+        self.folder = args.checkpoint_dir / args.model_name
+        self.average, self.progress = None, Progress(epoch=args.epoch_start)
+        self.scaler = paddle.amp.GradScaler(enable=dtype == "float16", init_loss_scaling=2.0**15)
+        paddle.seed(args.seed)
+        if args.model_type == "base":
+            self.model = MattingBase(args.model_backbone)
+        else:
+            names = "backbone backbone_scale refine_mode refine_sample_pixels refine_threshold refine_kernel_size"
+            self.model = MattingRefine(*(getattr(args, f"model_{name}") for name in names.split()))
+        if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs
+            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        highest = max(args.rates.values())
+        groups = []
+        for part, rate in args.rates.items():
+            trained = [value for value in getattr(self.model, part).parameters() if not value.stop_gradient]
+            groups.append({"params": trained, "learning_rate": rate / highest})
+        clip = nn.ClipGradByGlobalNorm(args.clip_grad_norm) if args.clip_grad_norm else None
+        decay = {"weight_decay": args.weight_decay} if args.weight_decay else {}
+        kind = paddle.optimizer.AdamW if decay else paddle.optimizer.Adam
+        self.optimizer = kind(highest, parameters=groups, grad_clip=clip, **decay)
+
+    def begin(self):
+        """Load the last checkpoint, or else what of --pretrain fits; returns a sentence on what was loaded.
+
+        Raises WeightsError if nothing fits or the checkpoint is none, the model is then unchanged; UsageError if there
+        is no --pretrain, or if the checkpoint was made with other arguments, which change what is learnt.
+        """
+        last, pretrain = self.folder / LAST, self.args.pretrain
+        if last.is_file():
+            self._load(last)
+            return f"resumed: {last}"
+        said = "weights: random initialisation"
+        if pretrain:
+            places = Path(pretrain), self.args.checkpoint_dir / pretrain / BEST
+            path = next((path for path in places if path.is_file()), None)
+            if path is None:
+                raise UsageError(f"--pretrain {pretrain}: there is no file {places[0]} and no training {places[1]}")
+            shapes = model_shapes(self.model)
+            matched = open_weights(path).matching(shapes)
+            self.model.set_state_dict({**self.model.state_dict(), **matched})
+            said = f"weights: {len(matched)} of {len(shapes)} tensors from {path}"
+        self._keep_average()
+        return said
+
+    def _keep_average(self):
+        if self.args.recipe == "people":
+            self.average = Average(self.model)
+
+    def _load(self, path):
+        content, arguments = read_tensors(path), fixed_arguments(self.args)
+        own = {name: value.name for name, value in self.model.named_parameters()}
+        try:
+            exported, moments = arrays_of(content["model"]), arrays_of(content["optimizer"])
+            trained = {**exported, **arrays_of(content.get("trained", {}))}
+            former, scaler, progress = (json.loads(content[name]) for name in ("arguments", "scaler", "progress"))
+            former, progress = {"recipe": "original", **former}, Progress(**progress)
+            name = next((name for name, value in arguments.items() if former[name] != value), None)
+            slots = {key: key.split("/") for key in moments} if name is None else {}
+            renamed = {f"{own[of]}_{slot}": paddle.to_tensor(moments[key]) for key, (of, slot) in slots.items()}
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain") from None
+        if name:
+            raise UsageError(
+                f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {arguments[name]}: resume "
+                f"with the same value, or begin anew from its weights: --pretrain {path.parent.name} --model-name N"
+            )
+        if problem := wrong_numbers(moments):
+            raise WeightsError(f"{path} {problem}")
+        Weights(path, exported).load(self.model)
+        self._keep_average()
+        Weights(path, trained).load(self.model)
+        if renamed:
+            self.optimizer.set_state_dict(renamed)
+        if scaler:
+            self.scaler.load_state_dict(scaler)
+        self.progress = progress
+
+    def save(self, name):
+        """Write a checkpoint, LAST or BEST, whole or not at all: after an error the former file is still there."""
+        if self.rank:
+            return
+        path, model = self.folder / name, arrays_of(self.model.state_dict())
+        averaged = arrays_of(self.average.values) if self.average else {}
+        scaler = {name: np.asarray(value).tolist() for name, value in self.scaler.state_dict().items()}
+        content = {
+            "model": {**model, **averaged},  # what is read as weights
+            "trained": {name: model[name] for name in averaged},
+            "optimizer": arrays_of(self.optimizer_by_name()),
+            "scaler": json.dumps(scaler),
+            "progress": json.dumps(asdict(self.progress)),
+            "arguments": json.dumps(fixed_arguments(self.args)),
+        }
+        for left_over in self.folder.glob(".*.tmp.pdparams"):  # of a process that was killed while writing
+            left_over.unlink(missing_ok=True)
+        try:
+            with atomic_path(path) as temporary:
+                paddle.save(content, str(temporary))
+        except OSError as error:
+            reason = error.strerror or error
+            raise OSError(f"checkpoint {path} could not be written ({reason}); the former one is unchanged") from None
+
+    def optimizer_by_name(self):
+        """The optimizer's state under the model's names: Paddle's, conv2d_7.w_0, depend on what was built before."""
+        own, state = {p.name: name for name, p in self.model.named_parameters()}, self.optimizer.state_dict()
+        slots = {key: re.fullmatch(r"(.*?\.[bw]_\d+)_(.*)", key) for key in state}
+        return {f"{own[found[1]]}/{found[2]}": state[key] for key, found in slots.items() if found and found[1] in own}
+
+    @contextmanager
     def exported(self):
-        """Context in which the model has the weights that are validated and exported."""
-        return self.average.in_place() if self.average else nullcontext()
+        """Within the block the model is what is exported, with averaged weights, and in evaluation mode.
+
+        Gives it as a function Sample -> (pha (h, w), fgr (h, w, 3)), floats 0..1.
+        """
+        training = self.model.training
+
+        def predict(sample):
+            pha, fgr = (result[0].numpy() for result in self.model(*to_tensor(sample.src, sample.bgr))[:2])
+            return pha[0], fgr.transpose(1, 2, 0)
+
+        self.model.eval()
+        try:
+            with self.average.in_place() if self.average else nullcontext(), paddle.no_grad():
+                yield predict
+        finally:
+            if training:
+                self.model.train()
 
 
-def save_training(path, training, arguments):
-    """Write a Training as a .pdparams file, whole or not at all: after an error the former file is still there.
+def precision(amp):
+    """What --amp, `"auto"`, `"off"`, `"float16"` or `"bfloat16"`, comes to on this device: one of the last three."""
+    gpu = paddle.get_device().startswith("gpu")
+    if amp == "auto":
+        return "float16" if gpu else "off"
+    if amp != "off" and not gpu:
+        raise UsageError(f"--amp {amp}: Paddle has mixed precision on GPUs only; leave it out on {paddle.get_device()}")
+    if amp == "bfloat16" and not paddle.amp.is_bfloat16_supported():
+        raise UsageError("--amp bfloat16: this GPU has no bfloat16; use --amp float16")
+    return amp
 
-    path: pathlib.Path. arguments: dict of what the checkpoint is bound to, see utils.training.options.fixed_arguments.
+
+def seed_step(seed, epoch, batch, rank=0):
+    """Seed Paddle's generator (dropout) for one step, so that a resumed training draws what it would have drawn."""
+    paddle.seed(int(np.random.SeedSequence([seed, epoch, batch, rank]).generate_state(1)[0]))
+
+
+def forward_loss(network, kind, pictures, use_laplacian=True):
+    """Run a network, possibly wrapped in DataParallel, and compute its loss.
+
+    Args:
+        kind: "base" or "refine".
+        pictures: src, bgr, pha, fgr, float32 (b, c, h, w) in 0..1.
+
+    Returns dict of named terms with `total`, dict of named outputs.
     """
-    scaler = {name: np.asarray(value).tolist() for name, value in training.scaler.state_dict().items()}
-    averaged = arrays_of(training.average.values) if training.average else {}
-    model = arrays_of(training.model.state_dict())
-    content = {
-        "model": {**model, **averaged},  # what is read as weights
-        "trained": {name: model[name] for name in averaged},
-        "optimizer": arrays_of(optimizer_by_name(training.model, training.optimizer)),
-        "scaler": json.dumps(scaler),
-        "progress": json.dumps(asdict(training.progress)),
-        "arguments": json.dumps(arguments),
-    }
-    for left_over in path.parent.glob(".*.tmp.pdparams"):  # of a process that was killed while writing
-        left_over.unlink(missing_ok=True)
-    try:
-        with atomic_path(path) as temporary:
-            paddle.save(content, str(temporary))
-    except OSError as error:
-        reason = error.strerror or error
-        raise OSError(f"checkpoint {path} could not be written ({reason}); the former one is unchanged") from None
+    src, bgr, *truth = pictures
+    out = dict(zip(OUTPUTS[kind], network(src, bgr)))
+    return original_loss(out, *truth, use_laplacian), out
 
 
-def load_training(path, training, arguments):
-    """Put a checkpoint of `save_training` into a Training.
-
-    Raises WeightsError if the file is no such checkpoint, UsageError if it was made with other `arguments`, which
-    change what is learnt.
-    """
-    content = read_tensors(path)
-    try:
-        exported, moments = arrays_of(content["model"]), arrays_of(content["optimizer"])
-        trained = {**exported, **arrays_of(content.get("trained", {}))}
-        former, scaler, progress = (json.loads(content[name]) for name in ("arguments", "scaler", "progress"))
-        former, progress = {"recipe": "original", **former}, Progress(**progress)
-        name = next((name for name, value in arguments.items() if former[name] != value), None)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain") from None
-    if name:
+def update(terms, optimizer, scaler, step):
+    """One step of the optimizer; returns the terms as floats. UsageError, if one is not finite, changes nothing."""
+    values = {name: float(term) for name, term in terms.items()}
+    if broken := ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value)):
         raise UsageError(
-            f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {arguments[name]}: "
-            f"resume with the same value, or begin anew from its weights: --pretrain {path.parent.name} --model-name N"
+            f"step {step}: the loss is not finite ({broken}): lower --learning-rate, set --clip-grad-norm, or use "
+            "--amp off; --resume goes on from the last checkpoint"
         )
-    own = {name: p.name for name, p in training.model.named_parameters()}
-    if problem := wrong_numbers(moments):
-        raise WeightsError(f"{path} {problem}")
-    renamed = {}
-    for key, value in moments.items():
-        name, _, slot = key.partition("/")
-        if name not in own:
-            raise WeightsError(f"{path} has moments of {name}, which the model does not have: begin anew")
-        renamed[f"{own[name]}_{slot}"] = paddle.to_tensor(value)
-    for state in (exported, trained):
-        Weights(path, state).load(training.model)
-    if training.average:
-        training.average.set(exported)
-    if renamed:
-        training.optimizer.set_state_dict(renamed)
-    if scaler:
-        training.scaler.load_state_dict(scaler)
-    training.progress = progress
-
-
-def optimizer_by_name(model, optimizer):
-    """The optimizer's state under the model's names: Paddle's own, conv2d_7.w_0, depend on what was built before."""
-    own, state = {p.name: name for name, p in model.named_parameters()}, optimizer.state_dict()
-    slots = {key: re.fullmatch(r"(.*?\.[bw]_\d+)_(.*)", key) for key in state}
-    return {f"{own[found[1]]}/{found[2]}": state[key] for key, found in slots.items() if found and found[1] in own}
+    scaler.scale(terms["total"]).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.clear_grad()
+    return values
