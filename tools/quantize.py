@@ -24,7 +24,7 @@ from tqdm import tqdm
 from dataset.drawn import noisy
 from dataset.errors import PictureError, install
 from dataset.picture import read_rgb
-from utils.engine.backends import PROGRAMS, build, missing_packages, open_program
+from utils.engine.backends import PROGRAMS, build, missing_packages, open_program, openvino_core
 from utils.engine.choice import Source
 from utils.engine.int8 import int8_file, pack
 from utils.engine.presets import Refine
@@ -109,7 +109,7 @@ def quantize(path, inputs, target):
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet as Ranges
 
     nncf.set_log_level(logging.ERROR)
-    program = openvino.Core().read_model(f"{path}.xml")
+    program = openvino_core().read_model(f"{path}.xml")
     nodes, options = program.get_ordered_ops(), {"preset": nncf.QuantizationPreset.MIXED, "subset_size": len(inputs)}
     options["fast_bias_correction"] = False  # the fast one costs alpha 0.2 % of SAD on hair
     convolutions = [node for node in nodes if "Convolution" in node.get_type_name()]

@@ -100,6 +100,33 @@ def test_inference_agrees_for_resnet(tmp_path):
     agree(mine(*picture), Dygraph(model, "resnet50")(*picture))
 
 
+INTERRUPTED = """
+import gc, signal
+import numpy as np
+from utils.predictor import Matting
+signal.signal(signal.SIGINT, signal.default_int_handler)
+picture = np.zeros((64, 64, 3), np.uint8)
+first, second = (Matting(engine="openvino") for _ in range(2))
+for matting in (first, second):
+    matting(picture, picture)
+del matting, first
+gc.collect()
+del second
+gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_is_no_crash_when_networks_have_gone():
+    for package in missing_packages("openvino"):
+        pytest.skip(f"{package} is not installed")
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
+
+
 @pytest.mark.parametrize("options, message", [(dict(engine="fast"), "fast"), (dict(precision="int4"), "int4")])
 def test_unknown_engine_or_precision_is_named(options, message):
     with pytest.raises(UsageError, match=message):

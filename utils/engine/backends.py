@@ -77,7 +77,7 @@ def _save_openvino(path):
     import openvino
     from openvino._offline_transformations import apply_moc_transformations
 
-    model = openvino.Core().read_model(f"{path}.onnx")
+    model = openvino_core().read_model(f"{path}.onnx")
     # norms become part of the convolutions' weights here, not in a copy of them that each process would make
     apply_moc_transformations(model, cf=True)
     openvino.save_model(model, f"{path}.xml", compress_to_fp16=False)
@@ -126,11 +126,23 @@ def _run(predictor, *arrays):
     return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
 
 
+@lru_cache(1)
+def openvino_core():
+    """OpenVINO's Core, one for all and for good.
+
+    Each gives the calling thread a stack for signal handlers when it compiles, and takes it away when it goes; of
+    several the last leaves one behind that is there no more, and the next signal, a Ctrl-C for example, is a crash.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 def _openvino(path, copies):
     """OpenVINO: compiled anew for each combination of input shapes, which is quick, and what it makes is faster."""
     import openvino
 
-    core, lock = openvino.Core(), threading.Lock()
+    core, lock = openvino_core(), threading.Lock()
     options = {
         "INFERENCE_NUM_THREADS": max(threads(), copies),
         "PERFORMANCE_HINT": "LATENCY",
