@@ -319,6 +319,16 @@ def test_a_part_of_a_clip_counts_from_its_start(tmp_path):
         open_clip(clip, start=3, end=2)
 
 
+@pytest.mark.parametrize("suffix", ["ts", "mpg"])
+@pytest.mark.parametrize("distance", ["10", "250"])
+def test_a_part_begins_at_its_start_where_files_are_sought_by_guesses(tmp_path, suffix, distance):
+    """Seeking ends behind the last frame that can be decoded by itself, or where no other follows."""
+    clip = write_clip(tmp_path / f"a.{suffix}", frames(60)[0], options={"g": distance, "crf": "8"})
+    times, told = [frame.time for frame in open_clip(clip)], []
+    read = list(open_clip(clip, tell=told.append, start=times[25]))
+    assert [frame.time for frame in read] == [time - times[25] for time in times[25:]] and told == []
+
+
 def test_a_stream_that_grows_beyond_reason_ends_there(tmp_path):
     pytest.importorskip("av", reason="av is not installed")
     (tmp_path / "a.ts").write_bytes(moving(48, 64, 4) + moving(2200, 2200, 2))

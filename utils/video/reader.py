@@ -215,9 +215,7 @@ class FileClip(Clip):
         start, stop = self.span
         with self._open() as container:
             stream = container.streams.video[0]
-            if start:  # to the last frame before it that can be decoded by itself
-                container.seek(int((start + self.start) * 1_000_000))
-            frames = self.decode(container, stream)
+            frames = self._from_start(container, stream)
             for decoded in deinterlaced(frames, stream) if self.interlaced else frames:
                 # A frame without a time stamp, or whose stamp does not grow, comes one frame after the last one.
                 ticks = None if decoded.pts is None else decoded.pts - offset
@@ -232,6 +230,19 @@ class FileClip(Clip):
         end = 0 if last is None else last * self.time_base + 1 / self.rate
         if self.stated and end < self.stated - 1.5 / float(self.rate):  # frames that may be missing
             self.tell(Note("cut_off", frames=count, seconds=float(end), stated=float(self.stated)))
+
+    def _from_start(self, container, stream):
+        """Decoded frames from the last one on that can be decoded by itself and is not behind the span's start."""
+        frames, start = self.decode(container, stream), self.span[0] + self.start
+        if self.span[0]:
+            container.seek(int(start * 1_000_000))
+            first = next(frames, None)
+            if first is not None and first.pts is not None and first.pts * self.time_base <= start:
+                frames = itertools.chain([first], frames)
+            else:  # some containers are sought by guesses
+                container.seek(min(0, int(self.start * 1_000_000)))
+                frames = self.decode(container, stream)
+        return frames
 
     def _open(self):
         av = import_av()
