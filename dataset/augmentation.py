@@ -85,19 +85,18 @@ def warp_foreground(fgr, pha, matrix, out_size):
     return warp(fgr, shifted, out_size), warp(pha, matrix, out_size)
 
 
-def draw_filters(rng, zoom):
-    """Draw a blur and a sharpening: a list of functions, mostly empty, to apply to pictures that belong together.
+def filtered(rng, pictures, zoom):
+    """Blur and sharpen pictures that belong together, both seldom; returns a list of them.
 
     `zoom` is the size of the crop's pixels relative to those of the canvas, at which the original blurs.
     """
-    filters = []
+    pictures = list(pictures)
     if rng.random() < BLUR_CHANCE:
         width = (2 * int(rng.integers(BLUR_RADIUS + 1)) + 1) * zoom
-        if width > 1:
-            filters.append(lambda picture: box_blur(picture, width))
+        pictures = [box_blur(x, width) for x in pictures] if width > 1 else pictures
     if rng.random() < SHARPEN_CHANCE:
-        filters.append(lambda picture: cv2.filter2D(picture, -1, SHARPEN, borderType=cv2.BORDER_REPLICATE))
-    return filters
+        pictures = [cv2.filter2D(x, -1, SHARPEN, borderType=cv2.BORDER_REPLICATE) for x in pictures]
+    return pictures
 
 
 def box_blur(picture, width):
@@ -117,20 +116,17 @@ def jitter(rng, picture, brightness=0.15, contrast=0.15, saturation=0.15, hue=0.
     """
     factors = [rng.uniform(1 - span, 1 + span) for span in (brightness, contrast, saturation)]
     turn = rng.uniform(-hue, hue)
-    linear, offset = np.eye(3), np.zeros(3)
+    colour, mean = np.eye(3, 4), np.array([*cv2.mean(picture)[:3], 1])
     for change in rng.permutation(3):
-        factor = factors[change]
-        if change == 0:
-            linear, offset = linear * factor, offset * factor
-        elif change == 1:
-            mean = GREY @ (linear @ np.array(cv2.mean(picture)[:3]) + offset)
-            linear, offset = linear * factor, offset * factor + (1 - factor) * mean
-        else:
-            mix = factor * np.eye(3) + (1 - factor) * GREY
-            linear, offset = mix @ linear, mix @ offset
+        factor, grey = factors[change], GREY @ colour
+        colour = colour * factor
+        if change == 1:
+            colour[:, 3] += (1 - factor) * (grey @ mean)
+        elif change == 2:
+            colour += (1 - factor) * grey
     first = rng.random() < 0.5
     picture = turn_hue(picture, turn) if first else picture
-    picture = cv2.transform(picture, np.column_stack([linear, offset]))
+    picture = cv2.transform(picture, colour)
     return picture if first else turn_hue(picture, turn)
 
 

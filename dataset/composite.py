@@ -112,9 +112,8 @@ def read_sound(dataset, index, rng, skipped):
 def crop_foreground(rng, fgr, pha, size, recipe):
     """Random crop of a foreground and its alpha, same map, flip, blur and sharpening; only colours get jitter."""
     matrix = change.draw_affine(rng, pha.shape, size, recipe.canvas, recipe.scale, flip=0.5)
-    fgr, pha = change.warp_foreground(fgr, pha, matrix, size)
-    for filtered in change.draw_filters(rng, max(size) / recipe.canvas):
-        fgr, pha = filtered(fgr), filtered(pha)
+    pair = change.warp_foreground(fgr, pha, matrix, size)
+    fgr, pha = change.filtered(rng, pair, max(size) / recipe.canvas)
     return change.jitter(rng, fgr), pha
 
 
@@ -122,9 +121,7 @@ def crop_background(rng, back, size, recipe):
     """Random crop of a background; where the original would show black beyond its edge, it is mirrored."""
     matrix = change.draw_affine(rng, back.shape[:2], size, recipe.canvas, recipe.background_scale, flip=0.5)
     back = change.warp(back, matrix, size, cv2.BORDER_REFLECT_101)
-    for filtered in change.draw_filters(rng, max(size) / recipe.canvas):
-        back = filtered(back)
-    return change.jitter(rng, back)
+    return change.jitter(rng, *change.filtered(rng, [back], max(size) / recipe.canvas))
 
 
 def composite(rng, fgr, pha, back, batch):

@@ -8,6 +8,8 @@ the same generator gives the same picture. Where floats are worked on, colours a
 import cv2
 import numpy as np
 
+from .augmentation import affine
+
 HAIR = (0.07, 0.06, 0.06), (0.25, 0.15, 0.09), (0.55, 0.38, 0.2), (0.5, 0.48, 0.46)
 OVERSAMPLING = 3  # shapes are drawn this many times larger; alpha is the covered share of each block
 
@@ -50,8 +52,7 @@ class Canvas:
         self.mask = np.zeros((height, width), np.float32)
         reach = rng.choice([0.2, 0.14, 0.09, 0.065])  # close-up, bust, half figure, whole figure
         self.unit = reach * width * rng.uniform(0.85, 1.1)
-        lean = np.deg2rad(rng.uniform(-6, 6))
-        self.turn = np.array([[np.cos(lean), -np.sin(lean)], [np.sin(lean), np.cos(lean)]]) * self.unit
+        self.turn = affine(np.deg2rad(rng.uniform(-6, 6)), 0.0, self.unit)
         self.origin = np.array([width * rng.uniform(0.42, 0.58), self.unit * rng.uniform(1.8, 2.8)])
 
     def pixels(self, points):
@@ -75,10 +76,8 @@ def draw_person(rng, canvas):
     """Draw a person, from behind to front: trousers, hair, shirt, arms, head with loose hairs."""
     shape = canvas.mask.shape
     skin = np.array([0.93, 0.74, 0.62]) * rng.uniform(0.38, 1.0) + rng.normal(0, 0.015, 3)
-    skin_texture = plain(rng, shape, skin, 0.05)
-    shirt, trousers = cloth(rng, shape), cloth(rng, shape)
-    hair_colour = np.array(HAIR[rng.integers(4)])
-    hair_colour = (hair_colour * rng.uniform(0.7, 1.3, 3)).clip(0.02, 1)
+    skin_texture, shirt, trousers = plain(rng, shape, skin, 0.05), cloth(rng, shape), cloth(rng, shape)
+    hair_colour = (np.array(HAIR[rng.integers(4)]) * rng.uniform(0.7, 1.3, 3)).clip(0.02, 1)
     hair_texture = plain(rng, shape, hair_colour, 0.25, grid=40)
     long_hair, volume = rng.random() < 0.5, rng.uniform(1.1, 1.45)
 
@@ -103,7 +102,7 @@ def draw_person(rng, canvas):
         canvas.fill(limb([(side * shoulder * 0.88, 2.3), elbow], 0.5, 0.4), shirt)
         canvas.fill(hand + limb([(0, 0), (hand - elbow) * 0.2], 0.32, 0.2), skin_texture)
         for finger in np.linspace(-0.5, 0.5, 4):
-            tip = hand + 0.75 * rotate((hand - elbow) / 2.0, finger)
+            tip = hand + affine(finger, 0.0, 0.75) @ (hand - elbow) / 2.0
             canvas.fill(limb([hand, tip], 0.1, 0.07), skin_texture)
 
     canvas.fill(limb([(0, 0.6), (0, 1.75)], 0.5, 0.6), skin * 0.8)
@@ -123,7 +122,7 @@ def strands(rng, canvas, colour, starts, count, length):
     """Loose hairs, a third of a pixel to a pixel wide, that start near the given points and fly outwards."""
     for _ in range(count):
         start = np.array(starts[rng.integers(len(starts))]) * rng.uniform(0.9, 1.0)
-        out = rotate(start / max(np.hypot(*start), 1e-3), rng.normal(0, 0.6))
+        out = affine(rng.normal(0, 0.6), 0.0, 1.0) @ start / max(np.hypot(*start), 1e-3)
         reach = length * rng.exponential(0.5)
         middle = start + out * reach * 0.5 + rng.normal(0, 0.12, 2) * length
         end = start + out * reach + np.array([rng.normal(0, 0.2), rng.uniform(0, 0.6)]) * length
@@ -150,8 +149,7 @@ def plain(rng, shape, colour, roughness, grid=24):
 
 def cloth(rng, shape):
     """Plain, striped, checked or speckled cloth with folds, (h, w, 3) in 0..1."""
-    height, width = (n // 2 for n in shape)
-    one, two = muted(rng), muted(rng)
+    (height, width), one, two = (n // 2 for n in shape), muted(rng), muted(rng)
     y, x = np.mgrid[:height, :width].astype(np.float32) + 30 * field(rng, height, width, 4, -0.5, 0.5)[..., 0]
     period = rng.uniform(6, 30)
     across, along = (np.sin(at * 2 * np.pi / period) for at in (x, y))
@@ -173,12 +171,6 @@ def muted(rng, low=0.05, high=0.95):
     return (colour.mean() + (colour - colour.mean()) * rng.beta(1.2, 2)).astype(np.float32)
 
 
-def rotate(vector, angle):
-    """A vector (x, y), turned by radians from x towards y."""
-    c, s = np.cos(angle), np.sin(angle)
-    return np.array([c * vector[0] - s * vector[1], s * vector[0] + c * vector[1]])
-
-
 def ellipse(x, y, rx, ry):
     """Outline of an ellipse, (60, 2)."""
     angle = np.linspace(0, 2 * np.pi, 60, endpoint=False)
@@ -196,13 +188,11 @@ def smooth(points, rounds=3):
 
 def limb(joints, start, end):
     """Outline of a rounded tapering tube through the joints."""
-    joints = np.asarray(joints, float)
-    radii = np.linspace(start, end, len(joints))
-    direction = np.gradient(joints, axis=0)
+    direction = np.gradient(np.asarray(joints, float), axis=0)
     direction /= np.maximum(np.hypot(*direction.T), 1e-6)[:, None]
-    normal = direction[:, ::-1] * [-1, 1] * radii[:, None]
-    head, tail = joints[:1] - direction[:1] * start, joints[-1:] + direction[-1:] * end
-    return smooth(np.concatenate([head, joints + normal, tail, (joints - normal)[::-1]]))
+    normal = direction[:, ::-1] * [-1, 1] * np.linspace(start, end, len(joints))[:, None]
+    head, tail = joints[0] - direction[0] * start, joints[-1] + direction[-1] * end
+    return smooth(np.vstack([head, joints + normal, tail, (joints - normal)[::-1]]))
 
 
 def background(rng, height, width):
@@ -250,11 +240,10 @@ def books(rng, height, width):
 
 def surface(rng, height, width, colour=None):
     """A rough surface of one colour, a muted one if none is given: (height, width, 3) in 0..1."""
-    colour = muted(rng) if colour is None else colour
-    scene = np.ones((height, width, 3), np.float32) * np.asarray(colour, np.float32)
+    scene = np.asarray(muted(rng) if colour is None else colour, np.float32)
     for grid in (4, 12, 36, 100):
         scene = scene * field(rng, height, width, grid, 0.93, 1.07)
-    return np.ascontiguousarray(scene)
+    return scene
 
 
 def landscape(rng, height, width):

@@ -42,47 +42,33 @@ def sampled(dataset, samples):
     return Subset(dataset, range(0, len(dataset), max(len(dataset) // max(samples, 1), 1))[:samples])
 
 
-class VideoDataset(Dataset):
+class Video:
     """Frames of one video that OpenCV can read, uint8 (H, W, 3), RGB; reading them in order needs no seeking.
 
     The length is what the container states; where a frame cannot be decoded, PictureError names the file and the frame.
     """
 
     def __init__(self, path):
-        super().__init__()
-        self.path = Path(path)
-        self.frame_count = int(self._open().get(cv2.CAP_PROP_FRAME_COUNT))
-        self._capture, self._next = None, 0  # opened at the first frame: each worker process needs its own
-
-    def _open(self):
-        capture = cv2.VideoCapture(str(self.path))
-        if not capture.isOpened():
+        self.path, self._capture, self._next = Path(path), cv2.VideoCapture(str(path)), 0
+        if not self._capture.isOpened():
             state = "cannot be read as a video" if self.path.exists() else "does not exist"
-            raise PictureError(f"{self.path} {state}: give an .mp4 or another video that OpenCV reads")
-        return capture
+            raise PictureError(f"{path} {state}: give an .mp4 or another video that OpenCV reads")
 
     def __len__(self):
-        return self.frame_count
+        return int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
 
     def __getitem__(self, index):
-        if not 0 <= index < len(self):
-            raise IndexError(f"frame {index} of {self.path}, which has {len(self)}")
-        if self._capture is None:
-            self._capture, self._next = self._open(), 0
         if index != self._next:
             self._capture.set(cv2.CAP_PROP_POS_FRAMES, index)
         decoded, frame = self._capture.read()
-        self._next = index + 1
         if not decoded:
-            self._capture = None
+            self._next = None
             raise PictureError(f"{self.path}: frame {index} cannot be decoded: re-encode or download the video again")
+        self._next = index + 1
         return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
-    def __getstate__(self):  # an open capture cannot be sent to another process
-        return {**self.__dict__, "_capture": None}
 
-
-open_video = lru_cache(maxsize=8)(VideoDataset)  # of each process: a forked reader cannot go on with what is open
+open_video = lru_cache(maxsize=8)(Video)  # of each process: a forked reader cannot go on with what is open
 
 
 class ForegroundDataset(Dataset):
@@ -98,8 +84,6 @@ class ForegroundDataset(Dataset):
     def __init__(self, root):
         super().__init__()
         root = Path(root)
-        if not root.is_dir():
-            raise PictureError(f"{root} does not exist: make it, with pictures in {root}/fgr and /pha")
         fgr, pha = subfolder(root, FGR_FOLDERS), subfolder(root, PHA_FOLDERS)
         if bool(fgr) != bool(pha):
             present, missing = ("fgr", "pha") if fgr else ("pha", "fgr")
@@ -108,8 +92,7 @@ class ForegroundDataset(Dataset):
         if not self.items:
             raise PictureError(f"{root} is empty: put pictures into {root}/fgr and {root}/pha")
         if fgr and self.items[0][0].suffix.lower() in VIDEO_SUFFIXES:
-            lengths = [min(len(VideoDataset(path)) for path in pair) for pair in self.items]
-            self.items = [(*pair, i) for pair, length in zip(self.items, lengths) for i in range(length)]
+            self.items = [(*pair, i) for pair in self.items for i in range(min(len(Video(path)) for path in pair))]
 
     def __len__(self):
         return len(self.items)

@@ -3,24 +3,44 @@
 photo = read_photo("IMG_0001.HEIC")
 photo.rgb  # uint8 (H, W, 3), sRGB: what the network sees; read_rgb gives it at once
 photo.pixels, photo.profile, photo.dpi  # what the file has: 16 bits, Display P3, 300 dots an inch
+
+Pillow reads most; OpenCV what has 16 bits a channel; pillow-heif, pillow-jxl-plugin, OpenEXR and rawpy, which are in
+requirements/pictures.txt, are imported when a file needs them.
 """
 
+import io
 import os
+import warnings
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from .colour import colour_space, converted, in_type, levels, to_srgb
-from .decode import RAW_SUFFIXES, read_stored
-from .errors import PictureError
+from .errors import PictureError, install, one_line
 
+# Told by a file's first bytes. Pillow knows many more, and for some of them it starts other programs.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
+RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jxl", ".exr")
 SUFFIXES += RAW_SUFFIXES
+EXR = b"\x76\x2f\x31\x01"
+LARGEST_PIXEL = 16  # bytes of a file; what has more is no picture of so few pixels, and is not read
+ORIENTATION, SHOT, PLACE, RESOLUTIONS, UNIT = 0x0112, 0x8769, 0x8825, (0x011A, 0x011B), 0x0128  # EXIF
+# Maker, model, software, date, artist, copyright; and of the shot exposure, aperture, sensitivity, dates, lens.
+KEPT = (0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
+KEPT_OF_SHOT = (0x829A, 0x829D, 0x8827, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x920A, 0xA405, 0xA433, 0xA434)
+# Once for all: pictures are read in several threads, and filters that each sets and restores are lost for good. What is
+# too large is told by its size.
+warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|pillow_jxl)\b")
+ANIMATED = ("PNG", "WEBP", "AVIF")  # of other formats, what follows the first picture is a page or a preview
+TO_RGB = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +97,7 @@ def read_photo(path, location=False):
     Returns Photo. Raises PictureError: the file is missing, damaged, of another kind, needs a package that is not
     installed, or has more pixels than `limit_megapixels` allows.
     """
-    stored = read_stored(Path(path), location)
+    stored = read_stored(path, location)
     values, alpha, profile = stored.values, None, stored.profile
     space = colour_space(profile) if values.dtype != np.float32 else None
     if values.ndim == 2 and space == "GRAY":
@@ -118,7 +138,7 @@ def read_alpha(path):
     0 is background, 255 foreground; 16-bit files are rounded to 8 bits. Raises PictureError as read_photo, or if the
     file is coloured or transparent, so that it cannot be a matte.
     """
-    values = levels(read_stored(Path(path)).values, light=False)
+    values = levels(read_stored(path).values, light=False)
     if values.ndim == 2:
         return values
     if values.shape[2] == 4 and values[..., 3].min() < 255:
@@ -153,3 +173,201 @@ def find_pictures(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
+
+
+class Stored(NamedTuple):
+    """What is in a file: the decoded values, upright, (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32."""
+
+    values: np.ndarray
+    profile: Optional[bytes] = None
+    dpi: Optional[tuple] = None
+    exif: Optional[bytes] = None
+    frames: int = 1
+
+
+def read_stored(path, location=False):
+    """Decode a file completely, and see which way up it is; `location` and errors as of read_photo."""
+    path = Path(path)
+    if not path.exists():
+        raise PictureError(f"{path} does not exist: check the name")
+    if not path.is_file():
+        raise PictureError(f"{path} is {'a folder' if path.is_dir() else 'no ordinary file'}: give a picture file")
+    if path.stat().st_size == 0:
+        raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
+    with _refusals(path):
+        _check_size(path.stat().st_size // LARGEST_PIXEL, 1)
+        data = path.read_bytes()
+        if data[:4] == EXR:
+            return Stored(_read_exr(path))
+        if path.suffix.lower() in RAW_SUFFIXES:
+            return _read_raw(path, data, location)
+        return _read_with_pillow(path, data, location)
+
+
+def picture_size(path):
+    """Height and width that the header of a file states, as stored. Raises PictureError."""
+    with _refusals(path):
+        data = path.read_bytes()
+        if data[:4] == EXR:
+            width, height = np.subtract(*_exr_header(path)["displayWindow"][::-1]) + 1
+            return int(height), int(width)
+        if path.suffix.lower() in RAW_SUFFIXES:
+            with _package("rawpy", "camera RAW", path).imread(str(path)) as raw:
+                return raw.sizes.height, raw.sizes.width
+        with Image.open(io.BytesIO(data), formats=_formats(data, path)) as image:
+            return image.height, image.width
+
+
+def _read_with_pillow(path, data, location):
+    try:
+        image = Image.open(io.BytesIO(data), formats=_formats(data, path))
+    except UnidentifiedImageError:
+        if data[:4] not in (b"II*\0", b"MM\0*"):
+            raise
+        return Stored(_read_deep(data, np.float32))
+    with image:
+        _check_size(*image.size)
+        premultiplied = getattr(image, "tag_v2", {}).get(0x0152) == (1,)
+        deep = image.mode in ("RGB", "RGBA") and ";16" in str(image.tile) and not premultiplied  # Pillow keeps 8 bits
+        frames = image.n_frames if image.format in ANIMATED else 1
+        image.load()  # tells damage, which OpenCV passes over
+        profile, tags = image.info.get("icc_profile"), Image.Exif()
+        with suppress(Exception):  # a broken EXIF block says nothing about the pixels, which are sound
+            tags = image.getexif()
+        if deep:
+            values = _read_deep(data, np.uint16)
+        elif image.mode.startswith(("F", "I")):
+            values = np.asarray(image)
+            if values.dtype.kind != "f" and (values.min() < 0 or values.max() > 65535):
+                raise PictureError(
+                    f"{path} has neither 8 nor 16 bits per channel: save it as an 8-bit or 16-bit picture"
+                )
+            values = values.astype(np.float32 if values.dtype.kind == "f" else np.uint16)
+        else:
+            if image.mode == "CMYK" and profile and colour_space(profile) == "CMYK":
+                image, profile = to_srgb(image, profile), None
+            clear = not {"A", "a"}.isdisjoint(image.getbands()) or "transparency" in image.info
+            mode = "RGBA" if clear else "L" if image.mode in ("1", "L") else "RGB"
+            try:
+                values = np.asarray(image.convert(mode))
+            except (ValueError, OSError) as error:
+                words = one_line(error)[:120]
+                raise PictureError(f"{path} has an unusual colour mode ({words}): save it as RGB") from None
+        way = tags.get(ORIENTATION)
+        values = values.swapaxes(0, 1) if way in (5, 6, 7, 8) else values
+        values = values[:: -1 if way in (3, 4, 7, 8) else 1, :: -1 if way in (2, 3, 6, 7) else 1]
+        return Stored(values.copy(), profile, _dpi(image, tags), _exif(tags, location), frames)
+
+
+def _formats(data, path):
+    """Pillow's names of the formats to try, after what reads them has been loaded."""
+    if data[:2] == b"\xff\x0a" or data[4:8] == b"JXL ":
+        _package("pillow_jxl", "JPEG XL", path)
+        return ["JXL"]
+    if data[4:8] != b"ftyp":
+        return FORMATS
+    if data[8:12] not in (b"avif", b"avis"):
+        _package("pillow_heif", "HEIC", path).register_heif_opener()
+    Image.init()
+    found = [x for x in ("AVIF", "HEIF") if x in Image.OPEN]
+    if not found:
+        raise PictureError(f"{path} is an AVIF picture, which Pillow reads from 11.3 on: pip install -U pillow")
+    return found
+
+
+def _package(name, kind, path):
+    try:
+        return import_module(name)
+    except ImportError:
+        what = f"is a picture of the kind {kind}, which needs {name}"
+        raise PictureError(f"{path} {what}: {install('pictures')}") from None
+
+
+def _read_deep(data, dtype):
+    """All bits of a PNG or TIFF, by OpenCV: uint16 or float32 (H, W), (H, W, 3) or (H, W, 4)."""
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != dtype:
+        raise UnidentifiedImageError
+    return values if values.ndim == 2 else cv2.cvtColor(values, TO_RGB[values.shape[2]])
+
+
+def _exr_header(path):
+    return _package("OpenEXR", "OpenEXR", path).File(str(path), header_only=True).header()
+
+
+def _read_exr(path):
+    """Linear light, float32 (H, W), (H, W, 3) or (H, W, 4), its colours divided by alpha; the display window's."""
+    header = _exr_header(path)
+    (left, top), (right, bottom) = ((int(x) for x in corner) for corner in header["displayWindow"])
+    _check_size(right - left + 1, bottom - top + 1)
+    _check_size(*(int(x) + 1 for x in np.subtract(*header["dataWindow"][::-1])))
+    found = import_module("OpenEXR").File(str(path), separate_channels=True).channels()
+    names = next((names for names in ("RGBA", "RGB", "Y") if set(names) <= set(found)), None)
+    if names is None:
+        raise PictureError(f"{path} has the channels {', '.join(sorted(found))}: give a picture with R, G and B")
+    data = np.stack([np.float32(found[name].pixels) for name in names], axis=-1)
+    values = np.zeros((bottom - top + 1, right - left + 1, len(names)), np.float32)
+    x, y = (int(n) for n in header["dataWindow"][0])
+    into = values[max(y - top, 0) :, max(x - left, 0) :]
+    data = data[max(top - y, 0) :, max(left - x, 0) :][: into.shape[0], : into.shape[1]]
+    into[: data.shape[0], : data.shape[1]] = data
+    if len(names) == 4:
+        values[..., :3] /= np.where(values[..., 3:] > 0, values[..., 3:], 1)
+    return values[..., 0] if len(names) == 1 else values
+
+
+def _read_raw(path, data, location):
+    """Developed camera RAW: uint16 (H, W, 3), sRGB; (H, W) of a camera that sees no colours."""
+    rawpy = _package("rawpy", "camera RAW", path)
+    with rawpy.imread(str(path)) as raw:
+        _check_size(raw.sizes.width, raw.sizes.height)
+        values = raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16, gamma=(2.4, 12.92))
+    tags = Image.Exif()
+    with suppress(Exception):  # most kinds are TIFF files, others say nothing of the camera
+        tags.load_from_fp(io.BytesIO(data))
+    return Stored(values[..., 0] if values.shape[2] == 1 else values, exif=_exif(tags, location))
+
+
+def _check_size(width, height):
+    if Image.MAX_IMAGE_PIXELS and width * height > Image.MAX_IMAGE_PIXELS:
+        raise Image.DecompressionBombError
+
+
+@contextmanager
+def _refusals(path):
+    """Whatever a decoder raises within the block becomes a PictureError."""
+    try:
+        yield
+    except (PictureError, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        limit = Image.MAX_IMAGE_PIXELS // 10**6
+        raise PictureError(f"{path} claims to have more than {limit} million pixels: give a smaller picture") from None
+    except UnidentifiedImageError:
+        raise PictureError(f"{path} is not a picture that can be read: give a PNG, JPEG, HEIC, TIFF or WebP") from None
+    except PermissionError:
+        raise PictureError(f"{path} may not be read: change its permissions") from None
+    except Exception as error:  # decoders raise nearly anything on damaged data
+        raise PictureError(f"{path} is damaged or cut off ({one_line(error)[:120]}): copy or save it again") from None
+
+
+def _dpi(image, tags):
+    """Dots an inch by the file's header, else by its EXIF block; None where both say nothing."""
+    with suppress(Exception):
+        dpi = image.info.get("dpi") or [float(tags[tag]) * (2.54 if tags.get(UNIT) == 3 else 1) for tag in RESOLUTIONS]
+        dpi = tuple(float(x) for x in dpi)
+        return dpi if all(1 < x < 1e6 for x in dpi) else None  # Pillow says 1 where a TIFF says nothing
+
+
+def _exif(tags, location):
+    """An EXIF block of what is worth keeping, or None: maker's notes and previews go, and unasked the place as well."""
+    with suppress(Exception):
+        shot = tags.get_ifd(SHOT)
+        kept = {tag: tags[tag] for tag in KEPT if tag in tags}
+        kept[SHOT] = {tag: shot[tag] for tag in KEPT_OF_SHOT if tag in shot}
+        kept[PLACE] = dict(tags.get_ifd(PLACE)) if location else {}
+        new = Image.Exif()
+        new.update({tag: value for tag, value in kept.items() if value})
+        if new:
+            new[ORIENTATION] = 1
+            return new.tobytes()

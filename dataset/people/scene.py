@@ -55,8 +55,7 @@ def make_background(rng, picture, size):
 
 def pattern(rng, size):
     """One of PATTERNS as premultiplied RGBA, uint8 (height, width, 4)."""
-    height, width = (side * FACTOR for side in size)
-    canvas = np.zeros((height, width, 4), np.uint8)
+    canvas = np.zeros((size[0] * FACTOR, size[1] * FACTOR, 4), np.uint8)
     colour = np.clip(rng.integers(0, 256) + rng.normal(0, 18, 3), 0, 255)
     kind, zoom = rng.choice(PATTERNS), FACTOR * math.exp(rng.uniform(-0.7, 0.5))
     draw = {"bricks": _bricks, "branches": _branches, "leaves": _leaves, "writing": _writing}.get(kind, _bars)
@@ -134,20 +133,18 @@ def shaded(rng, back, pha):
     """The scene with the person's soft and cast shadows and a slightly other light: uint8 -> float32 in 0..1."""
     height, width = pha.shape
     small = cv2.resize(pha, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA)
-    shade = np.zeros_like(small)
-    shape = np.array(small.shape[::-1])
+    shade, middle = np.zeros_like(small), np.array(small.shape[::-1]) / 2
     for kind, chance in (("soft", SOFT_CHANCE), ("cast", CAST_CHANCE)):
         if rng.random() >= chance:
             continue
         if kind == "soft":
-            shift, stretch, lean = (0.12, 0.06), (rng.uniform(0.75, 1.3), rng.uniform(0.75, 1.3)), 0.0
+            linear, aside = np.diag(rng.uniform(0.75, 1.3, 2)), 0.12
             sigma = rng.uniform(width / 120, width / 30)
         else:
-            shift, stretch, lean = (0.3, 0.06), (rng.uniform(0.8, 1.25), rng.uniform(0.5, 1.25)), rng.normal(0, 0.5)
-            sigma = rng.uniform(0.5, width / 150 + 0.6)
-        linear, middle = np.array([[stretch[0], lean], [0, stretch[1]]]), shape / 2
-        matrix = np.column_stack([linear, middle - linear @ middle + rng.normal(0, shift) * middle])
-        moved = cv2.GaussianBlur(cv2.warpAffine(small, matrix, shape.tolist()), (0, 0), sigma)
+            linear, aside = np.diag(rng.uniform([0.8, 0.5], 1.25)), 0.3
+            linear[0, 1], sigma = rng.normal(0, 0.5), rng.uniform(0.5, width / 150 + 0.6)
+        matrix = about(linear, middle, middle + rng.normal(0, [aside, 0.06]) * middle)
+        moved = cv2.GaussianBlur(cv2.warpAffine(small, matrix, small.shape[::-1]), (0, 0), sigma)
         np.maximum(shade, moved * np.float32(rng.uniform(0.05, 0.45)), out=shade)
     dark = rng.uniform(0.85, 1, 3).astype(np.float32)
     light = 1 + blobs(rng, small.shape, 2) * (rng.uniform(0, 0.06) if rng.random() < UNEVEN_CHANCE else 0)
@@ -165,10 +162,9 @@ def displaced(rng, scene, size):
     zoom, turn = 0.5 * share * rng.uniform(-1, 1), 0.6 * share * rng.uniform(-1, 1)
     shift, tilt = rng.uniform(-1, 1, 2) * share * side, rng.uniform(-0.4, 0.4, 2) * share / side
     about_middle = np.array([[1 + zoom, -turn, shift[0]], [turn, 1 + zoom, shift[1]], [*tilt, 1]])
-    middle = (np.array([width, height]) - 1) / 2
-    to_scene, to_middle = np.eye(3), np.eye(3)
-    to_scene[:2, 2], to_middle[:2, 2] = middle + MARGIN, -middle
-    matrix = to_scene @ about_middle @ to_middle
+    x, y = (width - 1) / 2, (height - 1) / 2
+    to_scene = [[1, 0, x + MARGIN], [0, 1, y + MARGIN], [0, 0, 1]]
+    matrix = to_scene @ about_middle @ [[1, 0, -x], [0, 1, -y], [0, 0, 1]]
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
     if not parallax:
         return cv2.warpPerspective(scene, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT_101)

@@ -82,13 +82,12 @@ def place(rng, person, size, picky=True):
     height, width = size
     source_height, source_width = person.pha.shape
     left, top, right, bottom = person.cut
-    flip = rng.random() < 0.5
+    flip = -1 if rng.random() < 0.5 else 1
     turn, shear = rng.normal(0, 0.045), rng.normal(0, 0.03)
     if (left and right) or (top and bottom):
         turn = shear = 0.0  # else one of the two cut sides would show as a wedge
     linear = np.array([[math.cos(turn), math.tan(shear) - math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    if flip:
-        linear = linear * [-1, 1]
+    linear = linear * [flip, 1]
     kind, head = rng.random(), person.head
     head_x, head_y, head_width = head or (0, 0, 1)
     filling = min(height, width * 1.2) / (head_width * 1.3)  # the scale at which a head fills the frame
@@ -109,9 +108,8 @@ def place(rng, person, size, picky=True):
     else:
         scale = min(math.exp(rng.uniform(math.log(0.28), math.log(1.2))) * height / (y1 - y0), SHARPEST)
     need = max(width / source_width if left and right else 0, height / source_height if top and bottom else 0)
-    if picky and need * 1.02 > BLUREST:
-        return None
-    if picky and height / (source_height * max(need, 1e-3)) < 0.65 and rng.random() < 0.75:
+    little = height / (source_height * max(need, 1e-3)) < 0.65  # of her is seen
+    if picky and (need * 1.02 > BLUREST or (little and rng.random() < 0.75)):
         return None
     scale = max(scale, need * rng.uniform(1.02, 1.15))
     middle = (x0 + x1) / 2, (y0 + y1) / 2
@@ -119,15 +117,15 @@ def place(rng, person, size, picky=True):
         middle = head_x, head_y + head_width * rng.uniform(0.4, 2.0)
     matrix = about(linear * scale, middle, size[::-1] * (0.5 + rng.normal(0, [0.2, 0.13])))
     cut, corners = _sides(matrix, person)
-    for axis, (low, high) in enumerate(zip(cut[:2], cut[2:])):  # cut sides onto the frame's or a little beyond
-        side, values = size[1 - axis], corners[axis]
+    for axis, side in enumerate((width, height)):  # cut sides onto the frame's or a little beyond
+        (low, high), (_, first, last, _) = cut[axis::2], corners[axis]
         slack = rng.exponential(0.04) * side + 2
         if low and high:
-            matrix[axis, 2] += np.clip(rng.normal(0, 0.02) * side, side - values[2], -values[1])
+            matrix[axis, 2] += np.clip(rng.normal(0, 0.02) * side, side - last, -first)
         elif low:
-            matrix[axis, 2] -= values[1] + slack
+            matrix[axis, 2] -= first + slack
         elif high:
-            matrix[axis, 2] += side - values[2] + slack
+            matrix[axis, 2] += side - last + slack
     return matrix
 
 
@@ -237,10 +235,9 @@ def add_strands(rng, fgr, pha, head):
     """
     x, top, width = head
     colours = hair_colours(rng, fgr, pha, head)
-    outline = _outline(pha) if colours is not None and width > 12 else None
-    if outline is None:
+    if colours is None or width <= 12:
         return fgr, pha
-    line, normal = outline
+    line, normal = _outline(pha)
     style = rng.choice(["flyaway", "flyaway", "frizz", "locks", "long"])
     depth, aside = (line[:, 1] - top) / width, np.abs(line[:, 0] - x) / width
     free = ((line > 2) & (line < [pha.shape[1] - 3, pha.shape[0] - 3])).all(1)  # not where the frame cuts
@@ -249,8 +246,7 @@ def add_strands(rng, fgr, pha, head):
     if len(roots) < 12:
         return fgr, pha
     strands = _strands(rng, line, normal, roots, head, style)
-    drawn = len(strands)
-    shade = rng.uniform(0.7, 1.15)
+    drawn, shade = len(strands), rng.uniform(0.7, 1.15)
     picked = colours[rng.integers(len(colours), size=drawn)] * (shade * rng.uniform(0.8, 1.3, (drawn, 1)))
     thick, strength = width * rng.uniform(0.0018, 0.0045) * rng.uniform(0.6, 1.7, drawn), rng.uniform(0.45, 1, drawn)
     if style == "locks":  # each of several strands that meet at the tip
@@ -275,20 +271,18 @@ def hair_colours(rng, fgr, pha, head, count=64):
     """(count, 3) float32 colours from the top of a head; None where they are those of the face: a bald head."""
     x, top, width = head
     ends = (top, top + 0.3 * width), (x - width / 2, x + width / 2)
-    rows, columns = (slice(max(0, int(low)), max(0, int(high))) for low, high in ends)
-    found = fgr[rows, columns][pha[rows, columns] > 230].astype(np.float32)
-    height, wide = pha.shape
-    face = fgr[np.clip(int(top + 0.75 * width), 0, height - 1), np.clip(int(x), 0, wide - 1)].astype(np.float32)
+    part = tuple(slice(max(0, int(low)), max(0, int(high))) for low, high in ends)
+    found = fgr[part][pha[part] > 230].astype(np.float32)
+    row, column = np.clip((int(top + 0.75 * width), int(x)), 0, np.array(pha.shape) - 1)
+    face = fgr[row, column].astype(np.float32)
     if len(found) < 20 or np.abs(np.median(found, 0) - face).mean() < 12:
         return None
     return found[rng.integers(len(found), size=count)]
 
 
 def _outline(pha):
-    """The longest outline, (n, 2) x and y, and its normals outwards; None where there is none."""
+    """The longest outline, (n, 2) x and y, and its normals outwards."""
     contours, _ = cv2.findContours((pha > SOLID).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return None
     line = max(contours, key=len)[:, 0].astype(np.float32)
     along = np.roll(line, -6, 0) - np.roll(line, 6, 0)
     normal = np.stack([along[:, 1], -along[:, 0]], 1) / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1)
@@ -333,10 +327,9 @@ def _draw(strands, colours, thick, strength, shape):
     canvas = np.zeros((height * FACTOR, width * FACTOR, 4), np.uint8)
     points = np.rint((strands - low + 0.5) * FACTOR).astype(np.int32)
     half, most = STEPS // 2, STEPS * 8 // 10
-    pieces = (points[:, : half + 1], 1.0), (points[:, half : most + 1], 0.75), (points[:, most:], 0.5)
     rgba = np.column_stack([np.clip(colours, 0, 255), np.full(len(colours), 255)]) * strength[:, None]
-    for parts, taper in pieces:
-        wide = thick * (taper * FACTOR)
+    for start, end, taper in ((0, half, 1.0), (half, most, 0.75), (most, STEPS, 0.5)):
+        parts, wide = points[:, start : end + 1], thick * (taper * FACTOR)
         values = rgba * np.minimum(wide, 1)[:, None]
         for part, value, pixels in zip(parts, values.tolist(), np.maximum(np.rint(wide), 1).astype(int).tolist()):
             cv2.polylines(canvas, [part], False, value, pixels)

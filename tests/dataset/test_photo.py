@@ -10,8 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from dataset.colour import LARGEST, converted, encoded, linear
-from dataset.decode import _dpi
-from dataset.picture import PictureError, find_pictures, limit_megapixels, read_alpha, read_photo, read_rgb
+from dataset.picture import PictureError, _dpi, find_pictures, limit_megapixels, read_alpha, read_photo, read_rgb
 from tests.picture_files import DATE, display_p3, profile_of, shot, table, write_raw
 from utils.picture.write import write_picture
 

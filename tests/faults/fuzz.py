@@ -32,8 +32,15 @@ import numpy as np
 from PIL import Image
 
 from dataset.colour import in_type
-from dataset.decode import picture_size
-from dataset.picture import PictureError, limit_megapixels, read_alpha, read_photo, read_rgb, read_rgba
+from dataset.picture import (
+    PictureError,
+    limit_megapixels,
+    picture_size,
+    read_alpha,
+    read_photo,
+    read_rgb,
+    read_rgba,
+)
 from tests.faults import valid
 from tests.faults.damage import damage
 from tools.web.upload import Limits, check_clip

@@ -90,8 +90,7 @@ def main():
 
 def answered(path, decode, megapixels, side):
     """The answer to a question: a dict, and a picture or None."""
-    from dataset.decode import EXR, picture_size
-    from dataset.picture import PictureError, limit_megapixels, read_rgb
+    from dataset.picture import EXR, PictureError, limit_megapixels, picture_size, read_rgb
 
     try:
         limit_process(0)
