@@ -77,7 +77,6 @@ class CompositeDataset(Dataset):
     """
 
     def __init__(self, foregrounds, backgrounds, recipe, seed=0):
-        super().__init__()
         self.foregrounds, self.backgrounds, self.recipe, self.seed = foregrounds, backgrounds, recipe, seed
 
     def __len__(self):

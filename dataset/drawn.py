@@ -60,16 +60,13 @@ class Canvas:
 
     def fill(self, points, texture):
         """Paint a closed polygon with a colour or a picture of the canvas' size."""
-        outline = self.pixels(points)
-        left, top = np.maximum(outline.min(0) // 16 - 1, 0)
-        right, bottom = outline.max(0) // 16 + 2
-        mask, colour = self.mask[top:bottom, left:right], self.colour[top:bottom, left:right]
-        if mask.size:
-            area = np.zeros(mask.shape, np.uint8)
-            cv2.fillPoly(area, [outline - np.array([left, top], np.int32) * 16], 1, shift=4)
-            chosen = area > 0
-            mask[chosen] = 1
-            colour[chosen] = texture[top:bottom, left:right][chosen] if np.ndim(texture) == 3 else texture
+        outline = [self.pixels(points)]
+        cv2.fillPoly(self.mask, outline, 1.0, shift=4)
+        if np.ndim(texture) == 1:
+            cv2.fillPoly(self.colour, outline, np.asarray(texture).tolist(), shift=4)
+        else:
+            area = cv2.fillPoly(np.zeros(self.mask.shape, np.uint8), outline, 1, shift=4)
+            cv2.copyTo(texture, area, self.colour)
 
 
 def draw_person(rng, canvas):

@@ -25,7 +25,6 @@ class ImagesDataset(Dataset):
     """
 
     def __init__(self, root):
-        super().__init__()
         self.paths = find_pictures(root)
         if not self.paths:
             raise PictureError(f"{root} holds no pictures: put .jpg or .png files there")
@@ -82,7 +81,6 @@ class ForegroundDataset(Dataset):
     """
 
     def __init__(self, root):
-        super().__init__()
         root = Path(root)
         fgr, pha = subfolder(root, FGR_FOLDERS), subfolder(root, PHA_FOLDERS)
         if bool(fgr) != bool(pha):
@@ -134,17 +132,15 @@ def _match(*folders):
     files = []
     for folder in folders:
         videos = [path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
-        paths = sorted(videos) or find_pictures(folder)
+        paths = videos or find_pictures(folder)
         if not paths:
             raise PictureError(f"{folder} holds no pictures or videos: put .jpg, .png or .mp4 files there")
         files.append({path.relative_to(folder).with_suffix(""): path for path in paths})
-    for (here, folder), (there, other) in zip(zip(files, folders), zip(files[::-1], folders[::-1])):
-        if alone := sorted(str(here[name].relative_to(folder)) for name in here.keys() - there.keys()):
-            few = ", ".join(alone[:3]) + (", ..." if len(alone) > 3 else "")
+    for here, there, folder, other in ((*files, *folders), (*files[::-1], *folders[::-1])):
+        if alone := sorted(here.keys() - there.keys()):
+            few = ", ".join(str(here[name].relative_to(folder)) for name in alone[:3]) + ", ..." * (len(alone) > 3)
             others = there.keys() - here.keys()
             names = f", which holds {len(others)} files of other names, such as {min(others)}" if others else ""
-            raise PictureError(
-                f"{folder}: {len(alone)} of {len(here)} files have no partner in {other} ({few}){names}: "
-                "each foreground needs an alpha of the same name"
-            )
+            what = f"{len(alone)} of {len(here)} files have no partner in {other} ({few}){names}"
+            raise PictureError(f"{folder}: {what}: each foreground needs an alpha of the same name")
     return [tuple(found[name] for found in files) for name in sorted(files[0])]

@@ -4,10 +4,7 @@ Programs write alphas in other scales and meanings than 0..255, and every one of
 error, to no use.
 """
 
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
-from typing import Optional
 
 import numpy as np
 
@@ -27,7 +24,7 @@ KINDS = {
 }
 
 
-def kind_of(pha: np.ndarray, fgr: Optional[np.ndarray] = None, path: Optional[Path] = None) -> Optional[str]:
+def kind_of(pha, fgr=None, path=None):
     """What is wrong with a file's alpha, uint8 (H, W), and its foreground, uint8 (H, W, 3): one of KINDS, or None."""
     soft = (pha > 2) & (pha < 253)  # what a JPEG leaves of 0 and 255 is not soft
     if pha.max() == 1:
@@ -59,7 +56,7 @@ def _fades(pha, fgr):
     return np.median(strong) > 40 and np.median(faint) < 0.6 * np.median(strong)
 
 
-def looked_at(dataset, count: int = 8) -> Iterator[tuple[Path, np.ndarray, np.ndarray]]:
+def looked_at(dataset, count=8):
     """(file of the alpha, pha, fgr) of `count` sound items spread over a ForegroundDataset."""
     for index in sampled(dataset, count).indices:
         try:
@@ -70,7 +67,7 @@ def looked_at(dataset, count: int = 8) -> Iterator[tuple[Path, np.ndarray, np.nd
     open_video.cache_clear()  # a reader process that is forked from this one could not go on with a video that is open
 
 
-def check_labels(items: Iterable[tuple[Path, np.ndarray, Optional[np.ndarray]]]) -> list[str]:
+def check_labels(items):
     """Look at alphas and foregrounds before anything starts.
 
     Args: items of file, alpha uint8 (H, W), and foreground uint8 (H, W, 3) or None.

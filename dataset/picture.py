@@ -40,7 +40,6 @@ KEPT_OF_SHOT = (0x829A, 0x829D, 0x8827, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 
 # too large is told by its size.
 warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|pillow_jxl)\b")
 ANIMATED = ("PNG", "WEBP", "AVIF")  # of other formats, what follows the first picture is a page or a preview
-TO_RGB = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,10 +187,9 @@ class Stored(NamedTuple):
 def read_stored(path, location=False):
     """Decode a file completely, and see which way up it is; `location` and errors as of read_photo."""
     path = Path(path)
-    if not path.exists():
-        raise PictureError(f"{path} does not exist: check the name")
     if not path.is_file():
-        raise PictureError(f"{path} is {'a folder' if path.is_dir() else 'no ordinary file'}: give a picture file")
+        what = "is a folder" if path.is_dir() else "is no ordinary file" if path.exists() else "does not exist"
+        raise PictureError(f"{path} {what}: give a picture file")
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
     with _refusals(path):
@@ -239,9 +237,7 @@ def _read_with_pillow(path, data, location):
         elif image.mode.startswith(("F", "I")):
             values = np.asarray(image)
             if values.dtype.kind != "f" and (values.min() < 0 or values.max() > 65535):
-                raise PictureError(
-                    f"{path} has neither 8 nor 16 bits per channel: save it as an 8-bit or 16-bit picture"
-                )
+                raise PictureError(f"{path} has neither 8 nor 16 bits a channel: save it with 8 or 16")
             values = values.astype(np.float32 if values.dtype.kind == "f" else np.uint16)
         else:
             if image.mode == "CMYK" and profile and colour_space(profile) == "CMYK":
@@ -251,8 +247,7 @@ def _read_with_pillow(path, data, location):
             try:
                 values = np.asarray(image.convert(mode))
             except (ValueError, OSError) as error:
-                words = one_line(error)[:120]
-                raise PictureError(f"{path} has an unusual colour mode ({words}): save it as RGB") from None
+                raise PictureError(f"{path} has another colour mode ({one_line(error)}): save it as RGB") from None
         way = tags.get(ORIENTATION)
         values = values.swapaxes(0, 1) if way in (5, 6, 7, 8) else values
         values = values[:: -1 if way in (3, 4, 7, 8) else 1, :: -1 if way in (2, 3, 6, 7) else 1]
@@ -288,7 +283,8 @@ def _read_deep(data, dtype):
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.dtype != dtype:
         raise UnidentifiedImageError
-    return values if values.ndim == 2 else cv2.cvtColor(values, TO_RGB[values.shape[2]])
+    codes = {3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
+    return values if values.ndim == 2 else cv2.cvtColor(values, codes[values.shape[2]])
 
 
 def _exr_header(path):

@@ -33,13 +33,11 @@ class Person:
     @classmethod
     def of(cls, fgr, pha):
         """Look at a foreground and its alpha; an alpha without anything has the whole picture as its box."""
-        solid = pha > SOLID
-        rows, columns = np.flatnonzero(solid.any(1)), np.flatnonzero(solid.any(0))
-        height, width = pha.shape
-        box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(rows) else (0, 0, width, height)
+        x, y, width, height = cv2.boundingRect((pha > SOLID).astype(np.uint8))
+        box = (x, y, x + width, y + height) if width else (0, 0, *pha.shape[::-1])
         sides = pha[:, 0], pha[0], pha[:, -1], pha[-1]
         cut = tuple(bool((side > 100).sum() > max(6, 0.02 * len(side))) for side in sides)
-        return cls(fgr, pha, tuple(int(n) for n in box), cut, find_head(pha))
+        return cls(fgr, pha, box, cut, find_head(pha))
 
 
 def find_head(pha):
