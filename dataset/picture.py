@@ -237,7 +237,7 @@ def _read_with_pillow(path, data, location):
         elif image.mode.startswith(("F", "I")):
             values = np.asarray(image)
             if values.dtype.kind != "f" and (values.min() < 0 or values.max() > 65535):
-                raise PictureError(f"{path} has neither 8 nor 16 bits a channel: save it with 8 or 16")
+                raise PictureError(f"{path} has over 16 bits a channel: save it as an 8-bit or 16-bit picture")
             values = values.astype(np.float32 if values.dtype.kind == "f" else np.uint16)
         else:
             if image.mode == "CMYK" and profile and colour_space(profile) == "CMYK":

@@ -63,33 +63,30 @@ def pattern(rng, size):
     def shade(low=1, high=1):
         return (*np.minimum(colour * rng.uniform(low, high), 255).tolist(), 255)
 
-    draw(rng, canvas, zoom, shade, kind)
+    draw(rng, canvas, np.array(canvas.shape[1::-1]), zoom, shade, kind)
     return cv2.resize(canvas, size[::-1], interpolation=cv2.INTER_AREA)
 
 
-def _bars(rng, canvas, zoom, shade, kind):
-    height, width = canvas.shape[:2]
+def _bars(rng, canvas, size, zoom, shade, kind):
     turn = rng.uniform(0, math.pi) if kind == "slats" else rng.normal(0, 0.15) + (0.8 if rng.random() < 0.4 else 0)
     step, thick = rng.uniform(7, 48) * zoom, rng.uniform(1, 5) * zoom
-    thick, reach, value = max(1, int(min(thick, step * 0.6))), max(height, width), shade()
+    thick, reach, value = max(1, int(min(thick, step * 0.6))), max(size), shade()
     for angle in [turn] if kind == "slats" else [turn, turn + math.pi / 2]:
         along = np.array([math.cos(angle), math.sin(angle)])
         across = np.array([-along[1], along[0]])
         for offset in np.arange(-reach, reach, step):
-            middle = np.array([width, height]) / 2 + across * offset
+            middle = size / 2 + across * offset
             cv2.line(canvas, _point(middle - along * reach), _point(middle + along * reach), value, thick)
 
 
-def _bricks(rng, canvas, zoom, shade, _):
-    height, width = canvas.shape[:2]
+def _bricks(rng, canvas, size, zoom, shade, _):
     wide, high, gap = (max(1, int(rng.uniform(*limits) * zoom)) for limits in ((24, 70), (10, 26), (0.8, 2.5)))
-    for row, y in enumerate(range(0, height, high)):
-        for x in range(-(row % 2) * wide // 2, width, wide):
+    for row, y in enumerate(range(0, size[1], high)):
+        for x in range(-(row % 2) * wide // 2, size[0], wide):
             cv2.rectangle(canvas, (x + gap, y + gap), (x + wide - gap, y + high - gap), shade(0.75, 1.2), -1)
 
 
-def _branches(rng, canvas, zoom, shade, _):
-    height, width = canvas.shape[:2]
+def _branches(rng, canvas, size, zoom, shade, _):
     value = shade()
 
     def grow(start, angle, length, thick, depth):
@@ -100,28 +97,26 @@ def _branches(rng, canvas, zoom, shade, _):
             grow(root, angle + rng.normal(0, 0.55), length * rng.uniform(0.55, 0.85), thick * 0.66, depth - 1)
 
     for _ in range(int(rng.integers(6, 18))):
-        length = max(height, width) * rng.uniform(0.12, 0.3)
-        root = rng.uniform(0, 1, 2) * (width, height)
+        length = max(size) * rng.uniform(0.12, 0.3)
+        root = rng.uniform(0, 1, 2) * size
         grow(root, rng.uniform(0, 6.3), length, rng.uniform(2, 7) * zoom, int(rng.integers(4, 6)))
 
 
-def _leaves(rng, canvas, zoom, shade, _):
-    height, width = canvas.shape[:2]
+def _leaves(rng, canvas, size, zoom, shade, _):
     for _ in range(int(rng.integers(150, 700))):
         long = rng.uniform(2, 9) * zoom
         axes = max(1, int(long)), max(1, int(long * rng.uniform(0.2, 0.6)))
-        middle = _point(rng.uniform(0, 1, 2) * (width, height))
+        middle = _point(rng.uniform(0, 1, 2) * size)
         cv2.ellipse(canvas, middle, axes, rng.uniform(0, 180), 0, 360, shade(0.5, 1.5), -1)
 
 
-def _writing(rng, canvas, zoom, shade, _):
-    height, width = canvas.shape[:2]
+def _writing(rng, canvas, size, zoom, shade, _):
     y, value = 0, shade()
-    while y < height:
+    while y < size[1]:
         scale = rng.uniform(0.35, 2.2) * zoom
         text = "".join(rng.choice(LETTERS, int(rng.integers(8, 60))))
         y += int(30 * scale)
-        start, face = (int(rng.uniform(-0.1, 0.3) * width), y), int(rng.integers(8))
+        start, face = (int(rng.uniform(-0.1, 0.3) * size[0]), y), int(rng.integers(8))
         cv2.putText(canvas, text, start, face, scale, value, max(1, int(scale * rng.uniform(0.8, 2.2))))
 
 
