@@ -39,8 +39,7 @@ def draw_affine(rng, size, out_size, canvas, scale, flip=0.0):
     linear = affine(angle, shear, factor * cut)
     if rng.random() < flip:
         linear[0] *= -1
-    middle = np.array([out_size[1], out_size[0]]) / 2
-    return about(linear, (width / 2, height / 2), middle + shift * cut)
+    return about(linear, (width / 2, height / 2), np.array(out_size[::-1]) / 2 + shift * cut)
 
 
 def affine(angle, shear, scale):
@@ -64,8 +63,7 @@ def warp(picture, matrix, out_size, border=cv2.BORDER_CONSTANT):
         matrix = matrix * [[width / small[0], height / small[1], 1]]
     if border != cv2.BORDER_CONSTANT and stays_inside(matrix, picture.shape, out_size):
         border = cv2.BORDER_CONSTANT  # three times as fast
-    matrix = matrix.copy()
-    matrix[:, 2] += matrix[:, :2] @ [0.5, 0.5] - 0.5  # OpenCV counts from the middle of the first pixel
+    matrix = matrix @ [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]] - [0, 0, 0.5]  # OpenCV counts from the first pixel's middle
     return cv2.warpAffine(picture, matrix, out_size[::-1], flags=cv2.INTER_LINEAR, borderMode=border)
 
 
@@ -80,9 +78,7 @@ def stays_inside(matrix, shape, out_size):
 def warp_foreground(fgr, pha, matrix, out_size):
     """`warp` of both; beyond the picture's edge alpha is 0, and colours go on far enough for the edge's own."""
     fgr = cv2.copyMakeBorder(fgr, 2, 2, 2, 2, cv2.BORDER_REPLICATE)
-    shifted = matrix.copy()
-    shifted[:, 2] -= matrix[:, :2] @ [2, 2]
-    return warp(fgr, shifted, out_size), warp(pha, matrix, out_size)
+    return warp(fgr, matrix @ [[1, 0, -2], [0, 1, -2], [0, 0, 1]], out_size), warp(pha, matrix, out_size)
 
 
 def filtered(rng, pictures, zoom):

@@ -10,7 +10,7 @@ from .scene import MARGIN, displaced, exposed, make_background, shaded, shoot
 from .subject import Person, make_subject, place
 
 SECOND_CHANCE, EMPTY_CHANCE, DIM_CHANCE = 0.12, 0.03, 0.12
-TRIES, PEOPLE = 4, 6  # places tried for a person, and people, before one is taken as she comes
+TRIES = 4  # places for a person, before another is taken
 
 
 class PeopleDataset(CompositeDataset):
@@ -32,8 +32,7 @@ class PeopleDataset(CompositeDataset):
         if rng.random() < EMPTY_CHANCE:
             pha = np.zeros_like(pha)
         dim = rng.uniform(0.35, 0.8) if rng.random() < DIM_CHANCE else 1.0
-        if dim < 1:
-            fgr = fgr * np.float32(dim)
+        fgr = fgr * np.float32(dim)
         src = shaded(rng, back, pha) * np.float32(dim)
         src += (fgr - src) * pha[..., None]
         bgr = exposed(rng, displaced(rng, scene, size), dim)
@@ -41,15 +40,14 @@ class PeopleDataset(CompositeDataset):
         fgr, pha = (np.rint(np.clip(x, 0, 1) * np.float32(255)).astype(np.uint8) for x in (fgr, pha))
         return src, bgr, pha, fgr
 
-    def _subject(self, rng, i, back, skipped):
-        for attempt in range(PEOPLE):
-            person = Person.of(*read_sound(self.foregrounds, i, rng, skipped))
-            for _ in range(TRIES):
-                matrix = place(rng, person, back.shape[:2], picky=attempt + 1 < PEOPLE)
-                if matrix is not None:
-                    return make_subject(rng, person, matrix, back)
-            i = rng.integers(len(self.foregrounds))
-        raise AssertionError("a place that need not be sharp is always found")
+    def _subject(self, rng, i, back, skipped, others=5):
+        """Person i, or one of so many `others`, the last of whom is taken as she comes."""
+        person = Person.of(*read_sound(self.foregrounds, i, rng, skipped))
+        for _ in range(TRIES):
+            matrix = place(rng, person, back.shape[:2], picky=others > 0)
+            if matrix is not None:
+                return make_subject(rng, person, matrix, back)
+        return self._subject(rng, rng.integers(len(self.foregrounds)), back, skipped, others - 1)
 
 
 def over(fgr, pha, fgr_behind, pha_behind):
