@@ -111,10 +111,6 @@ class ForegroundDataset(Dataset):
             raise PictureError(f"{item[1]} is {sizes[1]}, its foreground {item[0]} is {sizes[0]}: make them equal")
         return fgr, pha
 
-    def name(self, index):
-        """Path of the foreground's file, for messages."""
-        return str(self.items[index][0])
-
     def alpha_file(self, index):
         """Path of the file that an item's alpha is read from."""
         return self.items[index][:2][-1]

@@ -83,7 +83,7 @@ def check(pictures):
             soft.append(np.mean((pha > 0) & (pha < 255)))
             opaque.append(np.mean(pha == 255))
             if not pha.any():
-                found.append((True, f"{pictures.name(i)} has an alpha of zero everywhere"))
+                found.append((True, f"{pictures.alpha_file(i)} is an alpha of zero everywhere"))
             kinds[kind_of(pha, fgr, pictures.alpha_file(i))].append(pictures.alpha_file(i))
     for kind, (fatal, words) in KINDS.items():
         if files := kinds[kind]:

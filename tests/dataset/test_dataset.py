@@ -140,7 +140,7 @@ def test_pairs_of_videos_are_read_frame_by_frame(tmp_path):
         fgr, pha = pairs[i]
         assert fgr.shape == (32, 32, 3) and pha.shape == (32, 32)
         assert abs(int(pha.mean()) - (100 * (i // 5) + 9 * (i % 5))) <= 4
-    assert pairs.name(7).endswith("1.mp4")
+    assert pairs.alpha_file(7).name == "1.mp4"
 
 
 def test_a_foreground_without_alpha_is_named(tmp_path):

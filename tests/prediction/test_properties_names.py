@@ -133,7 +133,7 @@ def test_foreground_and_alpha_of_any_name_belong_together(folder, wanted, suffix
     data = ForegroundDataset(root)
     assert len(data) == len(wanted)
     for i in range(len(data)):
-        stem = Path(data.name(i)).stem
+        stem = data.alpha_file(i).stem
         fgr, pha = data[i]
         np.testing.assert_array_equal(pha, alphas[stem])
         np.testing.assert_array_equal(fgr, np.dstack([pha] * 3))
