@@ -66,7 +66,7 @@ def make(args, samples, protocol, parts):
         try:
             sample = samples[index]
         except PictureError as error:
-            print(f"left out {samples.name(index)}: {error}", file=sys.stderr)
+            print(f"left out {samples.names[index]}: {error}", file=sys.stderr)
             continue
         files = {}
         for part in parts:

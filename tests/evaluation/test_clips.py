@@ -10,7 +10,7 @@ import eval as door
 from dataset.picture import PictureError
 from tools import make_composites
 from utils.evaluation.samples import PredictionFolder, StoredSet, share
-from utils.evaluation.score import CLIP_METRICS, by_position, evaluate, text_table
+from utils.evaluation.score import CLIP_METRICS, evaluate
 from utils.picture.write import write_picture
 
 # Means of evaluation/evaluate_lr.py of RobustVideoMatting (commit 17d1774) for `frames` of seeds 1 and 2, OpenCV 5.
@@ -60,8 +60,6 @@ def test_the_numbers_are_those_of_robust_video_matting(clips, capsys):
     for name in ("mad", "mse", "grad", "conn"):
         assert means[f"{name}_all"] == pytest.approx(RECORDED[name], rel=1e-5)
     assert means["dtssd_all"] == pytest.approx(RECORDED["dtssd"] * 4 / 3, rel=1e-5)  # first frames are not counted as 0
-    theirs = next(line for line in said.splitlines() if line.startswith("as RVM")).split()
-    assert theirs[-1] == f"{RECORDED['dtssd']:.3f}"
     with open(clips / "rows.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["name"].startswith("one/")]
     assert rows[0]["dtssd_all"] == "" and [row["name"] for row in rows][-1] == "one/0003"
@@ -79,17 +77,6 @@ def test_a_frame_that_fails_breaks_the_clip_and_no_clip_runs_into_the_next(clips
     assert share(samples, 0, 2) == [0, 1, 2, 3] and share(samples, 1, 2) == [4, 5, 6, 7]
 
 
-def test_shorter_clips_are_averaged_by_position(clips):
-    (clips / "clips/one/pha/0003.png").unlink()
-    (clips / "clips/one/src/0003.png").unlink()
-    samples = StoredSet(clips / "clips")
-    report = evaluate(PredictionFolder(clips / "pred", samples), samples, ["mad", "dtssd"], ["all"])
-    rows = {row["name"]: row["mad_all"] for row in report.rows}
-    pairs = [np.mean([rows[f"{clip}/{i:04d}"] for clip in ("one", "deep/two")]) for i in range(3)]
-    assert by_position(report, "mad_all") == pytest.approx(np.mean([*pairs, rows["deep/two/0003"]]))
-    assert text_table(report).splitlines()[-1].startswith("as RVM")
-
-
 def test_one_background_serves_a_clip_as_the_very_same_array(clips):
     samples = StoredSet(clips / "clips")
     assert samples[0].bgr is samples[1].bgr and samples[0].clip == "deep/two"
@@ -105,7 +92,7 @@ def test_clips_of_drawn_figures_are_made_for_it(tmp_path):
     arguments = ["--clips", "2", "--frames", "3", "--height", "72", "--backgrounds", f"{tmp_path}/rooms"]
     assert make_composites.main([*arguments, "--output", f"{tmp_path}/clips"]) == 0
     samples = StoredSet(tmp_path / "clips")
-    assert len(samples) == 6 and samples.name(5) == "clip_2/0002" and samples[0].src.shape == (72, 128, 3)
+    assert len(samples) == 6 and samples.names[5] == "clip_2/0002" and samples[0].src.shape == (72, 128, 3)
     assert 0.02 < samples[0].pha.mean() / 255 < 0.8 and (samples[0].pha != samples[1].pha).any()
     far = samples[0].pha == 0  # where only the two photographs' noise differs
     assert 0.3 < np.abs(samples[0].src[far].astype(int) - samples[0].bgr[far]).mean() < 8

@@ -57,7 +57,7 @@ def test_blend_rounds_to_the_nearest_level():
 
 def test_paper_like_keeps_the_foreground_and_shows_the_exact_background(sources):
     samples = Composites(sources / "people", sources / "rooms")
-    assert [samples.name(i) for i in range(3)] == ["ann", "bob", "deep/cid"]
+    assert samples.names == ["ann", "bob", "deep/cid"]
     sample = samples[0]
     assert sample.pha.shape == (68, 48)  # cut to multiples of 4
     np.testing.assert_array_equal(sample.pha, disc(70, 51)[:68, :48])

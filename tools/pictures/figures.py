@@ -1,17 +1,13 @@
-"""Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures {readme,spill,failures,film}
+"""Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures {readme,spill,failures}
 
 readme    the sample pair: source, captured background, alpha, the cut-out over the squares that mean transparency
 spill     the sample's subject, photographed in front of a green screen, over another background with and without the
           screen's light on its rim; printed is how far the rim is from the subject's true colours
 failures  where the shipped weights fail: a fine pattern whose empty shot is 1.5 pixels aside; a small, dark, strongly
           compressed frame in front of a wall like the clothes. Printed is alpha's mean absolute error
-film      a film that begins with two seconds of the empty scene, then the sample's subject walks in and stays, as
-          predict.py --bgr auto mattes it. Printed is alpha's mean absolute error, after the words of predict.py
 """
 
 import sys
-import tempfile
-from fractions import Fraction
 from pathlib import Path
 
 from utils.system.cpu import prepare
@@ -23,8 +19,6 @@ import numpy as np
 
 from dataset.drawn import noisy
 from dataset.people.scene import jpeg
-from dataset.picture import read_rgb
-from tools.speed.end_to_end import write_film
 from utils.evaluation.composites import cut_out
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
@@ -32,19 +26,14 @@ from utils.picture.foreground import clean_foreground
 from utils.picture.resize import fit
 from utils.picture.sample_pair import IMAGES, read_sample_pair
 from utils.picture.write import write_picture
-from utils.prediction.clip import ClipJob
-from utils.prediction.outputs import Output
 from utils.predictor import Matting
-from utils.system.command_line import command_line, printer
+from utils.system.command_line import command_line
 from utils.system.parser import Parser
-from utils.video.reader import open_clip
 
 WALL = (32, 176, 64)  # RGB, the green screen
 ROOM = (232, 228, 220)  # RGB, what a subject is put in front of
 SUIT = (214, 84, 52)  # RGB, the subject's clothes
 NOISE = 3.0  # levels of 255
-RATE, SHOWN = 12, (12, 33, 66)  # of the film: frames a second, and those in the picture
-EMPTY, WALK, STAY = 24, 18, 30  # frames of the empty scene, coming in, and staying
 DETAIL = (slice(50, 210), slice(170, 383))  # rows and columns around the hair
 
 
@@ -107,34 +96,9 @@ def draw_failures(matting, rng):
     return contact_sheet(rows, labels, ("photograph", "background", "true alpha", "alpha"), height=270)
 
 
-def draw_film(matting, rng):
-    """What people are told to do: film the place, walk in, stay. Camera and light stand still, noise does not."""
-    (_, place), (fgr, pha) = read_sample_pair(), cut_out()
-    size, films, alphas = place.shape[1::-1], [], []
-    for number in range(EMPTY + WALK + STAY):
-        to_go = 1 - np.clip((number - EMPTY) / WALK, 0, 1)
-        left = size[0] - pha.shape[1] + 6 * np.sin(number / 5) * (1 - to_go) - to_go * size[0]
-        move = np.float32([[1, 0, left], [0, 1, 0]])
-        front = cv2.warpAffine(fgr, move, size, borderMode=cv2.BORDER_REPLICATE)
-        alphas.append(cv2.warpAffine(pha, move, size))
-        films.append(noisy(blend(front, alphas[-1], place), rng, NOISE))
-    with tempfile.TemporaryDirectory() as folder:
-        write_film(f"{folder}/film.mp4", films, size[::-1], Fraction(RATE))
-        output = Output(Path(folder), ("pha", "com"), "png", "#{:02x}{:02x}{:02x}".format(*ROOM))
-        ClipJob(open_clip(f"{folder}/film.mp4"), "auto", output, tell=printer()).run(matting)
-        results = [sorted(Path(folder, f"film_{kind}").glob("*.png")) for kind in output.types]
-        found, composites = ([read_rgb(path) for path in paths] for paths in results)
-    errors = [np.abs(x[..., 0].astype(int) - true).mean() / 255 for x, true in zip(found, alphas)]
-    print(f"alpha's error: {np.mean(errors):.4f} on average, {max(errors):.4f} in the worst frame")
-    rows = [[films[number], found[number], composites[number]] for number in SHOWN]
-    labels = [f"after {number / RATE:.1f} s" for number in SHOWN]
-    return contact_sheet(rows, labels, ("film", "alpha", "over another background"), height=200)
-
-
 FIGURES = {
     "readme": (draw_readme, IMAGES / "readme_sample.jpg"),
     "spill": (draw_spill, IMAGES / "green_spill.jpg"),
-    "film": (draw_film, IMAGES / "film.jpg"),
     "failures": (draw_failures, IMAGES.parent / "model" / "weights" / "failures.jpg"),
 }
 

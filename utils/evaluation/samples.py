@@ -36,7 +36,7 @@ class Sample:
 
 
 class Samples:
-    """What can be scored: samples[i] is a Sample. Those of subclasses are made or read when they are asked for.
+    """What can be scored: samples[i] is a Sample, made or read when it is asked for.
 
     names: of all samples. clips: {name of a frame: its clip}, empty for photographs.
     """
@@ -49,10 +49,6 @@ class Samples:
 
     def __getitem__(self, index: int) -> Sample:
         raise NotImplementedError
-
-    def name(self, index: int) -> str:
-        """Name of the sample, without reading it."""
-        return self.names[index]
 
     def labels(self) -> Iterable[Label]:
         """(file of the alpha, pha, fgr or None) of some samples on disk, for dataset.labels.check_labels."""
@@ -115,7 +111,7 @@ class PredictionFolder:
         pha, self.fgr = (dict(ChainMap(*clips.values())) for clips in _by_clip(folder, ("pha", "fgr")).values())
         self.pha = pha or _by_name(folder)
         if len(self.extra(samples)) == len(self.pha):
-            first = f"{len(samples)} alphas, first {samples.name(0)}"
+            first = f"{len(samples)} alphas, first {samples.names[0]}"
             raise PictureError(f"{folder} has none of {first}{_others(self.pha)}")
 
     def __call__(self, sample: Sample) -> tuple[np.ndarray, Optional[np.ndarray]]:
@@ -131,8 +127,7 @@ class PredictionFolder:
 
     def extra(self, samples: Samples) -> list[str]:
         """Files that belong to no sample, sorted."""
-        others = self.pha.keys() - {samples.name(index) for index in range(len(samples))}
-        return sorted(str(self.pha[name]) for name in others)
+        return sorted(str(self.pha[name]) for name in self.pha.keys() - set(samples.names))
 
 
 def share(samples: Samples, rank: int, world: int) -> Sequence[int]:
@@ -140,7 +135,7 @@ def share(samples: Samples, rank: int, world: int) -> Sequence[int]:
     if not samples.clips:
         return range(rank, len(samples), world)
     mine = list(dict.fromkeys(samples.clips.values()))[rank::world]
-    return [index for index in range(len(samples)) if samples.clips[samples.name(index)] in mine]
+    return [index for index, name in enumerate(samples.names) if samples.clips[name] in mine]
 
 
 def clips_in(folder: Path) -> list[str]:

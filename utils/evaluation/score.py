@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -20,11 +20,9 @@ from utils.picture.contact_sheet import contact_sheet
 from utils.picture.levels import to_levels
 from utils.system.errors import UsageError
 
-METRICS = {  # name -> unit
-    **{"sad": "1000 px", "mse": "1/1000", "grad": "1000", "conn": "1000 px"},
-    **{"fgr_mse": "1/1000", "mad": "1/1000", "dtssd": "1/100"},
-}
-DEFAULT_METRICS = ("sad", "mse", "grad", "conn", "fgr_mse")
+METRICS = {"sad": "1000 px", "mse": "1/1000", "grad": "1000", "conn": "1000 px", "fgr_mse": "1/1000"}  # name -> unit
+DEFAULT_METRICS = tuple(METRICS)
+METRICS.update(mad="1/1000", dtssd="1/100")
 CLIP_METRICS = ("mad", "mse", "grad", "conn", "dtssd")  # of Robust Video Matting
 REGIONS = ("all", "unknown")
 # What one picture may fail with; anything else is a mistake in the program and ends it.
@@ -73,7 +71,7 @@ def evaluate(
 
     Args:
         predict: see Predict. It is called in this thread, one sample after the other.
-        samples: has len(), samples[i] -> Sample, and samples.name(i).
+        samples: has len(), samples[i] -> Sample, and names.
         metrics: names of METRICS, the functions of utils.evaluation.metric. dtssd is that of a frame and the one
             before; samples of a clip have to follow one another for it.
         regions: "unknown" (the sample's trimap, or else the paper's rule) and/or "all" (whole picture).
@@ -83,7 +81,7 @@ def evaluate(
         num_workers: threads that read pictures ahead and score them beside the prediction.
 
     Returns a Report: a picture that cannot be read, predicted or scored is named in its failures, and the rest goes
-    on. Raises UsageError for a metric, region or protocol that does not exist, or not together.
+    on. Raises UsageError for a metric or region that the protocol does not have.
     """
     report = Report(_columns(metrics, regions, protocol))
 
@@ -102,7 +100,7 @@ def evaluate(
         return index, _attempt(_numbers, report.columns, protocol, *made)
 
     for index, numbers in ordered_map(score, predicted(), num_workers):
-        row = {"index": index, "name": samples.name(index)}
+        row = {"index": index, "name": samples.names[index]}
         if isinstance(numbers, Exception):
             report.failures.append({**row, "error": one_line(numbers)})
         else:
@@ -151,11 +149,6 @@ def to_bytes(picture: np.ndarray) -> np.ndarray:
 
 
 def _columns(metrics, regions, protocol):
-    """METRIC_REGION of each column of a report."""
-    for given, allowed in ((metrics, METRICS), (regions, REGIONS), ([protocol], ("paper", "reference"))):
-        for value in given:
-            if value not in allowed:
-                raise UsageError(f"{value!r} does not exist: choose from {', '.join(allowed)}")
     if protocol != "reference":
         return [f"{name}_{region}" for region in regions for name in metrics if (name, region) != ("dtssd", "unknown")]
     columns = [f"{name}_unknown" for name in metrics if name in ("sad", "mse") and "unknown" in regions]
@@ -203,17 +196,12 @@ def units_of(report: Report) -> dict[str, str]:
 
 
 def text_table(report: Report) -> str:
-    """The means, one line a region, one column a metric, three digits; `-` where no picture has the metric.
-
-    Those of clips have a line `as RVM`, see `by_position`.
-    """
+    """The means, one line a region, one column a metric, three digits; `-` where no picture has the metric."""
     means, units = report.means, units_of(report)
     rows = [["region", *units], ["", *units.values()]]
     for region in REGIONS:
-        if any(column.endswith(f"_{region}") for column in report.columns):
+        if any(column.endswith(f"_{region}") for column in means):
             rows.append([region, *(digits(means.get(f"{name}_{region}")) for name in units)])
-    if means.get("dtssd_all") is not None:
-        rows.append(["as RVM", *(digits(by_position(report, f"{name}_all")) for name in units)])
     return "\n".join(f"{first:8}" + "".join(f"{cell:>12}" for cell in cells) for first, *cells in rows)
 
 
@@ -228,17 +216,6 @@ def markdown_table(reports: dict[str, Report]) -> str:
 def markdown(rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown; the first row is its head."""
     return "".join(f"| {' | '.join(row)} |\n" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
-
-
-def by_position(report: Report, column: str) -> float:
-    """A mean over clips as the evaluation of Robust Video Matting takes it: over the clips at each frame's position
-    first, then over the positions; what a frame lacks, dtSSD in the first, counts as 0.
-    """
-    clips: dict[str, list[float]] = {}
-    for row in report.rows:
-        clips.setdefault(row["name"].rpartition("/")[0], []).append(row[column] or 0.0)
-    positions = zip_longest(*clips.values())
-    return float(np.mean([np.mean([value for value in values if value is not None]) for values in positions]))
 
 
 def digits(value: Optional[float]) -> str:
@@ -261,12 +238,11 @@ def side_by_side(samples: Samples, methods: dict[str, tuple[Predict, Report]], n
     Args: the samples; {method: (what predicts, its Report)}; which samples, by name.
     Returns uint8 (H, W, 3). Raises UsageError for a name that the set does not have.
     """
-    place = {samples.name(index): index for index in range(len(samples))}
     rows, captions = [], []
     for name in names:
-        if name not in place:
+        if name not in samples.names:
             raise UsageError(f"--names: the set has no sample {name}")
-        sample, scored = samples[place[name]], []
+        sample, scored = samples[samples.names.index(name)], []
         rows.append([sample.src, sample.bgr, sample.pha])
         for method, (predict, report) in methods.items():
             column = report.columns[0]

@@ -114,11 +114,11 @@ class Validation(Samples):
         if self.recipe == "people":
             people = PeopleDataset(self.foregrounds, self.backgrounds, Recipe(self.size + 1, self.size, 4))
             src, bgr, pha, fgr, _ = people[0, index, index]
-            return Sample(self.name(index), pha[..., 0], src, bgr, fgr)
+            return Sample(self.names[index], pha[..., 0], src, bgr, fgr)
         rng, square = np.random.default_rng(index), (self.size, self.size)
         fgr, pha = self.foregrounds[index]
         back = self.backgrounds[index % len(self.backgrounds)]
         fgr, pha = warp_foreground(fgr, pha, draw_affine(rng, pha.shape, square, self.size, (0.3, 1.0)), square)
         matrix = draw_affine(rng, back.shape[:2], square, self.size, (1.0, 1.2))
         bgr = warp(back, matrix, square, cv2.BORDER_REFLECT_101)
-        return Sample(self.name(index), pha, blend(fgr, pha, bgr), bgr, fgr)
+        return Sample(self.names[index], pha, blend(fgr, pha, bgr), bgr, fgr)
