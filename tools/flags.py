@@ -64,11 +64,9 @@ def _written(action):
     if action.choices:
         values = "{" + ",".join(map(str, action.choices)) + "}"
     values = " ".join(values) if isinstance(values, tuple) else values
-    if not action.option_strings:
-        return f"`{values}`"
     takes = "" if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction) else f" {values}"
     takes += " ..." if action.nargs in ("+", "*") else ""
-    return ", ".join(f"`{flag}{takes}`" for flag in action.option_strings)
+    return ", ".join(f"`{flag}{takes}`" for flag in action.option_strings) or f"`{values}`"
 
 
 def _meaning(action):

@@ -18,8 +18,7 @@ prepare()
 from tqdm import tqdm
 
 from dataset.picture import PictureError, find_pictures, read_rgb
-from utils.evaluation.composites import PROTOCOLS, Composites, DemonstrationSet, pixels_sha256, swaying_clip
-from utils.evaluation.options import frame_height
+from utils.evaluation import composites
 from utils.evaluation.samples import PARTS
 from utils.picture.resize import cover
 from utils.picture.write import write_picture
@@ -38,14 +37,9 @@ def main(argv=None):
     add("--clips", type=int, default=0, help="make so many clips of drawn figures that sway instead")
     add("--frames", type=int, default=24, help="of each clip (default 24)")
     add("--output", type=Path, required=True, help="new folder for the set")
-    add("--protocol", choices=PROTOCOLS, default="paper-like", help="how they are made (default paper-like)")
+    add("--protocol", choices=composites.PROTOCOLS, default="paper-like", help="how they are made (default paper-like)")
     add("--seed", type=int, default=0, help="of all random numbers (default 0)")
-    add(
-        "--height",
-        type=frame_height,
-        metavar="N",
-        help="of the pictures (default: their own; reference: 2048; clips: 540)",
-    )
+    add("--height", type=composites.frame_height, metavar="N", help="(default: their own; reference: 2048; clips: 540)")
     args = parser.parse_args(argv)
     if not (args.demonstration or ((args.foregrounds or args.clips) and args.backgrounds)):
         raise UsageError("give --foregrounds or --clips, and --backgrounds; or --demonstration")
@@ -54,26 +48,25 @@ def main(argv=None):
     if args.clips:
         return make_clips(args)
     if args.demonstration:
-        return make(args, DemonstrationSet(args.seed), "demonstration", [part for part in PARTS if part != "fgr"])
-    samples = Composites(args.foregrounds, args.backgrounds, args.protocol, args.seed, args.height)
+        return make(args, composites.DemonstrationSet(args.seed), "demonstration", ("src", "bgr", "pha", "trimap"))
+    samples = composites.Composites(args.foregrounds, args.backgrounds, args.protocol, args.seed, args.height)
     return make(args, samples, args.protocol, PARTS)
 
 
 def make(args, samples, protocol, parts):
     """Write some parts of the samples and their manifest; exit code."""
     entries = []
-    for index in tqdm(range(len(samples)), unit="image", disable=None):
+    for index, name in enumerate(tqdm(samples.names, unit="image", disable=None)):
         try:
             sample = samples[index]
         except PictureError as error:
-            print(f"left out {samples.names[index]}: {error}", file=sys.stderr)
+            print(f"left out {name}: {error}", file=sys.stderr)
             continue
-        files = {}
-        for part in parts:
-            path, picture = f"{part}/{sample.name}.png", getattr(sample, part)
+        pictures = {f"{part}/{name}.png": getattr(sample, part) for part in parts}
+        for path, picture in pictures.items():
             write_picture(args.output / path, picture)
-            files[path] = {"pixels_sha256": pixels_sha256(picture)}
-        entries.append({"name": sample.name, **sample.parameters, "files": files})
+        files = {path: {"pixels_sha256": composites.pixels_sha256(picture)} for path, picture in pictures.items()}
+        entries.append({"name": name, **sample.parameters, "files": files})
     made = {"protocol": protocol, "seed": args.seed, "height": args.height, "count": len(entries)}
     # Last, so that a set with a manifest is a whole one.
     write_json(args.output / "manifest.json", {"format": 1, **made, "samples": entries})
@@ -86,10 +79,10 @@ def make_clips(args):
     paths, height = find_pictures(args.backgrounds), args.height or 540
     for number in tqdm(range(args.clips), unit="clip", disable=None):
         scene = cover(read_rgb(paths[7 * number % len(paths)]), height, height * 16 // 9)
-        bgr, sources, trues = swaying_clip(scene, args.seed + number, args.frames)
+        bgr, frames = composites.swaying_clip(scene, args.seed + number, args.frames)
         clip = args.output / f"clip_{number + 1}"
         write_picture(clip / "bgr/bgr.png", bgr)
-        for frame, (src, pha) in enumerate(zip(sources, trues)):
+        for frame, (src, pha) in enumerate(frames):
             write_picture(clip / f"src/{frame:04d}.png", src)
             write_picture(clip / f"pha/{frame:04d}.png", pha)
     print(f"{args.clips} clips in {args.output}")

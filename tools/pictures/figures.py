@@ -30,9 +30,6 @@ from utils.predictor import Matting
 from utils.system.command_line import command_line
 from utils.system.parser import Parser
 
-WALL = (32, 176, 64)  # RGB, the green screen
-ROOM = (232, 228, 220)  # RGB, what a subject is put in front of
-SUIT = (214, 84, 52)  # RGB, the subject's clothes
 NOISE = 3.0  # levels of 255
 DETAIL = (slice(50, 210), slice(170, 383))  # rows and columns around the hair
 
@@ -60,7 +57,7 @@ def draw_readme(matting, _):
 
 def draw_spill(matting, rng):
     fgr, pha = cut_out()
-    screen, target = (np.full_like(fgr, colour) for colour in (WALL, ROOM))
+    screen, target = (np.full_like(fgr, colour) for colour in ((32, 176, 64), (232, 228, 220)))
     src, bgr = (noisy(picture, rng, 2.0) for picture in (blend(fgr, pha, screen), screen))
     matte = matting(src, bgr)
     cleaned, pha = clean_foreground(matte.pha, src, bgr)
@@ -80,15 +77,15 @@ def draw_failures(matting, rng):
     height, width = pha.shape
     y, x = np.mgrid[:height, :width]
     ramp = np.linspace(-12, 12, width)[None, :, None] + np.linspace(10, -10, height)[:, None, None]
-    wall = np.clip(np.float32(SUIT) + ramp, 0, 255).astype(np.uint8) // 2 + 40
+    wall = np.clip(np.float32((214, 84, 52)) + ramp, 0, 255).astype(np.uint8) // 2 + 40  # as the clothes
     pattern = np.dstack([np.where(((x + y // 2) // 5 + (y // 40)) % 2 == 0, 235, 30).astype(np.uint8)] * 3)
     moved = np.float32([[1, 0, 1.5], [0, 1, 0.5]])
     aside = cv2.warpAffine(pattern, moved, (width, height), borderMode=cv2.BORDER_REFLECT)
     small = [fit(picture, (height // 3, width // 3)) * 0.45 for picture in (blend(fgr, pha, wall), wall)]
-    cases = {"small, dark, compressed": [jpeg(noisy(picture, rng, NOISE), 35) for picture in small]}
+    dark = [jpeg(noisy(picture, rng, NOISE), 35) for picture in small]
     fine = [noisy(picture, rng, NOISE) for picture in (blend(fgr, pha, pattern), aside)]
     rows, labels = [], []
-    for label, (src, bgr) in {"fine pattern, 1.5 pixels aside": fine, **cases}.items():
+    for label, (src, bgr) in (("fine pattern, 1.5 pixels aside", fine), ("small, dark, compressed", dark)):
         true, matte = fit(pha, src.shape[:2]), matting(src, bgr)
         labels.append(f"{label}: error {np.abs(matte.pha.astype(int) - true).mean() / 255:.4f}")
         print(labels[-1])

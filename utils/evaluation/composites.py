@@ -1,18 +1,18 @@
-"""Pictures to matte, composed from foregrounds with alpha and backgrounds: the makers of benchmark sets.
+"""Pictures to matte, composed from foregrounds with alpha and backgrounds, and which of them eval.py scores.
 
 `Composites` gives the same pixels on every machine: whole numbers, Pillow's resize (fixed point, plain C) and
-`numpy.random.RandomState`, whose streams NumPy has frozen. No floating point touches a pixel, because vector units
-round differently: it only makes parameters, which are rounded before use. JPEG sources are decoded by whichever libjpeg
-Pillow was built with; the manifest of a stored set has a checksum of every source's pixels.
+`numpy.random.RandomState`, whose streams NumPy has frozen. Floating point, which vector units round differently, only
+makes parameters, which are rounded before use. JPEG sources are decoded by whichever libjpeg Pillow was built with; the
+manifest of a stored set has a checksum of every source's pixels.
 
-The demonstration set and clips are there without any data set: for trying eval.py and the tools around it. Their
-figures are drawn in floating point.
+The demonstration set and clips need no data set; their figures are drawn in floating point.
 
 Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 """
 
 import hashlib
 import math
+from argparse import ArgumentTypeError, Namespace
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,13 +23,15 @@ import numpy as np
 from PIL import Image
 
 from dataset import drawn
+from dataset.data_path import DataError, data_folder
 from dataset.images import FGR_FOLDERS, ForegroundDataset, ImagesDataset, subfolder
 from dataset.labels import looked_at
 from dataset.picture import PictureError, read_alpha, read_rgb
 from utils.evaluation.metric import make_trimap
-from utils.evaluation.samples import Label, Sample, Samples
+from utils.evaluation.samples import Label, Sample, Samples, StoredSet, clips_in
 from utils.picture.blend import blend
 from utils.picture.sample_pair import SAMPLE_PHA, SAMPLE_SRC, read_sample_pair
+from utils.system.errors import UsageError
 
 # What two photographs of one scene, taken one after the other with a fixed camera, differ by (see `capture`).
 CAPTURE = {
@@ -43,6 +45,9 @@ CAPTURE = {
     "shadow_softness": (0.02, 0.06),  # radius of the box filter, of the picture's height
 }
 SEVERAL = {"shift": 2, "white_balance": 3, "shadow_offset": 2}  # numbers that are drawn
+DEMONSTRATION = """
+A small set is scored instead; its numbers show that everything runs, and nothing else.
+DEMONSTRATION SET: the sample pair, its subject in 4 drawn scenes, 4 drawn figures"""
 MARGIN = 80  # pixels of the sample kept to the left of its subject, who touches the frame elsewhere
 
 
@@ -51,8 +56,6 @@ def _uniform(rng, low, high):
 
 
 def _resize(picture, width, height):
-    if picture.shape[:2] == (height, width):
-        return picture
     # A triangle filter widened by the scale: no aliasing, and no ringing that would leave specks in an alpha.
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
 
@@ -70,10 +73,7 @@ def _fit_frame(fgr, pha, height):
 def _cover(background, width, height, rng):
     """The background scaled to just cover width x height, cut out at a random place; and that place."""
     own_height, own_width = background.shape[:2]
-    if own_width * height > own_height * width:
-        scaled = max(width, round(own_width * height / own_height)), height
-    else:
-        scaled = width, max(height, round(own_height * width / own_width))
+    scaled = max(width, round(own_width * height / own_height)), max(height, round(own_height * width / own_width))
     left = int(round(_uniform(rng, 0, 1) * (scaled[0] - width)))
     top = int(round(_uniform(rng, 0, 1) * (scaled[1] - height)))
     cut = _resize(background, *scaled)[top : top + height, left : left + width]
@@ -130,21 +130,18 @@ def _soft_shadow(pha, offset, softness):
 
 def _add_noise(picture, chosen, rng):
     """Sensor noise, variance read^2 + shot^2 * brightness, as near to normal as a sum of eight uniform draws."""
-    brightness = np.arange(256) / 255
-    sigma = np.sqrt(chosen["read_noise"] ** 2 + chosen["shot_noise"] ** 2 * brightness)
-    # A sum of eight bytes has a standard deviation of sqrt(8 * (256^2 - 1) / 12).
+    sigma = np.sqrt(chosen["read_noise"] ** 2 + chosen["shot_noise"] ** 2 * (np.arange(256) / 255))
+    # A sum of eight bytes has a mean of 4 * 255 and a standard deviation of sqrt(8 * (256^2 - 1) / 12).
     factor = np.rint(sigma * 65536 / np.sqrt(8 * (256**2 - 1) / 12)).astype(np.int32)
     draws = np.frombuffer(rng.bytes(picture.size * 8), np.uint8).reshape(*picture.shape, 8)
-    # Twice the mean of the sum is 8 * 255.
     noise = 2 * draws.sum(axis=-1, dtype=np.int32) - 8 * 255
-    noisy = picture + ((noise * factor[picture] + 65536) >> 17)
-    return np.clip(noisy, 0, 255).astype(np.uint8)
+    return np.clip(picture + ((noise * factor[picture] + 65536) >> 17), 0, 255).astype(np.uint8)
 
 
 def _reference(fgr, pha, background, rng, size):
     size = size or 2048
     matrix, subject = _random_affine(pha.shape, size, (0.55, 0.9), rng)
-    fgr, pha = _warp(fgr, matrix, size, size), _warp(pha, matrix, size, size)
+    fgr, pha = (_warp(picture, matrix, size, size) for picture in (fgr, pha))
     matrix, behind = _random_affine(background.shape[:2], size, (1.0, 1.2), rng)
     bgr = _warp(background, matrix, size, size)
     return blend(fgr, pha, bgr), bgr, pha, fgr, {"foreground_affine": subject, "background_affine": behind}
@@ -228,7 +225,9 @@ class Composites(Samples):
         self.foregrounds, self.backgrounds = ForegroundDataset(foregrounds), ImagesDataset(backgrounds)
         self.protocol, self.seed, self.height, self.background_folder = protocol, seed, height, backgrounds
         folder = subfolder(foregrounds, FGR_FOLDERS) or foregrounds
-        self.names = [_name(folder, *item) for item in self.foregrounds.items]
+        stems = (item[0].relative_to(folder).with_suffix("").as_posix() for item in self.foregrounds.items)
+        frames = (item[2:] for item in self.foregrounds.items)  # of videos
+        self.names = ["/".join([stem, *(f"{n:05d}" for n in frame)]) for stem, frame in zip(stems, frames)]
         name, count = Counter(self.names).most_common(1)[0]
         if count > 1:
             raise PictureError(f"{foregrounds} has two pictures named {name}, with different suffixes: rename one")
@@ -250,12 +249,6 @@ class Composites(Samples):
     def labels(self) -> Iterable[Label]:
         """See Samples."""
         return looked_at(self.foregrounds)
-
-
-def _name(folder, fgr, _=None, frame=None):
-    """Path of a foreground below its folder, without suffix; of a video's frame, with the frame's number."""
-    name = fgr.relative_to(folder).with_suffix("").as_posix()
-    return name if frame is None else f"{name}/{frame:05d}"
 
 
 def pixels_sha256(picture: np.ndarray) -> str:
@@ -280,26 +273,28 @@ class DemonstrationSet(Samples):
         if index == 0:
             pha, (src, bgr) = read_alpha(SAMPLE_PHA), read_sample_pair()
             return Sample(name, pha, src, bgr, trimap=make_trimap(pha))
-        if name.startswith("cutout"):
-            fgr, pha = cut_out()
-        else:
-            fgr, pha = drawn.figure(np.random.default_rng([self.seed, 0, index]), 480, 400)
-        scene = drawn.background(np.random.default_rng([self.seed, 1, index]), *pha.shape)
+        of_figure, of_scene = (np.random.default_rng([self.seed, kind, index]) for kind in (0, 1))
+        fgr, pha = cut_out() if name.startswith("cutout") else drawn.figure(of_figure, 480, 400)
+        scene = drawn.background(of_scene, *pha.shape)
         rng = np.random.RandomState([self.seed, index])
         src, bgr, pha, fgr, parameters = capture(fgr, pha, scene, rng)
         return Sample(name, pha, src, bgr, fgr, make_trimap(pha), parameters)
 
 
-def swaying_clip(scene: np.ndarray, seed: int, count: int) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-    """A drawn figure that sways before a scene, uint8 (H, W, 3): captured background, `count` frames and true alphas.
+def swaying_clip(scene: np.ndarray, seed: int, count: int) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """A drawn figure that sways before a scene, uint8 (H, W, 3): captured background, and `count` frames (src, pha).
 
     Every frame, and the background, has a sensor's noise of its own, as strong as the middle of what the protocol
     "capture" draws.
     """
-    rng, (height, width) = np.random.default_rng(seed), scene.shape[:2]
+    rng, (height, width), frames = np.random.default_rng(seed), scene.shape[:2], []
     fgr, pha = drawn.figure(rng, height * 9 // 10, height * 3 // 4)
     sway, speed = rng.uniform(0.04, 0.15) * width, rng.uniform(0.1, 0.25)
-    sources, trues = [], []
+    read, shot = (np.mean(CAPTURE[kind]) for kind in ("read_noise", "shot_noise"))
+
+    def sensed(picture):
+        return drawn.noisy(picture, rng, np.sqrt(read**2 + shot**2 * (picture / 255)))
+
     for number in range(count):
         turn = 0.06 * np.sin(1.3 * speed * number)
         right = (width - pha.shape[1]) / 2 + sway * np.sin(speed * number)
@@ -307,14 +302,8 @@ def swaying_clip(scene: np.ndarray, seed: int, count: int) -> tuple[np.ndarray, 
         matrix = np.array([[np.cos(turn), -np.sin(turn), right], [np.sin(turn), np.cos(turn), down]])
         moved = cv2.warpAffine(fgr, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         true = cv2.warpAffine(pha, matrix, (width, height))
-        sources.append(_sensed(blend(moved, true, scene), rng))
-        trues.append(true)
-    return _sensed(scene, rng), sources, trues
-
-
-def _sensed(picture, rng):
-    read, shot = (np.mean(CAPTURE[kind]) for kind in ("read_noise", "shot_noise"))
-    return drawn.noisy(picture, rng, np.sqrt(read**2 + shot**2 * (picture / 255)))
+        frames.append((sensed(blend(moved, true, scene)), true))
+    return sensed(scene), frames
 
 
 def cut_out() -> tuple[np.ndarray, np.ndarray]:
@@ -325,3 +314,36 @@ def cut_out() -> tuple[np.ndarray, np.ndarray]:
     solid = (pha == 255).astype(np.float32)
     beyond = drawn.continue_outside(src / np.float32(255) * solid[..., None], solid)
     return np.where(solid[..., None] > 0, src, beyond), pha
+
+
+def frame_height(text: str) -> int:
+    """The type of the flag --height: a multiple of 4."""
+    if int(text) < 4 or int(text) % 4:
+        raise ArgumentTypeError(f"{text} is no multiple of 4")
+    return int(text)
+
+
+def choose_samples(args: Namespace) -> tuple[Samples, str]:
+    """The samples that eval.py's flags choose, and a line or more that tell what they are.
+
+    --data-path is a set, a folder of clips, or foregrounds; without it PhotoMatte85 below --data-root, or else the
+    demonstration set. A set needs no more than `pha` if its predictions are on disk. Raises UsageError, PictureError.
+    """
+    path = args.data_path
+    if path and not path.is_dir():
+        raise UsageError(f"--data-path {path} does not exist: check the name of the folder")
+    if args.pred and not path:
+        raise UsageError("--pred needs --data-path with the set that it belongs to")
+    if path and (args.pred or (path / "src").is_dir() or clips_in(path)):
+        stored = StoredSet(path, ("pha",) if args.pred else ("src", "bgr", "pha"))
+        return stored, f"{path}, {len(set(stored.clips.values()))} clips" if stored.clips else str(path)
+    protocol = "reference" if args.protocol == "reference" else "paper-like"
+    try:
+        foregrounds = path or data_folder(args.data_root, "photomatte85", "valid")
+        backgrounds = args.backgrounds or data_folder(args.data_root, "backgrounds", "valid")
+    except DataError as error:
+        if path:
+            raise UsageError(f"--backgrounds is needed for foregrounds: {error}") from None
+        return DemonstrationSet(args.seed), f"{error}.{DEMONSTRATION}"
+    samples = Composites(foregrounds, backgrounds, protocol, args.seed, args.height)
+    return samples, f"{foregrounds} over {backgrounds}, {protocol}, seed {args.seed}"

@@ -2,17 +2,11 @@
 
 The formulas are those of the evaluation scripts published with Background Matting V2 (Lin et al., CVPR 2021), which
 go back to Rhemann et al., "A perceptually motivated online benchmark for image matting", CVPR 2009. Every function
-returns the number as papers print it, so no factor has to be remembered:
-
-    SAD       thousands of full pixels      MSE, foreground MSE, MAD   thousandths
-    Grad      thousands                     Conn                       thousands of full pixels
-    dtSSD     hundredths
+returns the number as papers print it, in the unit that it names, so no factor has to be remembered.
 
 Alphas are (H, W), foregrounds (H, W, 3), either uint8 (0..255) or floating (0..1), and the two of a pair may differ in
 kind. With a trimap, uint8 (H, W), only its unknown pixels (128) count; without one the whole picture does. No input is
 changed. Wrong shapes, kinds or values raise ValueError.
-
-`reference_sad` and `reference_mse` are another arithmetic, see there.
 """
 
 import math
@@ -66,7 +60,7 @@ def grad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None
 
     Source: compute_gradient_loss of the original evaluation; Rhemann et al. 2009.
     """
-    _check_pair(pred, true)
+    pred, true = _pair(pred, true)
     error = np.square(_gradient_magnitude(pred) - _gradient_magnitude(true))
     return float(error[_region(pred, trimap)].sum()) / 1000
 
@@ -80,25 +74,21 @@ def conn(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None
 
     Source: compute_connectivity_error of the original evaluation, step 0.1; Rhemann et al. 2009.
     """
-    _check_pair(pred, true)
-    region = _region(pred, trimap)
     # Single precision as in the original: in double precision 153 / 255 falls short of the sixth level.
-    pred, true = _as_float(pred, np.float32), _as_float(true, np.float32)
+    pred, true = _pair(pred, true, np.float32)
     smaller = np.minimum(pred, true)
-    level = np.ones(smaller.shape, np.float32)
-    pending = np.ones(smaller.shape, bool)
+    level, pending = np.ones_like(smaller), np.ones(smaller.shape, bool)
     for step in range(1, _CONNECTIVITY_STEPS + 1):
-        outside = ~_largest_component(smaller >= np.float32(step / _CONNECTIVITY_STEPS))
-        leaving = pending & outside
-        level[leaving] = np.float32((step - 1) / _CONNECTIVITY_STEPS)
-        pending &= ~outside
+        inside = _largest_component(smaller >= np.float32(step / _CONNECTIVITY_STEPS))
+        level[pending & ~inside] = np.float32((step - 1) / _CONNECTIVITY_STEPS)
+        pending &= inside
 
     def phi(alpha):
         distance = alpha - level
         return np.where(distance >= _CONNECTIVITY_TOLERANCE, 1 - distance, np.float32(1))
 
-    error = np.abs(phi(pred) - phi(true))
-    return float(error[region].sum(dtype=np.float64)) / 1000
+    error = np.abs(phi(pred) - phi(true))[_region(pred, trimap)]
+    return float(error.sum(dtype=np.float64)) / 1000
 
 
 def fgr_mse(
@@ -111,10 +101,9 @@ def fgr_mse(
     Args: foregrounds (H, W, 3), true alpha (H, W). Returns 0 if the trimap has no unknown pixel.
     Source: benchmark.m of the original evaluation.
     """
-    _check_pair(pred_fgr, true_fgr, channels=(3,))
     if np.shape(true_pha) != np.shape(pred_fgr)[:2]:
         raise ValueError(f"foreground is {np.shape(pred_fgr)[:2]} and alpha {np.shape(true_pha)}: sizes must agree")
-    error = np.square(_as_float(pred_fgr) - _as_float(true_fgr)) * (true_pha > 0)[..., None]
+    error = np.square(_difference(pred_fgr, true_fgr, channels=(3,))) * (true_pha > 0)[..., None]
     return _mean(error[_region(true_pha, trimap)]) * 1000
 
 
@@ -123,24 +112,18 @@ def dtssd(preds: Iterable[np.ndarray], trues: Iterable[np.ndarray]) -> float:
 
     d is the change of a pixel from one frame to the next.
 
-    Args: equally many alphas (H, W), at least two, all of one size; read one at a time.
+    Args: equally many alphas (H, W), at least two, all of one size.
     Source: Erofeev et al., "Perceptually motivated benchmark for video matting", BMVC 2015, normalised by the number
     of pixels as in the evaluation of Robust Video Matting.
     """
-    total, count, previous = 0.0, 0, None
-    for pred, true in zip_longest(preds, trues):
-        if pred is None or true is None:
-            raise ValueError("dtSSD needs as many predicted frames as true ones")
-        current = _difference(pred, true)
-        if previous is not None:
-            if previous.shape != current.shape:
-                raise ValueError(f"dtSSD needs frames of one size, got {previous.shape} and {current.shape}")
-            total += math.sqrt(_mean(np.square(current - previous)))
-            count += 1
-        previous = current
-    if not count:
+    errors = [_difference(pred, true) for pred, true in zip_longest(preds, trues)]
+    sizes = dict.fromkeys(error.shape for error in errors)
+    if len(errors) < 2:
         raise ValueError("dtSSD needs at least two frames")
-    return total / count * 100
+    if len(sizes) > 1:
+        raise ValueError(f"dtSSD needs frames of one size, got {' and '.join(map(str, sizes))}")
+    changes = [math.sqrt(_mean(np.square(after - before))) for before, after in zip(errors, errors[1:])]
+    return sum(changes) / len(changes) * 100
 
 
 def reference_sad(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> float:
@@ -176,18 +159,16 @@ def make_trimap(pha: np.ndarray, rule: str = "paper") -> np.ndarray:
     Args: alpha (H, W), uint8 0..255 or floating 0..1, which is not changed; rule: one of RULES.
     Returns uint8 (H, W). Raises ValueError for an unknown rule, a wrong shape or kind.
     """
-    pha = np.asarray(pha)
-    if pha.ndim != 2 or (pha.dtype != np.uint8 and pha.dtype.kind != "f"):
-        raise ValueError(f"a trimap needs a uint8 or floating alpha of (H, W), not {pha.dtype} {pha.shape}")
+    if np.ndim(pha) != 2:
+        raise ValueError(f"a trimap needs an alpha of (H, W), not {np.shape(pha)}")
     if rule not in RULES:
         raise ValueError(f"unknown trimap rule {rule!r}: choose one of {', '.join(RULES)}")
-    pha = pha.astype(np.float32) / np.float32(255) if pha.dtype == np.uint8 else pha
+    pha = _as_float(pha, np.float32)
     # OpenCV's own border value is the neutral one: nothing grows in from outside the frame and nothing is eaten there.
     if rule == "paper":
         soft = ((pha > LOW) & (pha < HIGH)).astype(np.uint8)
         band = cv2.erode(cv2.dilate(soft, _CROSS, iterations=ITERATIONS), _CROSS, iterations=ITERATIONS)
         return np.where(band > 0, UNKNOWN, np.where(pha >= 0.5, 255, 0)).astype(np.uint8)
-    pha = pha.astype(np.float32)
     possible = cv2.dilate(pha, _CROSS, iterations=ITERATIONS) > 0
     certain = cv2.erode(pha, _CROSS, iterations=ITERATIONS) >= 1
     return np.where(certain, 255, np.where(possible, UNKNOWN, 0)).astype(np.uint8)
@@ -205,17 +186,18 @@ def _as_float(picture, dtype=np.float64):
     return picture.astype(dtype)
 
 
-def _check_pair(pred, true, channels=()):
-    pred, true = np.shape(pred), np.shape(true)
-    if pred != true:
-        raise ValueError(f"prediction is {pred} and truth {true}: sizes must agree")
-    if pred[2:] != channels or len(pred) < 2:
-        raise ValueError(f"expected {'(H, W, 3)' if channels else '(H, W)'}, got {pred}")
+def _pair(pred, true, dtype=np.float64, channels=()):
+    """Both as floats, of one size."""
+    sizes = np.shape(pred), np.shape(true)
+    if sizes[0] != sizes[1]:
+        raise ValueError(f"prediction is {sizes[0]} and truth {sizes[1]}: sizes must agree")
+    if sizes[0][2:] != channels or len(sizes[0]) < 2:
+        raise ValueError(f"expected {'(H, W, 3)' if channels else '(H, W)'}, got {sizes[0]}")
+    return _as_float(pred, dtype), _as_float(true, dtype)
 
 
-def _difference(pred, true):
-    _check_pair(pred, true)
-    return _as_float(pred) - _as_float(true)
+def _difference(pred, true, channels=()):
+    return np.subtract(*_pair(pred, true, channels=channels))
 
 
 def _region(picture, trimap):
@@ -233,7 +215,6 @@ def _mean(values):
 
 
 def _gradient_magnitude(alpha, sigma=1.4):
-    alpha = _as_float(alpha)
     low, high = alpha.min(), alpha.max()
     if low == high:
         return np.zeros_like(alpha)
