@@ -28,8 +28,7 @@ from utils.engine.backends import PROGRAMS, build, missing_packages, open_progra
 from utils.engine.choice import Source
 from utils.engine.int8 import int8_file, pack
 from utils.engine.presets import Refine
-from utils.engine.tiled import TiledMatting
-from utils.engine.tiles import DENSE
+from utils.engine.tiles import DENSE, TiledMatting
 from utils.picture.resize import fit, padded_to_multiples
 from utils.prediction.pairs import find_pairs
 from utils.system.command_line import UsageError, command_line

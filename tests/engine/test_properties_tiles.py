@@ -14,21 +14,21 @@ from model.resize import bilinear
 from tests.properties import given, pictures, seeds, settings, st
 from utils.engine import tiles
 from utils.engine.presets import Refine
-from utils.engine.tiled import TiledMatting
 from utils.engine.tiles import (
     CELL,
     DENSE,
     ERR,
     LEVELS,
     PHA,
+    TiledMatting,
     cells_of,
     choose_cells,
     enlarge_into,
-    frame_picture,
     group_cells,
     layout,
     make_room,
     reduce_picture,
+    split_into,
     subject_in,
 )
 
@@ -133,9 +133,9 @@ def test_cells_of_a_picture_are_a_view_that_writes_back(rows, columns, seed):
 @given(cells, cells, st.integers(1, 6), st.sampled_from([0, 3]), seeds)
 def test_a_framed_picture_has_zeros_around_it(rows, columns, n, margin, seed):
     plan = layout(CELL * rows, CELL * columns, 1 / 4, n, margin)
-    picture = pictures(np.random.default_rng(seed), plan.height, plan.width, 3)
+    picture = pictures(np.random.default_rng(seed), plan.rows.size, plan.columns.size, 3)
     framed = make_room(plan)[1][:3]
-    frame_picture(picture, plan, framed)
+    split_into(framed, picture, 2 * margin)
     tile, before = CELL * n, 2 * margin
     after = [before + -side % tile for side in picture.shape[:2]]
     np.testing.assert_array_equal(

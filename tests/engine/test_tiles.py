@@ -9,8 +9,7 @@ from model.resize import bilinear
 from tests.prediction.test_predictor import scene
 from utils.engine.presets import Refine
 from utils.engine.programs import CoarseProgram, TileProgram
-from utils.engine.tiled import TiledMatting
-from utils.engine.tiles import choose_cells, enlarge_into, reduce_picture, windows
+from utils.engine.tiles import TiledMatting, choose_cells, enlarge_into, reduce_picture, windows
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
 from utils.weights.load import DEFAULT_WEIGHTS, read_state

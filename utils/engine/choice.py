@@ -2,7 +2,7 @@
 
 Paddle is imported only where a program is made or the network itself computes: exported programs need two seconds less.
 
-Every engine is called with (src, bgr, refine, foreground) and returns a Matte, see `utils.engine.tiled.TiledMatting`.
+Every engine is called with (src, bgr, refine, foreground) and returns a Matte, see `utils.engine.tiles.TiledMatting`.
 """
 
 import sys
@@ -25,8 +25,7 @@ from utils.engine.backends import (
 from utils.engine.cache import cached, key
 from utils.engine.int8 import checked, int8_file, unpack
 from utils.engine.presets import Refine
-from utils.engine.tiled import TiledMatting
-from utils.engine.tiles import DENSE
+from utils.engine.tiles import DENSE, TiledMatting
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.system.errors import UsageError, WeightsError, interruption
@@ -89,7 +88,7 @@ class FallBack:
         return getattr(self._engine, name)
 
     def __call__(self, *arguments):
-        """Matte one picture, see `utils.engine.tiled.TiledMatting`."""
+        """Matte one picture, see `utils.engine.tiles.TiledMatting`."""
         try:
             return self._engine(*arguments)
         except MemoryError:

@@ -16,7 +16,7 @@ class Dygraph:
         self.model, self.backbone = model, backbone
 
     def __call__(self, src, bgr, refine, foreground=True):
-        """Matte one picture; arguments and result as of `utils.engine.tiled.TiledMatting`."""
+        """Matte one picture; arguments and result as of `utils.engine.tiles.TiledMatting`."""
         refiner = self.model.refiner
         self.model.backbone_scale = refine.scale
         refiner.mode, refiner.sample_pixels, refiner.threshold = refine.mode, refine.pixels, refine.threshold

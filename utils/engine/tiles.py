@@ -1,16 +1,22 @@
-"""What stands between the coarse program and the tile program: choosing cells, cutting out tiles, writing back.
+"""Matte uint8 pictures with the two programs of `utils.engine.programs`, whichever engine runs them.
 
-NumPy and OpenCV only. Pictures stay uint8; nothing float is made at full size, except strips that fit the cache.
+Between the coarse program and the tile program stands: choosing cells, cutting out tiles, writing back. NumPy and
+OpenCV only. Pictures stay uint8; nothing float is made at full size, except strips that fit the cache.
 
 A cell is 4x4 full-size pixels, 2x2 half-size ones; a tile is n x n cells. Neighbouring cells share their margins in a
 tile, where the original computes them again for each cell: at n = 4 a quarter of the work.
 """
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+
+from utils.engine.matte import Matte
+from utils.picture.last import Last
 
 CELL = 4
 HIDDEN = 32
@@ -19,79 +25,178 @@ DENSE = 5  # alpha, residual and error
 LEVELS = 255.0
 AROUND = 4  # coarse pixels around the subject that are enlarged, too
 STRIP_BYTES = 1 << 20  # of float32 enlarged at a time: stays in the processor's cache
+TILE_CELLS = 8  # on a tile's side: of 3 to 16 the fastest on pictures of people
+# Tiles in a call, one number for all pictures, since engines prepare themselves anew for each shape: what stays in a
+# processor's cache, or is worth a call of an engine that loses time at each.
+AT_ONCE = {"openvino": 12, "inference": 32}
 
 
-@dataclass(frozen=True)
-class Axis:
-    """Where the tiles of one axis lie, and the weights that enlarge the coarse maps for them.
+class TiledMatting:
+    """The network in uint8 pictures, out uint8 pictures. Not for several threads at once.
 
-    Attributes:
-        first_coarse: (tiles,) int, first of the m coarse pixels that a tile sees.
-        first_feature: (tiles,) int, first of its q features.
-        to_half: (tiles, k, m) float32.
-        to_coarse: (tiles, m + 2, q) float32.
-    """
-
-    first_coarse: np.ndarray
-    first_feature: np.ndarray
-    to_half: np.ndarray
-    to_coarse: np.ndarray
-
-
-@dataclass(frozen=True)
-class Layout:
-    """All that follows from the sizes alone.
-
-    Attributes:
-        height, width: of the pictures, divisible by 4.
-        coarse_height, coarse_width: of the coarse picture.
+    Args:
+        coarse: the coarse program of `utils.engine.programs`, a function of arrays that returns a list of arrays.
+        tiles: list of functions that run its tile program; each works in a thread of its own.
+        kernel_size: the refiner's, 3 or 1.
+        name, backbone: of the engine, and of the network.
         n: cells on a tile's side.
-        margin: half-size pixels around a tile, 3, or 0 for 1x1 kernels.
-        coarse_span, feature_span: m and q.
-        rows, columns: Axis.
+        batch: tiles in a call; None: what suits the engine.
+
+    Attributes:
+        prevent_oversampling: see `model.refiner.Refiner`; may be changed.
     """
 
-    height: int
-    width: int
-    coarse_height: int
-    coarse_width: int
-    n: int
-    margin: int
-    coarse_span: int
-    feature_span: int
+    def __init__(self, coarse, tiles, kernel_size=3, name=None, backbone=None, n=TILE_CELLS, batch=None):
+        self.coarse, self.tiles = coarse, tiles
+        self.margin = 0 if kernel_size == 1 else 3
+        self.name, self.backbone, self.n, self.batch = name, backbone, n, batch or AT_ONCE.get(name, 12)
+        self.prevent_oversampling = True
+        self.threads = ThreadPoolExecutor(len(tiles), "tiles")
+        self._room = lru_cache(maxsize=1)(lambda *sizes: make_room(layout(*sizes, self.n, self.margin)))
+        self._background = Last(self._prepare)
+
+    def _prepare(self, bgr, scale):
+        """The room, see `make_room`, with the background in it; the source, which is still missing, takes turns."""
+        plan, framed, coarse = self._room(*bgr.shape[:2], scale)
+        split_into(framed[3:], bgr, 2 * self.margin)
+        split_into(coarse[3:], reduce_picture(bgr, plan.rows.coarse, plan.columns.coarse), 1)
+        return plan, framed, coarse
+
+    def __call__(self, src, bgr, refine, foreground=True):
+        """Matte one picture.
+
+        Args:
+            src, bgr: uint8 (H, W, 3), RGB, contiguous; H and W divisible by 4. What is made of `bgr` is kept for the
+                next call with the same array.
+            refine: utils.engine.presets.Refine, with nothing left open.
+            foreground: whether to make the foreground, too.
+
+        Returns Matte.
+        """
+        plan, framed, coarse = self._background(bgr, refine.scale)
+        framing = self.threads.submit(split_into, framed[:3], src, 2 * self.margin)
+        split_into(coarse[:3], reduce_picture(src, plan.rows.coarse, plan.columns.coarse), 1)
+        inner = coarse[None, :, 1 : plan.rows.coarse + 1, 1 : plan.columns.coarse + 1]
+        dense, features = self.coarse(np.ascontiguousarray(inner))
+        dense = dense[0, :DENSE]
+        pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
+        size = src.shape[:2]
+        chosen = group_cells(*choose_cells(err, refine, *size, self.prevent_oversampling), plan)
+        cells = chosen[2:4]
+        full_pha, fgr = np.zeros(size, np.uint8), src.copy() if foreground else None
+        if len(cells[0]) * CELL**2 < full_pha.size:
+            self._enlarge(src, pha, dense[FGR], full_pha, fgr)
+        cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
+
+        def write(here, refined):
+            """Write refined cells, float32 (cells, 4, 4, 1 or 4), alpha and perhaps residual in levels."""
+            at = tuple(axis[here] for axis in cells)
+            alpha = np.clip(refined[..., 0], 0, LEVELS)
+            cell_pha[here] = alpha * np.float32(1 / LEVELS)
+            cells_of(full_pha)[at] = np.rint(alpha).astype(np.uint8)
+            if foreground:
+                levels = np.clip(cells_of(src)[at] + refined[..., 1:], 0, LEVELS)
+                cells_of(fgr)[at] = np.rint(levels).astype(np.uint8)
+
+        def pha_float():
+            out = np.empty(size, np.float32)
+            enlarge_into(out, pha, lambda strip, rows: np.copyto(out[rows], strip))
+            cells_of(out)[cells] = cell_pha
+            return out
+
+        framing.result()
+        self._refine((features[0], coarse, framed), plan, chosen, 4 if foreground else 1, write)
+        return Matte(full_pha, fgr, pha_float, lambda: err, lambda: np.float32(marked(size, cells)))
+
+    def _enlarge(self, src, pha, residual, full_pha, fgr):
+        """Fill alpha, which is 0, and, unless it is None, the foreground, which is the source, from the coarse maps."""
+        run, (part, coarse) = self.threads.map, subject_in(pha, full_pha.shape)
+        to = full_pha[part]
+        enlarge_into(to, pha[coarse], lambda strip, rows: cv2.convertScaleAbs(strip, to[rows], LEVELS), run)
+        if fgr is not None:
+            seen, shown = src[part], fgr[part]
+            levels = np.ascontiguousarray(residual.transpose(1, 2, 0)[coarse]) * np.float32(LEVELS)
+            enlarge_into(shown, levels, lambda strip, at: cv2.add(seen[at], strip, shown[at], dtype=cv2.CV_8U), run)
+
+    def _refine(self, maps, plan, chosen, channels, write):
+        """Refine all tiles, and give write(slice of cells, what they became) the chosen cells of each batch."""
+        n, rows, columns, m, q = self.n, plan.rows, plan.columns, plan.coarse_span, plan.feature_span
+        features, coarse, framed = maps
+        short = [(0, max(0, q - length)) for length in features.shape[:2]]
+        features = np.pad(features, (*short, (0, 0))) if np.any(short) else features
+        features = np.moveaxis(windows(features.transpose(2, 0, 1), q), 2, -1)
+        coarse = windows(coarse.transpose(0, 2, 1), m + 2)
+        pictures = windows(framed, CELL * (n + self.margin))
+        tile_rows, tile_columns, cell_rows, cell_columns, of_tile = chosen
+        batch, starts = self.batch, iter(range(0, len(tile_rows), self.batch))
+
+        def refine(program):
+            for start in starts:  # of whichever thread comes first
+                i, j = (np.resize(x[start : start + batch], batch) for x in (tile_rows, tile_columns))
+                tiles = program(
+                    features[rows.first_feature[i], columns.first_feature[j]],
+                    coarse[columns.first_coarse[j], rows.first_coarse[i]],
+                    *(rows.to_coarse[i], columns.to_coarse[j], rows.to_half[i], columns.to_half[j]),
+                    pictures[i * n * CELL, j * n * CELL],
+                )[0]
+                tiles = tiles.reshape(batch, n, 2, n, 2, 2, 2, 4)[..., :channels]  # quarters: rows, columns of 2x2
+                here = slice(*np.searchsorted(of_tile, (start, start + batch)))
+                at = of_tile[here] - start, cell_rows[here] % n, slice(None), cell_columns[here] % n
+                write(here, tiles[at].transpose(0, 1, 3, 2, 4, 5).reshape(-1, CELL, CELL, channels))
+
+        for _ in self.threads.map(refine, self.tiles):
+            pass
+
+
+class Axis(NamedTuple):
+    """Rows or columns: where their tiles lie, and the weights that enlarge the coarse maps for them."""
+
+    size: int  # of the pictures, divisible by 4
+    coarse: int  # of the coarse picture
+    first_coarse: np.ndarray  # (tiles,) int, first of the m coarse pixels that a tile sees
+    first_feature: np.ndarray  # (tiles,) int, first of its q features
+    to_half: np.ndarray  # (tiles, k, m) float32
+    to_coarse: np.ndarray  # (tiles, m + 2, q) float32
+
+
+class Layout(NamedTuple):
+    """All that follows from the sizes alone."""
+
+    n: int  # cells on a tile's side
+    margin: int  # half-size pixels around a tile, 3, or 0 for 1x1 kernels
+    coarse_span: int  # m
+    feature_span: int  # q
     rows: Axis
     columns: Axis
 
 
 def layout(height, width, scale, n, margin):
     """Lay tiles over pictures: a Layout of its attributes, and `scale`: coarse size relative to theirs, at most 1/2."""
-    sizes = [(size, int(size * scale)) for size in (height, width)]
-    if min(coarse for _, coarse in sizes) < 1:
-        raise ValueError(f"pictures of {width}x{height} at scale {scale:g} leave nothing for the coarse network")
-    axes = [(size // 2, coarse, -(-size // (CELL * n))) for size, coarse in sizes]
-    tile = np.arange(-margin, 2 * n + margin)
-    halves = [_bilinear(np.arange(tiles)[:, None] * 2 * n + tile, half, coarse) for half, coarse, tiles in axes]
-    m = max(_span(*x) for x in halves)
-    firsts = [_first(low, coarse, m) for (low, _, _), (_, coarse, _) in zip(halves, axes)]
-    window = np.arange(-1, m + 1)
-    lengths = [-(-coarse // 2) for _, coarse in sizes]  # of the features
-    windows = [_bilinear(f[:, None] + window, c, length) for f, (_, c), length in zip(firsts, sizes, lengths)]
-    q = max(_span(*x) for x in windows)
-    rows, columns = (
-        Axis(first, _first(at[0], length, q), _matrix(*half, first, m), _matrix(*at, _first(at[0], length, q), q))
-        for first, half, at, length in zip(firsts, halves, windows, lengths)
-    )
-    return Layout(height, width, sizes[0][1], sizes[1][1], n, margin, m, q, rows, columns)
+    sizes, coarse = (height, width), [int(size * scale) for size in (height, width)]
+    tile, tiles = np.arange(-margin, 2 * n + margin), [np.arange(-(-size // (CELL * n))) for size in sizes]
+    seen = [number[:, None] * 2 * n + tile for number in tiles]
+    m, first_coarse, to_half = _seen(seen, [size // 2 for size in sizes], coarse)
+    seen = [first[:, None] + np.arange(-1, m + 1) for first in first_coarse]
+    q, first_feature, to_coarse = _seen(seen, coarse, [-(-size // 2) for size in coarse])
+    axes = (Axis(*values) for values in zip(sizes, coarse, first_coarse, first_feature, to_half, to_coarse))
+    return Layout(n, margin, m, q, *axes)
 
 
-def _span(low, high, _):
-    """How many source pixels the widest tile needs."""
-    return int((high.max(1) - low.min(1)).max()) + 1
+def _seen(positions, sizes, source_sizes):
+    """What tiles see of smaller maps, of each axis: positions (tiles, count), its size and that of the maps.
 
-
-def _first(low, length, span):
-    """The first source pixel of each tile's window, which stays inside an axis of this length if it fits."""
-    return np.minimum(low.min(1), max(length - span, 0))
+    Returns span: how many source pixels the widest tile needs; and for each axis the first of each tile's, which stay
+    inside the axis if they fit; and the weights that enlarge them, (tiles, count, span) float32.
+    """
+    found = [_bilinear(*axis) for axis in zip(positions, sizes, source_sizes)]
+    span = int(max((high.max(1) - low.min(1)).max() for low, high, _ in found)) + 1
+    firsts = [np.minimum(low.min(1), max(length - span, 0)) for (low, _, _), length in zip(found, source_sizes)]
+    weights = []
+    for (low, high, (near, far)), first in zip(found, firsts):
+        at = first[:, None, None] + np.arange(span)
+        both = (low[..., None] == at) * near[..., None] + (high[..., None] == at) * far[..., None]
+        weights.append(both.astype(np.float32))
+    return span, firsts, weights
 
 
 def _bilinear(positions, size, source_size):
@@ -108,15 +213,6 @@ def _bilinear(positions, size, source_size):
     return low, high, np.stack([(1 - part) * inside, part * inside])
 
 
-def _matrix(low, high, weights, first, span):
-    """What `_bilinear` returned for (tiles, positions), as matrices on windows: (tiles, positions, span) float32."""
-    out = np.zeros((*low.shape, span), np.float32)
-    for index, weight in ((low, weights[0]), (high, weights[1])):
-        index = (index - first[:, None])[..., None]
-        np.put_along_axis(out, index, np.take_along_axis(out, index, 2) + weight[..., None].astype(np.float32), 2)
-    return out
-
-
 def reduce_picture(picture, height, width):
     """Reduce a picture bilinearly, half-pixel centres, no anti-alias, reading only the pixels that this takes.
 
@@ -125,25 +221,15 @@ def reduce_picture(picture, height, width):
     full_height, full_width = picture.shape[:2]
     step = full_height // height
     if step % 2 == 0 and (height * step, width * step) == (full_height, full_width):
-        return _reduce_evenly(picture, step)
+        middle = step // 2  # the mean of the two by two pixels in the middle of each block
+        lines = cv2.add(picture[middle - 1 :: step], picture[middle::step], dtype=cv2.CV_32F)
+        return cv2.resize(lines, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32(1 / (2 * 255))
     axes = (height, full_height), (width, full_width)
     (top, bottom, (_, down)), (left, right, (_, along)) = (_bilinear(np.arange(n), n, full) for n, full in axes)
-    along = along.astype(np.float32)[:, None]
-    rows = []
-    for row in (top, bottom):
-        lines = picture[row]
-        near, far = lines[:, left].astype(np.float32), lines[:, right].astype(np.float32)
-        rows.append(near + (far - near) * along)
-    down = down.astype(np.float32)[:, None, None]
-    return (rows[0] + (rows[1] - rows[0]) * down) * np.float32(1 / 255)
-
-
-def _reduce_evenly(picture, step):
-    """By an even whole step: the mean of the two by two pixels in the middle of each block."""
-    height, width = picture.shape[0] // step, picture.shape[1] // step
-    middle = step // 2
-    lines = cv2.add(picture[middle - 1 :: step], picture[middle::step], dtype=cv2.CV_32F)
-    return cv2.resize(lines, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32(1 / (2 * 255))
+    along, down = np.float32(along)[:, None], np.float32(down)[:, None, None]
+    lines = [[picture[row][:, column].astype(np.float32) for column in (left, right)] for row in (top, bottom)]
+    upper, lower = (near + (far - near) * along for near, far in lines)
+    return (upper + (lower - upper) * down) * np.float32(1 / 255)
 
 
 def choose_cells(err, refine, height, width, prevent_oversampling=True):
@@ -159,26 +245,31 @@ def choose_cells(err, refine, height, width, prevent_oversampling=True):
         rows, columns: int arrays of the chosen cells, in raster order. Of equal errors at the limit any may be chosen.
     """
     size = height // CELL, width // CELL
+    if err.shape != size:
+        err = cv2.resize(err, size[::-1], interpolation=cv2.INTER_LINEAR)
+    err = err.ravel()
     if refine.mode == "full":
-        chosen = np.arange(size[0] * size[1])
+        chosen = np.arange(err.size)
+    elif refine.mode == "thresholding":
+        chosen = np.flatnonzero(err > refine.threshold)
     else:
-        if err.shape != size:
-            err = cv2.resize(err, size[::-1], interpolation=cv2.INTER_LINEAR)
-        err = err.ravel()
-        if refine.mode == "thresholding":
-            chosen = np.flatnonzero(err > refine.threshold)
-        else:
-            wanted = min(refine.pixels // CELL**2, err.size)
-            chosen = np.flatnonzero(err > 0) if prevent_oversampling else np.arange(err.size)
-            if len(chosen) > wanted:
-                smaller = len(chosen) - wanted
-                largest = np.argpartition(err[chosen], min(smaller, len(chosen) - 1))[smaller:]
-                chosen = np.sort(chosen[largest])
+        wanted = min(refine.pixels // CELL**2, err.size)
+        chosen = np.flatnonzero(err > 0) if prevent_oversampling else np.arange(err.size)
+        if len(chosen) > wanted:
+            smaller = len(chosen) - wanted
+            largest = np.argpartition(err[chosen], min(smaller, len(chosen) - 1))[smaller:]
+            chosen = np.sort(chosen[largest])
     if refine.gaps:
-        marked = np.zeros(size, np.uint8)
-        marked.flat[chosen] = 1
-        chosen = np.flatnonzero(cv2.morphologyEx(marked, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
+        closed = marked((height, width), np.divmod(chosen, size[1]))
+        chosen = np.flatnonzero(cv2.morphologyEx(closed, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
     return np.divmod(chosen, size[1])
+
+
+def marked(size, cells):
+    """uint8 (H/4, W/4) of a picture of `size`, 1 where one of the cells (rows, columns) is."""
+    out = np.zeros([n // CELL for n in size], np.uint8)
+    out[cells] = 1
+    return out
 
 
 def group_cells(rows, columns, plan):
@@ -188,7 +279,7 @@ def group_cells(rows, columns, plan):
         tile_rows, tile_columns: the tiles that hold chosen cells; cell_rows, cell_columns: the cells, sorted by tile;
         of_tile: the index of each cell's tile.
     """
-    across = -(-plan.width // (CELL * plan.n))
+    across = -(-plan.columns.size // (CELL * plan.n))
     tile = rows // plan.n * across + columns // plan.n
     order = np.argsort(tile, kind="stable")
     ids, of_tile = np.unique(tile[order], return_inverse=True)
@@ -203,15 +294,16 @@ def make_room(plan):
         framed: uint8 (6, h, w), with 2 * margin pixels before the picture, and after it those of the last tiles.
         coarse: float32 (6, at least hc + 2, at least wc + 2), with one pixel before the picture.
     """
-    sizes = (4 * plan.margin + size + -size % (CELL * plan.n) for size in (plan.height, plan.width))
-    coarse_sizes = (2 + max(size, plan.coarse_span) for size in (plan.coarse_height, plan.coarse_width))
+    axes = plan.rows, plan.columns
+    sizes = (4 * plan.margin + axis.size + -axis.size % (CELL * plan.n) for axis in axes)
+    coarse_sizes = (2 + max(axis.coarse, plan.coarse_span) for axis in axes)
     return plan, np.zeros((6, *sizes), np.uint8), np.zeros((6, *coarse_sizes), np.float32)
 
 
-def frame_picture(picture, plan, framed):
-    """Write the channels of a picture (H, W, 3) where they belong in three of those of `make_room`."""
-    rows, columns = (slice(2 * plan.margin, 2 * plan.margin + size) for size in (plan.height, plan.width))
-    cv2.split(picture, [plane[rows, columns] for plane in framed])
+def split_into(planes, picture, before):
+    """Write the channels of a picture (H, W, 3) into three planes, so many pixels from their upper left corner."""
+    rows, columns = (slice(before, before + size) for size in picture.shape[:2])
+    cv2.split(picture, [plane[rows, columns] for plane in planes])
 
 
 def windows(planes, size):
@@ -257,10 +349,11 @@ def subject_in(pha, full_size):
     for axis, (size, coarse) in enumerate(zip(full_size, pha.shape)):
         step, rest = divmod(size, coarse)
         found = np.flatnonzero(pha.any(1 - axis))
-        first, end = (
-            (max(found[0] - AROUND, 0), min(found[-1] + 1 + AROUND, coarse)) if len(found) and not rest else (0, coarse)
-        )
-        parts.append((slice(first * step, end * step if not rest else size), slice(first, end)))
+        if len(found) and not rest:
+            first, end = max(found[0] - AROUND, 0), min(found[-1] + 1 + AROUND, coarse)
+            parts.append((slice(first * step, end * step), slice(first, end)))
+        else:
+            parts.append((slice(size), slice(coarse)))
     return tuple(zip(*parts))
 
 
