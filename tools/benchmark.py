@@ -16,7 +16,8 @@ from pathlib import Path
 from model import BACKBONES
 from tools.speed.contest import SIZES, measure_data, measure_growth, measure_model
 from tools.speed.end_to_end import measure_end_to_end
-from utils.engine.backends import FASTEST_FIRST, PRECISIONS
+from utils.engine.backends import FASTEST_FIRST
+from utils.engine.choice import PRECISIONS
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import command_line
 from utils.system.parser import Parser

@@ -24,17 +24,8 @@ import paddle
 from paddle.static import InputSpec
 
 from dataset.errors import install, one_line
-from utils.engine.backends import missing_packages, open_program
-from utils.engine.export import (
-    NEEDS_OLD_FORMAT,
-    OPSET,
-    OPSETS,
-    describe_onnx,
-    describe_paddle,
-    save_onnx,
-    save_paddle,
-    store_as_float16,
-)
+from utils.engine import export
+from utils.engine.backends import missing_packages, open_programs
 from utils.engine.programs import AnySize
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
@@ -65,23 +56,21 @@ def main(argv=None):
     if args.format == "paddle" and refines and args.refine_mode != "full" and args.size:
         print("the graph takes any size: with a fixed one, Paddle Inference refines the wrong cells")
         height = width = None
-    if NEEDS_OLD_FORMAT and refines and height is None:
+    if export.NEEDS_OLD_FORMAT and refines and height is None:
         cannot = f"Paddle {paddle.__version__} cannot export MattingRefine for any size"
         raise UsageError(f"{cannot}: use Paddle 3.2.2, or pass --model-type base")
-    shape = [1 if NEEDS_OLD_FORMAT else None, 3, height, width]
+    shape = [1 if export.NEEDS_OLD_FORMAT else None, 3, height, width]
     read = {"weights": Path(args.model_path).name, "weights_sha256": weights_digest(args.model_path)}
     about = {**read, "model_type": args.model_type, "model_backbone": backbone, **options, "storage": args.storage}
     metadata = {"model": "BackgroundMattingV2", **{name: str(value) for name, value in about.items()}}
     with tempfile.TemporaryDirectory() as folder:
         path, outputs = Path(folder) / "net", OUTPUTS[args.model_type]
-        save_paddle(model, [InputSpec(shape, "float32", name) for name in ("src", "bgr")], path, NEEDS_OLD_FORMAT)
-        describe_paddle(path, outputs, metadata)
+        export.save_paddle(model, [InputSpec(shape, "float32", name) for name in ("src", "bgr")], path)
+        export.describe_paddle(path, outputs, metadata)
         if args.format == "onnx":
             needed("paddle2onnx", f"--format onnx needs paddle2onnx: {install('engines')}")
-            save_onnx(path, args.opset)
-            describe_onnx(path, outputs, metadata)
-            if args.storage == "float16":
-                store_as_float16(f"{path}.onnx")
+            export.save_onnx(path, args.opset)
+            export.describe_onnx(path, outputs, metadata, args.storage)
         engines = ("inference",) if args.format == "paddle" else ("onnxruntime", "openvino")
         if args.validate and not all([validate(args, model, engine, path) for engine in engines]):
             print(f"error: the exported model is not the network: {args.output} is not written", file=sys.stderr)
@@ -109,8 +98,8 @@ def parse(argv):
     add(*names_of("--refine-sample-pixels"), type=int, default=80_000, help="pixels, sampling (default 80000)")
     of_weights = {"choices": ("float32", "float16"), "default": "float32"}
     add("--storage", "--precision", **of_weights, help="of ONNX weights (default float32)")
-    of_opset = {"type": int, "choices": OPSETS, "default": OPSET}
-    add("--opset", "--onnx-opset-version", **of_opset, help=f"of ONNX operators (default {OPSET})")
+    of_opset = {"type": int, "choices": export.OPSETS, "default": export.OPSET}
+    add("--opset", "--onnx-opset-version", **of_opset, help=f"of ONNX operators (default {export.OPSET})")
     add("--no-validate", dest="validate", action="store_false", help="write without comparing")
     methods = ("--model-refine-patch-crop-method", "--model-refine-patch-replace-method")
     add_without_effect(parser, *methods, "--onnx-constant-folding", "--onnx-verbose", "--validate")
@@ -134,10 +123,10 @@ def validate(args, model, engine, path):
     good, rng = True, np.random.default_rng(0)
     allowed = OTHER_CELLS if args.model_type == "refine" and args.refine_mode != "full" else 0
     try:
-        program = open_program(engine, path)
-        for size in [tuple(args.size)] if args.size else SIZES:
+        program = open_programs(engine, path)[0]
+        for size in [args.size] if args.size else SIZES:
             sample = [x.numpy() for x in to_tensor(*(fit(picture, size) for picture in read_sample_pair()))]
-            noise = [rng.random((1 if NEEDS_OLD_FORMAT else 2, 3, *size), np.float32) for _ in range(2)]
+            noise = rng.random((2, 1 if export.NEEDS_OLD_FORMAT else 2, 3, *size), np.float32)
             for kind, pair in (("sample", sample), ("random", noise)):
                 with paddle.no_grad():
                     true = model(*map(paddle.to_tensor, pair))

@@ -24,8 +24,9 @@ from tqdm import tqdm
 from dataset.drawn import noisy
 from dataset.errors import PictureError, install
 from dataset.picture import read_rgb
-from utils.engine.backends import PROGRAMS, build, missing_packages, open_program, openvino_core
+from utils.engine.backends import PROGRAMS, missing_packages, open_programs, openvino_core
 from utils.engine.choice import Source
+from utils.engine.export import build
 from utils.engine.int8 import int8_file, pack
 from utils.engine.presets import Refine
 from utils.engine.tiles import DENSE, TiledMatting
@@ -67,7 +68,7 @@ def record(folder, kernel_size, pairs):
     inputs = {program: [] for program in PROGRAMS}
 
     def recording(program, every):
-        run, number = open_program("openvino", folder / program), count()
+        run, number = open_programs("openvino", folder / program)[0], count()
 
         def recorded(*arrays):
             if next(number) % every == 0:

@@ -15,6 +15,7 @@ prepare()
 
 import os
 import threading
+from functools import partial
 from typing import Callable, Union
 
 import cv2
@@ -104,26 +105,21 @@ class Matting:
         if pictures[0].shape != pictures[1].shape:
             sizes = " and ".join(f"{x.shape[1]}x{x.shape[0]}" for x in pictures)
             raise PictureError(f"source and background have the sizes {sizes}: they must be equal")
-        size = pictures[0].shape[:2]
-        larger = size if self.refine.scale is not None else _enlarged(*size)
-        refine = self.refine.at(*larger)
+        height, width = size = pictures[0].shape[:2]
+        factor = enlargement(*size) if self.refine.scale is None else 1
+        if factor > 1:
+            height, width = (max(MULTIPLE, round(n * factor)) for n in size)
+        refine = self.refine.at(height, width)
         with self._lock:
-            matte = self._engine(_fitted(pictures[0], larger), self._bgr(pictures[1], larger), refine, foreground)
-        height, width = larger
-        if matte.pha.shape != larger:
+            src, bgr = _fitted(pictures[0], (height, width)), self._bgr(pictures[1], (height, width))
+            matte = self._engine(src, bgr, refine, foreground)
+        if matte.pha.shape != (height, width):
             matte = matte.through(lambda x: x[:height, :width])
-        if larger != size:
-            matte = matte.through(
-                lambda x: fit(x, size), lambda x: cv2.resize(x, size[::-1], interpolation=cv2.INTER_NEAREST)
-            )
+        if (height, width) != size:
+            nearest = partial(cv2.resize, dsize=size[::-1], interpolation=cv2.INTER_NEAREST)
+            matte = matte.through(lambda x: fit(x, size), nearest)
         matte.pictures = pictures if foreground else None
         return matte
-
-
-def _enlarged(height: int, width: int) -> tuple[int, int]:
-    """(height, width) at which a picture is matted."""
-    factor = enlargement(height, width)
-    return tuple(max(MULTIPLE, round(n * factor)) for n in (height, width)) if factor > 1 else (height, width)
 
 
 def _fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -139,11 +135,9 @@ def choose_device(device: str | None = None) -> str:
     """
     gpus = _gpus()
     device = device or ("gpu" if gpus else "cpu")
-    kind, colon, index = device.partition(":")
-    if kind == "gpu" and not gpus:
+    if device.partition(":")[0] == "gpu" and not gpus:
         raise UsageError(f"--device gpu: this Paddle finds no GPU; {install('gpu')}, or pass --device cpu")
-    known = not colon or (kind == "gpu" and index.isascii() and index.isdigit())
-    if kind not in ("cpu", "gpu") or not known or (kind == "gpu" and int(index or 0) >= gpus):
+    if device not in ("cpu", "gpu", *(f"gpu:{index}" for index in range(gpus))):
         raise UsageError(f"--device {device} does not exist: pass cpu, gpu or gpu:0 .. gpu:{max(gpus - 1, 0)}")
     if gpus:
         import paddle

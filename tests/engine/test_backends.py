@@ -17,14 +17,14 @@ from paddle.static import InputSpec
 import utils.engine.backends
 import utils.engine.cache
 import utils.engine.choice
+import utils.engine.export
 import utils.weights.load
 from model import MattingRefine
 from tests.prediction.test_predictor import scene
-from utils.engine.backends import FASTEST_FIRST, build, missing_packages, open_program
+from utils.engine.backends import FASTEST_FIRST, missing_packages, open_programs, program_file
 from utils.engine.cache import cache_folder, cached, key
-from utils.engine.choice import FallBack, Source, open_engine
-from utils.engine.dygraph import Dygraph
-from utils.engine.export import program_file, save_paddle
+from utils.engine.choice import Dygraph, FallBack, Source, open_engine
+from utils.engine.export import build, save_paddle
 from utils.predictor import Matting, Refine
 from utils.system.errors import UsageError
 from utils.system.notes import say
@@ -49,7 +49,7 @@ def quick_build(monkeypatch, kept):
         for file in kept.glob("[ct]*.*"):
             shutil.copy(file, folder)
 
-    monkeypatch.setattr(utils.engine.choice, "build", build)
+    monkeypatch.setattr(utils.engine.export, "build", build)
 
 
 def agree(mine, true, tolerance=1e-4):
@@ -185,7 +185,7 @@ def test_whatever_an_engine_raises_while_it_is_opened_is_said(monkeypatch, tmp_p
     def fail(*_):
         raise KeyError("no kernel")
 
-    monkeypatch.setattr(utils.engine.choice, "build", fail)
+    monkeypatch.setattr(utils.engine.export, "build", fail)
     with pytest.raises(UsageError, match="--engine inference cannot be used: .*no kernel"):
         open_engine(DEFAULT_WEIGHTS, engine="inference")
     assert not list(tmp_path.iterdir())
@@ -197,10 +197,10 @@ def test_auto_passes_over_an_engine_whose_result_is_wrong(quick_build, monkeypat
     monkeypatch.setattr(utils.engine.choice, "FASTEST_FIRST", ("inference",))
 
     def wrong(engine, path, copies=1):
-        program = open_program(engine, path)
+        program = open_programs(engine, path)[0]
         return [lambda *arrays: [x + 0.01 for x in program(*arrays)]]
 
-    monkeypatch.setattr(utils.engine.choice, "open_copies", wrong)
+    monkeypatch.setattr(utils.engine.choice, "open_programs", wrong)
     src, bgr = scene(64, 64)
     told = []
     mine = Matting(device="cpu", tell=told.append)
@@ -268,7 +268,7 @@ def test_an_entry_that_is_not_as_it_was_made_is_made_anew(tmp_path, damage):
 
     use()
     entry = tmp_path / "entry"
-    file = entry / ("entry.json" if damage in ("inventory", "tampered") else "coarse.xml")
+    file = entry / {"inventory": "inventory.json", "tampered": "description.json"}.get(damage, "coarse.xml")
     if damage == "missing":
         file.unlink()
     elif damage == "more":
@@ -302,9 +302,9 @@ def test_read_only_or_full_cache_still_gives_a_matte(quick_build, tmp_path, monk
         refuse_here = lambda self, *a, **k: refuse(self) if folder in (self, self.parent) else real(self, *a, **k)  # noqa: E731
         monkeypatch.setattr(Path, "mkdir", refuse_here)
     else:
-        real = utils.engine.choice.build
+        real = utils.engine.export.build
         build_here = lambda engine, model, to: refuse(to) if folder in Path(to).parents else real(engine, model, to)  # noqa: E731
-        monkeypatch.setattr(utils.engine.choice, "build", build_here)
+        monkeypatch.setattr(utils.engine.export, "build", build_here)
     src, bgr = scene(64, 64)
     told = []
     mine = Matting(engine="inference", device="cpu", tell=told.append)(src, bgr)
@@ -493,4 +493,4 @@ def test_onednn_multiplies_what_a_convolution_wrote(tmp_path):
     inputs = [np.random.default_rng(0).random(shape, np.float32) for shape in ((2, 3, 10, 10), (8, 5))]
     expected = layer(*map(paddle.to_tensor, inputs)).numpy()
     save_paddle(layer, [InputSpec(x.shape, "float32", name) for x, name in zip(inputs, "xw")], tmp_path / "net")
-    assert np.abs(open_program("inference", tmp_path / "net")(*inputs)[0] - expected).max() < 1e-4
+    assert np.abs(open_programs("inference", tmp_path / "net")[0](*inputs)[0] - expected).max() < 1e-4

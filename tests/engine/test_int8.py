@@ -13,8 +13,9 @@ import utils.engine.int8
 from dataset.drawn import noisy
 from tests.prediction.test_predictor import scene
 from tools import quantize
-from utils.engine.backends import build, missing_packages, open_program
+from utils.engine.backends import missing_packages, open_programs
 from utils.engine.choice import Source, open_engine
+from utils.engine.export import build
 from utils.engine.int8 import FILES, MADE_OF, fastest_precision, int8_file, pack, unpack
 from utils.picture.sample_pair import read_sample_pair
 from utils.picture.write import write_picture
@@ -97,7 +98,7 @@ def test_where_int8_cannot_be_used_one_line_says_why_and_the_picture_is_right(
         with zipfile.ZipFile(file, "a") as archive:
             archive.writestr("../more.xml", "what nobody asked for")
     elif trouble == "wrong":
-        monkeypatch.setitem(utils.engine.choice.TOLERANCE, "int8", 1e-9)
+        monkeypatch.setitem(utils.engine.choice.LIMITS, "int8", {"mean": ("alpha", 1e-9)})
     elif trouble == "processor":
         monkeypatch.setattr(utils.engine.int8, "_is_quick", lambda: False)
     elif trouble == "package":
@@ -167,7 +168,7 @@ def test_quantize_makes_programs_that_compute_the_same(tmp_path, monkeypatch):
     quantize.quantize(tmp_path / "tiles", inputs["tiles"], tmp_path / "int8" / "tiles")
     given = inputs["tiles"][0]
     folders = tmp_path, tmp_path / "int8"
-    true, mine = (open_program("openvino", path / "tiles")(*given)[0][..., ::4].clip(0, 255) for path in folders)
+    true, mine = (open_programs("openvino", path / "tiles")[0](*given)[0][..., ::4].clip(0, 255) for path in folders)
     print(f"alpha of the tiles: {np.abs(true - mine).mean():.2f} levels on the average")
     assert 0 < np.abs(true - mine).mean() < 2
     assert (tmp_path / "int8" / "tiles.bin").stat().st_size < 0.6 * (tmp_path / "tiles.bin").stat().st_size

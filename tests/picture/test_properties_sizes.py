@@ -16,7 +16,7 @@ from dataset.picture import PictureError
 from model.resize import _bilinear_weights, bilinear, nearest, scaled_size
 from tests.properties import given, pictures, seeds, settings, sides, st
 from utils.background.checks import match_size, scene_doubts
-from utils.engine.dygraph import Dygraph
+from utils.engine.choice import Dygraph
 from utils.engine.presets import SMALL, Refine, enlargement, preset
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet, debug_picture

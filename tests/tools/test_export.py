@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 import tools.export
+import utils.engine.export
 from tests.app_server import BROWSER, DRIVER, ROOT, browsing, wait
 from tools.export import main
-from utils.engine.backends import missing_packages, open_program
+from utils.engine.backends import missing_packages, open_programs
 from utils.engine.export import NEEDS_OLD_FORMAT
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
@@ -90,7 +91,7 @@ def test_onnx_file_tells_what_it_is_and_loads_without_a_word(exported, capfd):
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_onnx_file_takes_any_size_and_batch(exported, matting, engine):
     needs(engine)
-    program = open_program(engine, exported.with_suffix(""))
+    program = open_programs(engine, exported.with_suffix(""))[0]
     for size in ((180, 300), (181, 302), (123, 402)):
         for batch in (1, 2):
             pairs = [pair(size, 17 * i) for i in range(batch)]
@@ -178,7 +179,7 @@ def test_half_of_the_space_does_for_the_weights(tmp_path, capsys):
 
 def test_wrong_model_is_not_written(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(
-        tools.export, "open_program", lambda engine, path: lambda src, bgr: [np.zeros_like(src[:, :1]), src]
+        tools.export, "open_programs", lambda engine, path: [lambda src, bgr: [np.zeros_like(src[:, :1]), src]]
     )
     arguments = ["--format", "paddle", "--model-type", "base", "--size", "96", "96"]
     assert main([*arguments, "--output", str(tmp_path / "net")]) == 1
@@ -191,7 +192,7 @@ def test_size_that_the_network_refuses_is_named(capsys):
 
 
 def test_refining_network_of_any_size_is_refused_where_paddle_cannot_trace_it(capsys, monkeypatch):
-    monkeypatch.setattr(tools.export, "NEEDS_OLD_FORMAT", True)
+    monkeypatch.setattr(utils.engine.export, "NEEDS_OLD_FORMAT", True)
     assert main(["--format", "paddle", "--output", "x"]) == 1
     assert "use Paddle 3.2.2" in capsys.readouterr().err
 

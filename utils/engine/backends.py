@@ -21,7 +21,6 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 FASTEST_FIRST = ("openvino", "inference")
 PACKAGES = {"openvino": ("openvino", "paddle2onnx"), "inference": (), "onnxruntime": ("onnxruntime", "paddle2onnx")}
-PRECISIONS = ("float32", "int8")
 PROGRAMS = ("coarse", "tiles")
 FORMAT = 4  # raise it when what the programs compute changes: those that are kept somewhere are then made anew
 SHAPES_KEPT = 8  # compiled by OpenVINO for one program
@@ -43,9 +42,8 @@ def missing_packages(engine, *others):
 
 
 def versions(engine):
-    """Versions of everything that the files of an engine depend on: text, part of the cache's key."""
-    names = ("paddlepaddle", "paddlepaddle-gpu", *PACKAGES[engine])
-    return " ".join(f"{name}={version_of(name)}" for name in names)
+    """All that the files of an engine depend on, beside what they are made of: part of the cache's key."""
+    return FORMAT, sys.platform, [version_of(name) for name in ("paddlepaddle", "paddlepaddle-gpu", *PACKAGES[engine])]
 
 
 def version_of(name):
@@ -56,40 +54,8 @@ def version_of(name):
         return "-"
 
 
-def build(engine, model, folder, bounded=False):
-    """Export a model's two programs for OpenVINO or Paddle Inference into a folder; `bounded`: see TileProgram."""
-    from utils.engine.export import NEEDS_OLD_FORMAT, program_inputs, save_onnx, save_paddle
-    from utils.engine.programs import CoarseProgram, TileProgram
-
-    layers = CoarseProgram(model), TileProgram(model, bounded)
-    for name, layer, inputs in zip(PROGRAMS, layers, program_inputs()):
-        path = Path(folder) / name
-        program = save_paddle(layer, inputs, path, NEEDS_OLD_FORMAT)
-        if engine == "openvino":
-            onnx = save_onnx(path)
-            _save_openvino(path)
-            for file in (program, Path(f"{path}.pdiparams"), onnx):
-                file.unlink()
-
-
-def _save_openvino(path):
-    """PATH.onnx -> PATH.xml and PATH.bin, OpenVINO's own format, which it maps into memory instead of copying it."""
-    import openvino
-    from openvino._offline_transformations import apply_moc_transformations
-
-    model = openvino_core().read_model(f"{path}.onnx")
-    # norms become part of the convolutions' weights here, not in a copy of them that each process would make
-    apply_moc_transformations(model, cf=True)
-    openvino.save_model(model, f"{path}.xml", compress_to_fp16=False)
-
-
-def open_program(engine, path):
-    """Open an exported program with all threads: the first of `open_copies`."""
-    return open_copies(engine, path)[0]
-
-
-def open_copies(engine, path, copies=1):
-    """Open an exported program as several functions that may run at once, with equal shares of the threads.
+def open_programs(engine, path, copies=1):
+    """Open an exported program as one or several functions that may run at once, with equal shares of the threads.
 
     Args:
         engine: "inference", "openvino", or "onnxruntime", which only checks what tools/export.py writes: the programs
@@ -108,22 +74,26 @@ def _inference(path, copies):
     """Paddle Inference with oneDNN."""
     from paddle import inference
 
-    from utils.engine.export import program_file
-
     config = inference.Config(str(program_file(path)), f"{path}.pdiparams")
     config.disable_gpu()
     config.disable_glog_info()
     config.enable_mkldnn()
     config.set_cpu_math_library_num_threads(max(1, threads() // copies))
     first = inference.create_predictor(config)
-    return [partial(_run, x) for x in (first, *(first.clone() for _ in range(copies - 1)))]
+
+    def run(predictor, *arrays):
+        for name, array in zip(predictor.get_input_names(), arrays):
+            predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(array))
+        predictor.run()
+        return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
+
+    return [partial(run, predictor) for predictor in (first, *(first.clone() for _ in range(copies - 1)))]
 
 
-def _run(predictor, *arrays):
-    for name, array in zip(predictor.get_input_names(), arrays):
-        predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(array))
-    predictor.run()
-    return [predictor.get_output_handle(name).copy_to_cpu() for name in predictor.get_output_names()]
+def program_file(path):
+    """The file of a program that Paddle has saved: PATH.json, or PATH.pdmodel of the old format."""
+    file = Path(f"{path}.json")
+    return file if file.exists() else Path(f"{path}.pdmodel")
 
 
 @lru_cache(1)
@@ -150,7 +120,7 @@ def _openvino(path, copies):
         "ENABLE_CPU_PINNING": False,  # else copies of several models wait for the same core, while others are idle
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    file = next(x for x in (f"{path}.xml", f"{path}.onnx") if Path(x).exists())
+    file = f"{path}.xml" if Path(f"{path}.xml").exists() else f"{path}.onnx"
     model = core.read_model(file)  # once, since the file may be a temporary one
 
     @lru_cache(maxsize=SHAPES_KEPT)

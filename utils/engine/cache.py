@@ -1,8 +1,8 @@
 """Exported programs kept in the user's cache folder, one folder for each entry.
 
 An entry appears under its name only when it is complete (it is made beside it and renamed), so that two processes may
-make the same one at once: the second finds the first one's and drops its own. Files are checked against their SHA-256
-before they are used; a damaged entry is made anew.
+make the same one at once: the second uses its own once and drops it. Files are checked against their SHA-256 before
+they are used; a damaged entry is made anew.
 
 A program of an engine can do what its reader can do, write files for instance, and its checksum lies beside it. So
 nothing is used that another user could have changed: folders belong to this user (or to root) and only he writes there.
@@ -26,7 +26,8 @@ from utils.system.notes import Note, silent
 FOLDER_VARIABLE = "MATTING_CACHE"
 NAME = "background-matting-paddle"
 NO_HOME = "/nonexistent"  # what Debian gives users without a home; nothing can be kept there
-INVENTORY = "entry.json"
+PLACES = {"win32": ("LOCALAPPDATA", "AppData/Local"), "darwin": ("", "Library/Caches")}  # elsewhere XDG's
+INVENTORY, DESCRIPTION = "inventory.json", "description.json"
 ROOT = 0  # the user who may write everywhere anyway
 DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading an inventory may raise
 
@@ -38,21 +39,16 @@ def cache_folder():
     """
     if os.environ.get(FOLDER_VARIABLE):
         return Path(os.environ[FOLDER_VARIABLE])
+    variable, usual = PLACES.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))
     try:
-        if sys.platform == "win32":
-            base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-        elif sys.platform == "darwin":
-            base = Path.home() / "Library" / "Caches"
-        else:
-            base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(os.environ.get(variable) or Path.home() / usual) / NAME
     except RuntimeError:
-        base = NO_HOME
-    return Path(base) / NAME
+        return Path(NO_HOME) / NAME
 
 
 def key(*parts):
     """A name for an entry: a digest of texts."""
-    return hashlib.sha256("".join(f"{part}\n" for part in parts).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 @contextlib.contextmanager
@@ -72,43 +68,41 @@ def cached(name, make, folder=None, tell=silent):
     Raises:
         OSError: not even a temporary folder can be written. Whatever `make` raises.
     """
-    folder = Path(folder) if folder else cache_folder()
+    folder = Path(folder or cache_folder())
+    entry, described = folder / name, None
     with contextlib.ExitStack() as stack:
+
+        def made(parent):
+            work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
+            stack.callback(shutil.rmtree, work, ignore_errors=True)
+            described = make(work)
+            write_json(work / DESCRIPTION, described)
+            write_json(work / INVENTORY, {path.name: sha256_file(path) for path in sorted(work.iterdir())})
+            return work, described
+
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = None
             if not _is_ours(os.path.realpath(folder)):
                 tell(Note("cache_open_to_others", folder=folder, variable=FOLDER_VARIABLE))
-            else:
-                found = _find(folder / name, tell)
-                work = folder / name if found else _workplace(folder, name, stack)
-                found = found or _fill(work, make)
+            elif (described := _find(entry, tell)) is None:
+                work, described = made(folder)
+                with contextlib.suppress(OSError):  # another process was first
+                    os.rename(work, entry)
+                entry = work if work.exists() else entry
         except OSError as error:
             if not _about(error, folder):
                 raise
             tell(Note("cache_not_writable", folder=folder, reason=error.strerror or error, variable=FOLDER_VARIABLE))
-            found = None
-        if found is None:
-            work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            found = _fill(work, make)
-        elif work != folder / name:
-            work = _publish(work, folder / name)
-        yield work, found
-
-
-def _workplace(folder, name, stack):
-    """A new folder beside the entries, deleted with the stack."""
-    work = folder / f".{name}.{secrets.token_hex(6)}"
-    work.mkdir(mode=0o700)
-    stack.callback(shutil.rmtree, work, ignore_errors=True)
-    return work
+        if described is None:
+            entry, described = made(None)
+        yield entry, described
 
 
 def _about(error, folder):
     """Whether an OSError is about a folder: names something in it, or says that a disk is full without naming any."""
     if error.filename is None:
         return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-    return Path(folder) in (Path(os.fsdecode(error.filename)), *Path(os.fsdecode(error.filename)).parents)
+    return folder in (Path(os.fsdecode(error.filename)), *Path(os.fsdecode(error.filename)).parents)
 
 
 def _is_ours(path):
@@ -119,56 +113,31 @@ def _is_ours(path):
     return not hasattr(os, "getuid") or (found.st_uid in (ROOT, os.getuid()) and not found.st_mode & 0o022)
 
 
-def _fill(work, make):
-    described = make(work)
-    files = {path.name: sha256_file(path) for path in sorted(work.iterdir())}
-    inventory = {"files": files, "described": described}
-    write_json(work / INVENTORY, {**inventory, "sha256": _digest(inventory)})
-    return described
-
-
-def _digest(inventory):
-    return hashlib.sha256(json.dumps(inventory, sort_keys=True).encode()).hexdigest()
-
-
-def _read_inventory(entry):
-    """Read an entry's inventory; raises one of DAMAGE."""
-    inventory = json.loads((entry / INVENTORY).read_text(encoding="utf-8"))
-    if inventory.pop("sha256") != _digest(inventory):
-        raise ValueError("changed")
-    return inventory
-
-
-def _publish(work, entry):
-    """Rename a finished folder to its name; returns where the files are now."""
-    try:
-        os.rename(work, entry)
-    except OSError:  # somebody else's is there already
-        if _find(entry) is None:
-            return work
-    return entry
-
-
-def _find(entry, tell=silent):
+def _find(entry, tell):
     """What the entry's maker said about it, or None if it is missing; a damaged one is put out of the way."""
     if not entry.is_dir():
         return None
-    try:
-        present = [entry, *entry.iterdir()]
-        damaged = [path.name for path in present if not _is_ours(path)]
-        if not damaged:
-            inventory = _read_inventory(entry)
-            damaged = [name for name, digest in inventory["files"].items() if sha256_file(entry / name) != digest]
-            damaged += {path.name for path in present[1:]} - {*inventory["files"], INVENTORY}
-        if not damaged:
-            return inventory["described"]
-    except DAMAGE:
-        damaged = [INVENTORY]
-    tell(Note("cache_damaged", file=entry / damaged[0]))
+    damaged = _damaged(entry)
+    if damaged is None:
+        return json.loads((entry / DESCRIPTION).read_text(encoding="utf-8"))
+    tell(Note("cache_damaged", file=entry / damaged))
     aside = entry.with_name(f".{entry.name}.{secrets.token_hex(6)}")
-    try:
+    with contextlib.suppress(OSError):  # a folder that cannot be changed: the entry is used from a temporary one
         os.rename(entry, aside)
         shutil.rmtree(aside, ignore_errors=True)
-    except OSError:
-        pass  # a folder that cannot be changed: the entry is made in a temporary one
     return None
+
+
+def _damaged(entry):
+    """Name of a file that is not as it was made, or None."""
+    try:
+        files = {path.name: path for path in entry.iterdir()}
+        others = [path.name for path in (entry, *files.values()) if not _is_ours(path)]
+        if others:
+            return others[0]
+        recorded = json.loads(files.pop(INVENTORY).read_text(encoding="utf-8"))
+        changed = recorded.keys() ^ files.keys()
+        changed = changed or [name for name, path in files.items() if sha256_file(path) != recorded[name]]
+        return min(changed, default=None)
+    except DAMAGE:
+        return INVENTORY

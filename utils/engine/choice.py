@@ -5,27 +5,16 @@ Paddle is imported only where a program is made or the network itself computes: 
 Every engine is called with (src, bgr, refine, foreground) and returns a Matte, see `utils.engine.tiles.TiledMatting`.
 """
 
-import sys
-
 import numpy as np
 
 from dataset.errors import install, one_line
-from utils.engine.backends import (
-    FASTEST_FIRST,
-    FORMAT,
-    PRECISIONS,
-    PROGRAMS,
-    EngineError,
-    build,
-    missing_packages,
-    open_copies,
-    threads,
-    versions,
-)
+from utils.engine.backends import FASTEST_FIRST, EngineError, missing_packages, open_programs, threads, versions
 from utils.engine.cache import cached, key
 from utils.engine.int8 import checked, int8_file, unpack
+from utils.engine.matte import Matte
 from utils.engine.presets import Refine
 from utils.engine.tiles import DENSE, TiledMatting
+from utils.picture.levels import to_uint8
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.system.errors import UsageError, WeightsError, interruption
@@ -35,7 +24,11 @@ from utils.weights.load import open_weights, weights_digest
 from utils.weights.names import guess_backbone, model_shapes
 
 ENGINES = ("auto", "paddle", *FASTEST_FIRST)
-TOLERANCE = {"float32": 1e-4, "int8": 1e-2}  # largest difference of alpha; for int8 the mean one, of a thumbnail
+LIMITS = {  # of the differences that `_validate` measures; alpha of int8 is another one, pixel by pixel
+    "float32": {"max": ("alpha", 1e-4), "coarse": ("coarse picture", 1e-4), "levels": ("foreground (levels)", 0.5255)},
+    "int8": {"mean": ("alpha", 1e-2)},
+}
+PRECISIONS = tuple(LIMITS)
 CHECK_SIZE, CHECK_SCALE = (148, 204), 1 / 4
 
 
@@ -67,10 +60,34 @@ class Source:
 
     def dygraph(self):
         """The network as an engine of its own."""
-        from utils.engine.dygraph import Dygraph
-
         model = self.network()
         return Dygraph(model, guess_backbone(model_shapes(model)))
+
+
+class Dygraph:
+    """The network itself as an engine: nothing is exported, and it works on every device that Paddle knows.
+
+    A MattingRefine in evaluation mode, and its backbone's name. Not for several threads at once.
+    """
+
+    name = "paddle"
+
+    def __init__(self, model, backbone):
+        self.model, self.backbone = model, backbone
+
+    def __call__(self, src, bgr, refine, foreground=True):
+        """Matte one picture; arguments and result as of `utils.engine.tiles.TiledMatting`."""
+        import paddle
+
+        from utils.picture.tensor import to_tensor
+
+        refiner = self.model.refiner
+        self.model.backbone_scale = refine.scale
+        refiner.mode, refiner.sample_pixels, refiner.threshold = refine.mode, refine.pixels, refine.threshold
+        with paddle.no_grad():
+            pha, fgr, _, _, err, ref = self.model(*to_tensor(src, bgr))
+        pha, err, ref = (x[0, 0].numpy() for x in (pha, err, ref))
+        return Matte(to_uint8(pha), to_uint8(fgr) if foreground else None, lambda: pha, lambda: err, lambda: ref)
 
 
 class FallBack:
@@ -130,62 +147,57 @@ def open_engine(weights, backbone=None, engine="auto", precision="float32", devi
         raise UsageError(f"--engine {engine} works on the CPU: pass --device cpu, or --engine paddle")
     if precision == "int8":
         try:
-            return FallBack(_open(source, "openvino", precision, tell), source.dygraph, tell)
+            return FallBack(_open(source, "openvino", tell, int8_file(source.path)), source.dygraph, tell)
         except EngineError as error:
             tell(Note("int8_not_used", reason=str(error)))
     if engine != "auto":
         try:
-            return _open(source, engine, "float32", tell)
+            return _open(source, engine, tell)
         except EngineError as error:
             raise UsageError(f"--engine {engine} cannot be used: {error}") from error.__cause__
     opened, failed = None, []
-    for name in FASTEST_FIRST:
-        if not missing_packages(name):
-            try:
-                opened = _open(source, name, "float32", tell)
-                break
-            except EngineError as error:
-                failed.append(f"{name} ({error})")
+    for name in (name for name in FASTEST_FIRST if not missing_packages(name)):
+        try:
+            opened = FallBack(_open(source, name, tell), source.dygraph, tell)
+            break
+        except EngineError as error:
+            failed.append(f"{name} ({error})")
     if failed:
         taken = opened.name if opened else "paddle, which is slower,"
         tell(Note("engines_passed_over", taken=taken, failed="; ".join(failed)))
-    return FallBack(opened, source.dygraph, tell) if opened else source.dygraph()
+    return opened or source.dygraph()
 
 
 def _entry(engine, *digests):
-    return key(f"format {FORMAT}", engine, versions(engine), sys.platform, *digests)
+    return key(engine, versions(engine), digests)
 
 
-def _open(source, engine, precision, tell):
-    """Open a validated entry of the cache. Raises EngineError with the reason."""
+def _open(source, engine, tell, int8=None):
+    """Open a validated entry of the cache, of the programs in the file `int8` if given. Raises EngineError: why not."""
     if missing := missing_packages(engine):
         raise EngineError(f"{' and '.join(missing)} not installed: {install('engines')}")
-
-    int8 = int8_file(source.path) if precision == "int8" else None
     digests = [source.digest, *([checked(int8)] if int8 else ())]
 
     def make(folder):
+        from utils.engine import export
+
         tell(Note("preparing", engine=engine))
         model = source.network()
         if int8:
             unpack(int8, source.digest, folder)
         else:
-            build(engine, model, folder)
-        described = {
-            "engine": engine,
-            "precision": precision,
-            "backbone": guess_backbone(model_shapes(model)),
-            "kernel": model.refiner.kernel_size,
-        }
+            export.build(engine, model, folder)
+        backbone = guess_backbone(model_shapes(model))
+        described = {"engine": engine, "backbone": backbone, "kernel": model.refiner.kernel_size}
         return {**described, **_validate(model, _tiled(folder, described))}
 
     try:
         with cached(_entry(engine, *digests), make, tell=tell) as (folder, described):
-            _judge(described, precision)
+            _judge(described, "int8" if int8 else "float32")
             if source.backbone not in (None, described["backbone"]):
                 source.network()  # says what is wrong
             return _tiled(folder, described)
-    except (EngineError, WeightsError, MemoryError, KeyboardInterrupt):
+    except (EngineError, WeightsError, MemoryError):
         raise
     except Exception as error:  # engines and converters raise anything
         if interruption(error):
@@ -195,19 +207,14 @@ def _open(source, engine, precision, tell):
 
 def _tiled(folder, described):
     """One coarse picture with all threads; tiles on one thread each, which is faster than sharing each call."""
-    engine, (coarse_file, tiles_file) = described["engine"], (folder / name for name in PROGRAMS)
-    coarse, tiles = open_copies(engine, coarse_file)[0], open_copies(engine, tiles_file, threads())
-    return TiledMatting(coarse, tiles, described["kernel"], engine, described["backbone"])
+    engine = described["engine"]
+    programs = open_programs(engine, folder / "coarse")[0], open_programs(engine, folder / "tiles", threads())
+    return TiledMatting(*programs, described["kernel"], engine, described["backbone"])
 
 
 def _judge(described, precision):
-    """Raise EngineError if something is further from the network's own than TOLERANCE says."""
-    tolerance = TOLERANCE[precision]
-    limits = {"mean": ("alpha", tolerance)}
-    if precision == "float32":
-        limits = {"max": ("alpha", tolerance), "coarse": ("coarse picture", tolerance)}
-        limits["levels"] = "foreground (levels)", 0.5 + 255 * tolerance
-    for measure, (part, limit) in limits.items():
+    """Raise EngineError if something is further from the network's own than LIMITS says."""
+    for measure, (part, limit) in LIMITS[precision].items():
         if not described[measure] <= limit:
             raise EngineError(f"its {part} is {described[measure]:.1e} from the network's own")
 
@@ -233,5 +240,4 @@ def _validate(model, tiled):
     difference = np.abs(matte.pha_float - pha[0])
     coarse = np.abs(tiled.coarse(pictures.numpy())[0] - dense).max() / np.abs(dense).max()
     levels = np.abs(matte.fgr - fgr.transpose(1, 2, 0) * 255).max()
-    measured = dict(max=difference.max(), mean=difference.mean(), levels=levels, coarse=coarse)
-    return {name: float(value) for name, value in measured.items()}
+    return dict(max=float(difference.max()), mean=float(difference.mean()), levels=float(levels), coarse=float(coarse))

@@ -1,12 +1,12 @@
 """Trace layers into files that engines load: Paddle Inference models and ONNX."""
 
 import contextlib
-import io
 import json
 import os
 import sys
 import tempfile
 import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import paddle
@@ -14,39 +14,53 @@ from paddle.jit.dy2static import utils as dy2static
 from paddle.static import InputSpec
 
 from utils.engine import programs
+from utils.engine.backends import PROGRAMS, openvino_core, program_file
 
 OPSET, OPSETS = 17, range(16, 22)  # before 16, ONNX reads windows half a pixel aside
+# Paddle 3.3's oneDNN executor rejects the new format's resizes ("ConvertPirAttribute2RuntimeAttribute not support")
 NEEDS_OLD_FORMAT = tuple(int(part) for part in paddle.__version__.split(".")[:2]) >= (3, 3)
 
 
-def program_inputs():
-    """Input specifications of `CoarseProgram`, for any size, and of `TileProgram`, for any number of any tiles."""
-    matrix = ("to_coarse_y", "to_coarse_x", "to_half_y", "to_half_x")
-    return [InputSpec([1, 6, None, None], "float32", "pictures")], [
+def build(engine, model, folder, bounded=False):
+    """Export a model's two programs for OpenVINO or Paddle Inference into a folder; `bounded`: see TileProgram."""
+    matrices = ("to_coarse_y", "to_coarse_x", "to_half_y", "to_half_x")
+    of_tiles = [
         InputSpec([None, None, None, 48], "float32", "features"),
         InputSpec([None, 6, None, None], "float32", "coarse"),
-        *[InputSpec([None, None, None], "float32", name) for name in matrix],
+        *[InputSpec([None, None, None], "float32", name) for name in matrices],
         InputSpec([None, 6, None, None], "uint8", "pictures"),
     ]
+    inputs = [InputSpec([1, 6, None, None], "float32", "pictures")], of_tiles
+    layers = programs.CoarseProgram(model), programs.TileProgram(model, bounded)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        for name, layer, of_layer in zip(PROGRAMS, layers, inputs):
+            path = Path(scratch if engine == "openvino" else folder) / name
+            save_paddle(layer, of_layer, path)
+            if engine == "openvino":
+                _save_openvino(save_onnx(path), Path(folder) / f"{name}.xml")
 
 
-def save_paddle(layer, inputs, path, old_format=False):
-    """Save a layer for Paddle Inference.
+def _save_openvino(onnx, path):
+    """ONNX file -> PATH.xml and PATH.bin, OpenVINO's own format, which it maps into memory instead of copying it."""
+    import openvino
+    from openvino._offline_transformations import apply_moc_transformations
 
-    Args:
-        layer: in evaluation mode.
-        inputs: list of InputSpec.
-        path: without suffix; PATH.json (or .pdmodel) and PATH.pdiparams are written.
-        old_format: write .pdmodel, as Paddle before 3.0 does. Paddle 3.3's oneDNN executor rejects the resizes of the
-            new format ("ConvertPirAttribute2RuntimeAttribute not support").
+    model = openvino_core().read_model(onnx)
+    # norms become part of the convolutions' weights here, not in a copy of them that each process would make
+    apply_moc_transformations(model, cf=True)
+    openvino.save_model(model, path, compress_to_fp16=False)
 
-    Returns Path of the program file.
+
+def save_paddle(layer, inputs, path):
+    """Save a layer in evaluation mode, of a list of InputSpec, for Paddle Inference, as PATH.json and PATH.pdiparams.
+
+    As PATH.pdmodel where Paddle is older than 3.0, or NEEDS_OLD_FORMAT. Returns Path of the program file.
     """
     from unittest import mock  # here, since programs are made once, and it takes asyncio along
 
     layers = [part for name, part in sorted(sys.modules.items()) if f"{name}.".startswith("model.")]
     paddle.jit.ignore_module([*layers, programs])  # trace them as they are; no rewrite of their syntax trees is needed
-    guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None) if old_format else None
+    guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None) if NEEDS_OLD_FORMAT else None
     # else Paddle leaves what it rewrites below ~/.cache, which need not be there or may be read-only
     with (
         tempfile.TemporaryDirectory(dir=Path(path).parent) as scratch,
@@ -60,15 +74,6 @@ def save_paddle(layer, inputs, path, old_format=False):
     return program_file(path)
 
 
-def program_file(path):
-    """PATH.json or PATH.pdmodel, whichever there is."""
-    for suffix in (".json", ".pdmodel"):
-        file = Path(f"{path}{suffix}")
-        if file.exists():
-            return file
-    raise FileNotFoundError(f"{path}.json: the exported model is missing")
-
-
 def save_onnx(path, opset=OPSET):
     """Convert PATH.json or .pdmodel with PATH.pdiparams to PATH.onnx, of an operator set of OPSETS.
 
@@ -77,16 +82,10 @@ def save_onnx(path, opset=OPSET):
     import paddle2onnx
 
     target = Path(f"{path}.onnx")
+    files = str(program_file(path)), f"{path}.pdiparams", str(target)
+    # Its optimizer would install packages by pip when one is missing; every engine folds constants by itself.
     with _silent():
-        # Its optimizer would install packages by pip when one is missing; every engine folds constants by itself.
-        paddle2onnx.export(
-            str(program_file(path)),
-            f"{path}.pdiparams",
-            str(target),
-            opset_version=opset,
-            enable_onnx_checker=True,
-            optimize_tool="None",
-        )
+        paddle2onnx.export(*files, opset_version=opset, enable_onnx_checker=True, optimize_tool="None")
     if not target.exists():
         raise RuntimeError("paddle2onnx wrote no file")
     return target
@@ -102,11 +101,12 @@ def describe_paddle(path, outputs, metadata):
         file.write_text(json.dumps({**json.loads(text), "metadata": metadata}), "utf-8")
 
 
-def describe_onnx(path, outputs, metadata):
+def describe_onnx(path, outputs, metadata, storage="float32"):
     """Make PATH.onnx, a network that paddle2onnx has converted, one that any program can use as it is.
 
     Outputs and free axes get names and the file a dict of texts as its metadata. What nothing reads goes. Windows are
-    read from the picture that their cell lies in, where paddle2onnx always takes the first of a batch.
+    read from the picture that their cell lies in, where paddle2onnx always takes the first of a batch. Stored as
+    "float16", weights of two or more axes take half the space; what computes is float32.
     """
     import onnx
     from onnx import TensorProto, helper
@@ -138,6 +138,8 @@ def describe_onnx(path, outputs, metadata):
         for axis, name in zip(value.type.tensor_type.shape.dim, ("batch", "", f"{size}height", f"{size}width")):
             if axis.dim_param:
                 axis.dim_param = name
+    if storage == "float16":
+        _store_as_float16(graph)
     helper.set_model_props(model, metadata)
     onnx.save(model, file)
 
@@ -145,37 +147,29 @@ def describe_onnx(path, outputs, metadata):
 @contextlib.contextmanager
 def _silent():
     """Keep what Paddle and paddle2onnx say about their inner life off the terminal, C++ parts included."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(number) for number in (1, 2)]
-    with open(os.devnull, "w") as nowhere, warnings.catch_warnings():
+    with contextlib.ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            for number in (1, 2):
-                os.dup2(nowhere.fileno(), number)
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                yield
-        finally:
-            for number, copy in zip((1, 2), kept):
-                os.dup2(copy, number)
-                os.close(copy)
+        nowhere = stack.enter_context(open(os.devnull, "w"))
+        for number, stream, redirect in ((1, sys.stdout, redirect_stdout), (2, sys.stderr, redirect_stderr)):
+            stream.flush()
+            kept = os.dup(number)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, number)
+            os.dup2(nowhere.fileno(), number)
+            stack.enter_context(redirect(nowhere))
+        yield
 
 
-def store_as_float16(path):
-    """Rewrite an ONNX file so that its weights of two or more axes take half the space; it computes in float32."""
-    import onnx
+def _store_as_float16(graph):
     from onnx import TensorProto, helper, numpy_helper
 
-    model = onnx.load(str(path))
     casts = []
-    for node in list(model.graph.node):  # paddle2onnx keeps weights as Constant nodes
+    for node in list(graph.node):  # paddle2onnx keeps weights as Constant nodes
         value = next((a.t for a in node.attribute if a.name == "value"), None) if node.op_type == "Constant" else None
-        if value is None or value.data_type != TensorProto.FLOAT or len(value.dims) < 2:
-            continue
-        name, half = node.output[0], numpy_helper.to_array(value).astype("float16")
-        model.graph.node.remove(node)
-        model.graph.initializer.append(numpy_helper.from_array(half, f"{name}.half"))
-        casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+        if value is not None and value.data_type == TensorProto.FLOAT and len(value.dims) > 1:
+            name, half = node.output[0], numpy_helper.to_array(value).astype("float16")
+            graph.node.remove(node)
+            graph.initializer.append(numpy_helper.from_array(half, f"{name}.half"))
+            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
     for cast in reversed(casts):
-        model.graph.node.insert(0, cast)
-    onnx.save(model, str(path))
+        graph.node.insert(0, cast)

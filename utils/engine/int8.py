@@ -28,9 +28,9 @@ def int8_file(weights):
 def pack(folder, digest, path):
     """Write the programs in a folder, made of weights with a SHA-256, as a file: the same bytes for the same."""
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
-        contents = {name: (Path(folder) / name).read_bytes() for name in FILES}
-        for name, content in {MADE_OF: json.dumps(_made_of(digest)).encode(), **contents}.items():
-            out.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
+        out.writestr(zipfile.ZipInfo(MADE_OF), _made_of(digest), zipfile.ZIP_DEFLATED)
+        for name in FILES:
+            out.writestr(zipfile.ZipInfo(name), (Path(folder) / name).read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def unpack(path, digest, folder):
@@ -39,18 +39,17 @@ def unpack(path, digest, folder):
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
             whole = sizes.keys() == {MADE_OF, *FILES} and max(sizes.values()) <= LARGEST
-            contents = {name: archive.read(name) for name in sizes} if whole else {MADE_OF: b"null"}
-        made_of = json.loads(contents.pop(MADE_OF))
+            contents = {name: archive.read(name) for name in sizes} if whole else {}
     except Exception as error:  # damaged archives raise nearly anything
         raise EngineError(f"{path} is damaged: {REMEDY}") from error
-    if made_of != _made_of(digest):
+    if contents.pop(MADE_OF, None) != _made_of(digest):
         raise EngineError(f"{path} is not of these weights and this version: {REMEDY}")
     for name, content in contents.items():
         (folder / name).write_bytes(content)
 
 
 def _made_of(digest):
-    return {"format": FORMAT, "weights": digest}
+    return json.dumps({"format": FORMAT, "weights": digest}).encode()
 
 
 def checked(path):

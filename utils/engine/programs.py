@@ -119,10 +119,15 @@ class TileProgram(nn.Layer):
         self.conv2 = _convolution(*_with_norm(refiner.conv2, refiner.bn2))
 
         weight, bias = _with_norm(refiner.conv3, refiner.bn3)  # its inputs: features, both pictures
-        self.conv3 = _convolution(_after_nearest(weight[:, :-6]), np.tile(bias, 4))
-        self.conv3_pictures = _convolution(_every_second(weight[:, -6:] / LEVELS), stride=2)
+        doubled = _in_quarters(weight[:, :-6])  # all quarters are one, since the nearest resize has doubled them
+        doubled = doubled.reshape(len(doubled), 4, *doubled.shape[3:]).sum(1)
+        self.conv3 = _convolution(doubled, np.tile(bias, 4))
+        whole = _in_quarters(weight[:, -6:] / LEVELS).transpose(0, 3, 4, 1, 5, 2)  # put side by side, for steps of two
+        whole = whole.reshape(*whole.shape[:2], 2 * whole.shape[2], -1)
+        self.conv3_pictures = _convolution(whole, stride=2)
         weight, bias = (x.numpy() * LEVELS for x in (refiner.conv4.weight, refiner.conv4.bias))
-        self.conv4 = _convolution(_in_quarters(weight), np.tile(bias, 4))
+        weight = _in_quarters(weight)
+        self.conv4 = _convolution(weight.reshape(len(weight), -1, *weight.shape[4:]), np.tile(bias, 4))
         self.eval()
 
     def forward(self, features, coarse, to_coarse_y, to_coarse_x, to_half_y, to_half_x, pictures):
@@ -159,36 +164,18 @@ def _with_norm(convolution, norm):
     return convolution.weight.numpy() * factor[:, None, None, None], norm.bias.numpy() - norm._mean.numpy() * factor
 
 
-# Full-size pixels as quarters: four channels for the upper left, upper right, lower left and lower right pixel of 2x2,
-# so that the convolutions behind the nearest resize run at half size and nothing is enlarged. With (a, p) for pixel
-# 2a + p, tap k of pixel (a, p) reads pixel 2a + p + k, which is quarter (p + k) % 2 at a + (p + k) // 2.
-
-
-def _after_nearest(weight):
-    """(o, i, s, s) on pixels that a nearest resize has doubled -> (4 o, i, s', s') on what it doubled."""
-    out_channels, in_channels, size, _ = weight.shape
-    out = np.zeros((2, 2, out_channels, in_channels, (size + 1) // 2, (size + 1) // 2), weight.dtype)
-    for p, q, k, j in np.ndindex(2, 2, size, size):
-        out[p, q, :, :, (p + k) // 2, (q + j) // 2] += weight[:, :, k, j]
-    return out.reshape(-1, *out.shape[3:])
-
-
-def _every_second(weight):
-    """(o, i, s, s) on full-size pixels -> (4 o, i, s + 1, s + 1), for steps of two."""
-    out_channels, in_channels, size, _ = weight.shape
-    out = np.zeros((2, 2, out_channels, in_channels, size + 1, size + 1), weight.dtype)
-    for p, q in np.ndindex(2, 2):
-        out[p, q, :, :, p : p + size, q : q + size] = weight
-    return out.reshape(-1, *out.shape[3:])
-
-
 def _in_quarters(weight):
-    """(o, i, s, s) on full-size pixels -> (4 o, 4 i, s', s') on quarters."""
+    """Weights (o, i, s, s) on full-size pixels as those on quarters: (4 o, 2, 2, i, s', s').
+
+    Quarters are four channels for the upper left, upper right, lower left and lower right pixel of 2x2, so that the
+    convolutions behind the nearest resize run at half size and nothing is enlarged. With (a, p) for pixel 2a + p, tap k
+    of pixel (a, p) reads pixel 2a + p + k, which is quarter (p + k) % 2 at a + (p + k) // 2.
+    """
     out_channels, in_channels, size, _ = weight.shape
     out = np.zeros((2, 2, out_channels, 2, 2, in_channels, (size + 1) // 2, (size + 1) // 2), weight.dtype)
     for p, q, k, j in np.ndindex(2, 2, size, size):
-        out[p, q, :, (p + k) % 2, (q + j) % 2, :, (p + k) // 2, (q + j) // 2] += weight[:, :, k, j]
-    return out.reshape(4 * out_channels, 4 * in_channels, *out.shape[6:])
+        out[p, q, :, (p + k) % 2, (q + j) % 2, :, (p + k) // 2, (q + j) // 2] = weight[:, :, k, j]
+    return out.reshape(-1, *out.shape[3:])
 
 
 def _resize(x, weights_first, weights_second):
@@ -214,19 +201,13 @@ def _product(a, b):
 
 
 def _convolution(weight, bias=None, padding=0, stride=1):
-    out_channels, in_channels, *kernel_size = weight.shape
     # names of our own: Paddle counts its own anew after each export, and takes equal names for one parameter
     name = f"program_{secrets.token_hex(8)}"
-    layer = nn.Conv2D(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        padding=padding,
-        weight_attr=paddle.ParamAttr(name=f"{name}.weight"),
-        bias_attr=False if bias is None else paddle.ParamAttr(name=f"{name}.bias"),
-    )
-    layer.weight.set_value(np.ascontiguousarray(weight))
-    if bias is not None:
-        layer.bias.set_value(np.ascontiguousarray(bias))
-    return layer
+
+    def parameter(kind, values):
+        return paddle.ParamAttr(f"{name}.{kind}", nn.initializer.Assign(np.ascontiguousarray(values)))
+
+    out_channels, in_channels, *kernel_size = weight.shape
+    weight_attr, bias_attr = parameter("weight", weight), False if bias is None else parameter("bias", bias)
+    sizes = in_channels, out_channels, kernel_size
+    return nn.Conv2D(*sizes, stride, padding, weight_attr=weight_attr, bias_attr=bias_attr)
