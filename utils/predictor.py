@@ -70,6 +70,7 @@ class Matting:
         self.weights, self.refine = weights or DEFAULT_WEIGHTS, refine or Refine()
         self.device = choose_device(device)
         self._engine = open_engine(self.weights, backbone, engine, precision, self.device, tell)
+        self.backbone: str = self._engine.backbone  # of the weights
         self._bgr, self._lock = Last(_fitted), threading.Lock()
         give_back_memory()  # what was read and exported on the way
         keep_freed_memory()
@@ -78,11 +79,6 @@ class Matting:
     def engine(self) -> str:
         """Name of the engine that computes."""
         return self._engine.name
-
-    @property
-    def backbone(self) -> str:
-        """Name of the network's encoder."""
-        return self._engine.backbone
 
     def __call__(self, src: Picture, bgr: Picture, foreground: bool = True) -> Matte:
         """Matte one pair.
