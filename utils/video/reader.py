@@ -320,13 +320,15 @@ def convert(frame, pixel_format, matrix):
     """A frame between RGB and brightness with colour differences: exactly, and in one thread.
 
     FFmpeg's default is 1.5 levels too dark. PyAV 17 and 18 cut the picture into strips, one a thread, and where their
-    seams lie at odd rows some pixels come out wrong, not every time; 17.0 cannot be told otherwise and is excluded in
+    seams lie at odd rows some pixels come out wrong, not every time; 17.0 cannot be told otherwise; 17 is excluded in
     requirements/video.txt; before, there was one thread and no such argument.
 
     `frame`: av.VideoFrame. `pixel_format`: what it becomes, `matrix`: that of its colours, by FFmpeg's name and number.
     """
-    other = BT601 if matrix == BT709 else BT709  # of the RGB side, where it means nothing: PyAV skips equal ones
-    source, target = (matrix, other) if pixel_format.startswith(("rgb", "gbr")) else (other, matrix)
+    to_rgb = pixel_format.startswith(("rgb", "gbr"))
+    # The matrix of the RGB side means nothing, but PyAV skips equal ones. Between RGB and RGB there is none.
+    other = matrix if to_rgb and frame.format.is_rgb else BT601 if matrix == BT709 else BT709
+    source, target = (matrix, other) if to_rgb else (other, matrix)
     options = {"format": pixel_format, "src_colorspace": source, "dst_colorspace": target, "interpolation": EXACT}
     try:
         return frame.reformat(threads=1, **options)
