@@ -65,7 +65,9 @@ def train(args, held, rank=0, world=1):
     training = Training(args, dtype, rank, world)
     started_from = training.begin()
     progress = training.progress
-    if progress.complete(args.epoch_end, args.max_steps):
+    steps = progress.step + (args.epoch_end - progress.epoch) * len(batches) - progress.batch
+    steps = min(steps, args.max_steps) if args.max_steps else steps
+    if progress.step >= steps:
         print(f"{args.model_name} is complete ({progress.step} steps)", flush=True)
         return progress
     people, model, optimizer = args.recipe == "people", training.model, training.optimizer
@@ -75,8 +77,6 @@ def train(args, held, rank=0, world=1):
 
     log = RunLog(args.log_dir / args.model_name, active=rank == 0, go_on=progress.step > 0)
     log.arguments(vars(args))
-    steps = progress.step + (args.epoch_end - progress.epoch) * len(batches) - progress.batch
-    steps = min(steps, args.max_steps) if args.max_steps else steps
     log.line(
         f"{args.model_name}: {args.model_type} {args.model_backbone}, {args.dataset_name} "
         f"({len(loader.dataset)} foregrounds), batch {args.batch_size} on {world} x {paddle.get_device()}, "
@@ -90,7 +90,7 @@ def train(args, held, rank=0, world=1):
     hidden = None if rank == 0 else True  # None: shown on a terminal only, a log file holds lines
     bar = tqdm(total=steps, initial=progress.step, desc=args.model_name, dynamic_ncols=True, disable=hidden)
     model.eval() if people else model.train()
-    while not progress.complete(args.epoch_end, args.max_steps):
+    while progress.step < steps:
         batches.begin(progress.epoch, progress.batch)
         reading_since = time.perf_counter()
         for *pictures, skipped in loader:
@@ -110,7 +110,7 @@ def train(args, held, rank=0, world=1):
             progress.step, progress.batch = progress.step + 1, progress.batch + 1
             run.after_step(values, reading, pictures, outputs)
             bar.update()
-            if progress.complete(args.epoch_end, args.max_steps):
+            if progress.step == steps:
                 break
             reading_since = time.perf_counter()
         if progress.batch >= len(batches):

@@ -41,26 +41,19 @@ def main(argv=None):
     args, rest = parser.parse_known_args(argv)
     if rest and not args.quick:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    chosen = dict.fromkeys([*map(canonical_name, args.names or SOURCES), "backgrounds"])
-    parts = [(name, split) for name in chosen for split in SOURCES[name].splits]
-    looked, wrong = 0, []
-    for name, split in parts:
-        part = f"{name} {split}"
-        try:
-            opened = open_data(args.data_root, name, split)
-            looked += 1
-            if args.quick:
-                said = len(opened)
-                found = [(False, words) for words in check_labels(looked_at(opened) if name != "backgrounds" else [])]
-            else:
-                said, found = check(opened)
-            print(f"{part}: {said}")
-            wrong += [(fatal, f"{part}: {words}") for fatal, words in found]
-            if args.sheet:
-                write_picture(args.sheet / f"{name}_{split}.png", draw_sheet(opened))
-        except DataError as error:
-            if args.names or not isinstance(error, MissingData):
-                wrong.append((True, f"{part}: {error}"))
+    looked, wrong = False, []
+    for name in dict.fromkeys([*map(canonical_name, args.names or SOURCES), "backgrounds"]):
+        for split in SOURCES[name].splits:
+            try:
+                opened = open_data(args.data_root, name, split)
+                looked = True
+                said, found = (glance if args.quick else check)(opened, name == "backgrounds")
+                print(f"{name} {split}: {said}")
+                if args.sheet:
+                    write_picture(args.sheet / f"{name}_{split}.png", draw_sheet(opened))
+            except DataError as error:
+                found = [(True, error)] if args.names or not isinstance(error, MissingData) else []
+            wrong += [(fatal, f"{name} {split}: {words}") for fatal, words in found]
     if not looked and not wrong:
         wrong = [(True, f"no data set below {args.data_root}: {', '.join(SOURCES)} are looked for")]
     for fatal, words in wrong:
@@ -68,16 +61,20 @@ def main(argv=None):
     return int(any(fatal for fatal, _ in wrong))
 
 
-def check(pictures):
+def glance(pictures, backgrounds):
+    """Look at a few files; returns their number and doubts: a list of (False, words)."""
+    return len(pictures), [(False, words) for words in check_labels([] if backgrounds else looked_at(pictures))]
+
+
+def check(pictures, backgrounds):
     """Read everything; returns a summary and what is wrong: a list of (whether it is an error, words)."""
     found, sizes, soft, opaque, kinds = [], [], [], [], defaultdict(list)
     for i in range(len(pictures)):
         try:
-            item = pictures[i]
+            fgr, pha = (pictures[i], None) if backgrounds else pictures[i]
         except PictureError as error:
             found.append((True, error))
             continue
-        fgr, pha = item if isinstance(item, tuple) else (item, None)
         sizes.append(fgr.shape[1::-1])
         if pha is not None:
             soft.append(np.mean((pha > 0) & (pha < 255)))

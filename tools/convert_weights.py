@@ -48,16 +48,15 @@ def main(argv=None):
         raise UsageError("--check needs weights of a whole MattingRefine: leave it out")
     kind = "refine" if whole else "base"
     model = weights.network(args.model_backbone, kind)
-    shapes = model_shapes(model)
-    if args.deeplab:
-        state = weights.matching(shapes)
-        said = f"matched {len(state)}/{len(shapes)} tensors of MattingBase ({backbone})"
-    else:
+    if not args.deeplab:
         weights.load(model)
-        state = {name: weights.state[name] for name in shapes}
-        said = f"converted {len(state)} of {len(state) + weights.counters} tensors ({backbone}, {kind})"
-        if weights.counters:
-            said += f"; {weights.counters} num_batches_tracked have no counterpart in Paddle"
+    shapes = model_shapes(model)
+    state = weights.matching(shapes)
+    said = f"converted {len(state)} of {len(state) + weights.counters} tensors ({backbone}, {kind})"
+    if args.deeplab:
+        said = f"matched {len(state)}/{len(shapes)} tensors of MattingBase ({backbone})"
+    elif weights.counters:
+        said += f"; {weights.counters} num_batches_tracked have no counterpart in Paddle"
     save_weights(state, args.output, args.dtype)
     print(said)
     for path in (args.checkpoint, args.output):

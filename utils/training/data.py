@@ -65,16 +65,9 @@ def training_batches(args, rank=0, world=1):
     # What the readers prepare: src, bgr, fgr and pha in bytes, two batches of each reader and one in use. Containers
     # often have 64 MB for it, and overfilling that is fatal.
     prepared = 10 * highest**2 * size * max(workers, 1) * 3 * world
-    loader = DataLoader(
-        dataset,
-        batch_sampler=batches,
-        collate_fn=collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        worker_init_fn=prepare_worker,
-        use_shared_memory=os.path.isdir("/dev/shm") and prepared < shutil.disk_usage("/dev/shm").free,
-        return_list=True,
-    )
+    shared = os.path.isdir("/dev/shm") and prepared < shutil.disk_usage("/dev/shm").free
+    readers = {"num_workers": workers, "persistent_workers": workers > 0, "worker_init_fn": prepare_worker}
+    loader = DataLoader(dataset, batch_sampler=batches, collate_fn=collate, use_shared_memory=shared, **readers)
     return loader, batches
 
 
@@ -117,8 +110,7 @@ class Validation(Samples):
             return Sample(self.names[index], pha[..., 0], src, bgr, fgr)
         rng, square = np.random.default_rng(index), (self.size, self.size)
         fgr, pha = self.foregrounds[index]
-        back = self.backgrounds[index % len(self.backgrounds)]
         fgr, pha = warp_foreground(fgr, pha, draw_affine(rng, pha.shape, square, self.size, (0.3, 1.0)), square)
-        matrix = draw_affine(rng, back.shape[:2], square, self.size, (1.0, 1.2))
-        bgr = warp(back, matrix, square, cv2.BORDER_REFLECT_101)
+        bgr = self.backgrounds[index % len(self.backgrounds)]
+        bgr = warp(bgr, draw_affine(rng, bgr.shape[:2], square, self.size, (1.0, 1.2)), square, cv2.BORDER_REFLECT_101)
         return Sample(self.names[index], pha, blend(fgr, pha, bgr), bgr, fgr)

@@ -31,7 +31,7 @@ def original_loss(out, true_pha, true_fgr, use_laplacian=True):
     there are any, err_mse, pha_laplacian and pha_sm_laplacian (if used), total.
     """
     with paddle.amp.auto_cast(enable=False):
-        out = {name: at_least_float32(value) for name, value in out.items()}
+        out = in_float32(out)
         true = {"pha": true_pha, "fgr": true_fgr}
         sizes = [at for at in ("", "_sm") if f"pha{at}" in out]
         if "_sm" in sizes:
@@ -63,7 +63,7 @@ def people_loss(out, true_pha, true_fgr, use_laplacian=True):
     Arguments are those of `original_loss`, with coarse pictures. Returns a dict of scalar tensors: terms, and total.
     """
     with paddle.amp.auto_cast(enable=False):
-        out = {name: at_least_float32(value) for name, value in out.items()}
+        out = in_float32(out)
         small = [averaged_down(true, out["pha_sm"].shape[2:]) for true in (true_pha, true_fgr)]
         scales = ("", true_pha, true_fgr), ("_sm", *small)
         terms = {}
@@ -120,9 +120,10 @@ def triangles(source, size):
     return weights / weights.sum(1, keepdims=True)
 
 
-def at_least_float32(x):
-    """x itself, or as float32 if it comes in half precision."""
-    return x.astype("float32") if x.dtype in (paddle.float16, paddle.bfloat16) else x
+def in_float32(out):
+    """A dict of tensors, those in half precision as float32."""
+    half = paddle.float16, paddle.bfloat16
+    return {name: x.astype("float32") if x.dtype in half else x for name, x in out.items()}
 
 
 def sobel(x):

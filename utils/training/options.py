@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from types import SimpleNamespace
 
 from dataset.composite import RECIPES
 from dataset.data_path import SOURCES, canonical_name
@@ -9,7 +10,7 @@ from model import BACKBONES, MODES
 from utils.system.cpu import cores
 from utils.system.errors import UsageError
 from utils.system.files import refuse_to_overwrite
-from utils.system.parser import Parser
+from utils.system.parser import Parser, names_of
 from utils.training.people import PEOPLE
 
 LAST, BEST = "last.pdparams", "best.pdparams"  # checkpoints, in a training's folder
@@ -26,6 +27,7 @@ PAPER_RATES = {
     "refine": {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4},
 }
 BATCH_SIZES = {"base": 8, "refine": 2}
+ORIGINAL = SimpleNamespace(learning_rate="1e-4", shares={}, weight_decay=0.0, clip_grad_norm=0.0)  # see PEOPLE
 # The same of the original's scripts, which are known by a flag that nothing else has: weights to start from.
 SCRIPTS = {
     "model_pretrain_initialization": {"model_type": "base", "batch_size": 8},
@@ -44,7 +46,7 @@ def parser():
     parse = Parser(prog="train.py")
     add = parse.add_argument_group("what is trained, on what").add_argument
     add("--stage", type=int, choices=STAGES, help="take data set, epochs, rate, start and name from the stage table")
-    text = "composites, loss and schedule: the original's, or the shipped weights' (default original)"
+    text = "composites, loss and schedule (default original); people: those of the shipped weights"
     add("--recipe", choices=("original", "people"), default="original", help=text)
     add("--dataset-name", help=f"one of {', '.join(name for name in SOURCES if name != 'backgrounds')}")
     add("--valid-dataset-name", help="data set for validation (default: the training data set)")
@@ -60,13 +62,12 @@ def parser():
 
     add = parse.add_argument_group("network").add_argument
     add("--model-backbone", choices=BACKBONES, default="resnet50", help="encoder (default resnet50)")
-    add("--model-backbone-scale", "--backbone-scale", type=float, default=0.25, help="coarse scale (default 0.25)")
+    add(*names_of("--backbone-scale"), type=float, default=0.25, help="coarse scale (default 0.25)")
     text = "which cells are refined (default sampling)"
-    add("--model-refine-mode", "--refine-mode", choices=MODES, default="sampling", help=text)
-    names = "--model-refine-sample-pixels", "--refine-sample-pixels"
-    add(*names, type=int, default=80_000, help="pixels refined in each picture (default 80000)")
-    names = "--model-refine-threshold", "--model-refine-thresholding", "--refine-threshold"
-    add(*names, type=float, default=0.7, help="predicted error above which a cell is refined (default 0.7)")
+    add(*names_of("--refine-mode"), choices=MODES, default="sampling", help=text)
+    add(*names_of("--refine-sample-pixels"), type=int, default=80_000, help="pixels refined a picture (default 80000)")
+    text = "predicted error above which a cell is refined (default 0.7)"
+    add(*names_of("--refine-threshold"), "--model-refine-thresholding", type=float, default=0.7, help=text)
     add("--model-refine-kernel-size", type=int, choices=(1, 3), default=3, help="the refiner's (default 3)")
 
     add = parse.add_argument_group("schedule").add_argument
@@ -85,8 +86,8 @@ def parser():
 
     add = parse.add_argument_group("machine").add_argument
     add("--device", help="cpu, gpu, gpu:1 ... (default: a GPU if there is one)")
-    workers, text = max(1, min(16, cores() - 1)), "reader processes of each process (default: cores - 1, at most 16)"
-    add("--num-workers", type=int, default=workers, help=text)
+    workers = max(1, min(16, cores() - 1))
+    add("--num-workers", type=int, default=workers, help="readers of each process (default: cores - 1, at most 16)")
 
     add = parse.add_argument_group("what is written").add_argument
     add("--model-name", help="folder below checkpoint/ and log/ (default: the stage's name)")
@@ -121,8 +122,7 @@ def parse_jobs(argv=None):
             raise UsageError(f"{flag(name)} is missing: give it, or a --stage, which has one")
     args.dataset_name = canonical_name(args.dataset_name)
     args.valid_dataset_name = canonical_name(args.valid_dataset_name or args.dataset_name)
-    rate = PEOPLE.learning_rate if args.recipe == "people" else "1e-4"
-    _fill(args, model_type="refine", laplacian=True, learning_rate=rate)
+    _fill(args, model_type="refine")
     jobs = [args]
     if args.base_epochs and args.model_type != "base":
         base = argparse.Namespace(**vars(args))
@@ -143,39 +143,39 @@ def _fill(args, **defaults):
 
 def _complete(args):
     """Fill in the defaults that depend on the network's type and check the numbers."""
-    people, kind, rate = args.recipe == "people", args.model_type, args.learning_rate
-    recipe = RECIPES["people" if people else kind]
-    args.weight_decay = PEOPLE.weight_decay if people else 0.0
-    _fill(args, clip_grad_norm=PEOPLE.clip_grad_norm if people else 0.0)
-    _fill(args, batch_size=BATCH_SIZES[kind], crop_size=[recipe.lowest, recipe.canvas])
-    args.valid_size = (args.valid_size or args.crop_size[1]) // 4 * 4
-    low, high = args.crop_size
-    names = args.dataset_name, args.valid_dataset_name
+    people, kind = args.recipe == "people", args.model_type
+    recipe, numbers = RECIPES["people" if people else kind], PEOPLE if people else ORIGINAL
+    _fill(args, batch_size=BATCH_SIZES[kind], crop_size=[recipe.lowest, recipe.canvas], laplacian=True)
+    _fill(args, learning_rate=numbers.learning_rate, clip_grad_norm=numbers.clip_grad_norm)
+    (low, high), args.weight_decay = args.crop_size, numbers.weight_decay
+    args.valid_size = (args.valid_size or high) // 4 * 4
     checks = [
-        ("backgrounds" not in names, "--dataset-name backgrounds has no subjects: name a data set of foregrounds"),
+        (
+            "backgrounds" not in (args.dataset_name, args.valid_dataset_name),
+            "--dataset-name backgrounds has no subjects: name a data set of foregrounds",
+        ),
         (32 <= low < high, f"--crop-size {low} {high}: LOW must be at least 32 and below HIGH"),
-        (0 < args.model_backbone_scale <= 0.5, "--model-backbone-scale must lie in 0..0.5, 0 excluded"),
+        (0 < args.backbone_scale <= 0.5, "--model-backbone-scale must lie in 0..0.5, 0 excluded"),
         (args.epoch_start < args.epoch_end, "--epoch-end must lie above --epoch-start"),
         (not people or kind == "refine", "--recipe people trains the whole network: --model-type refine"),
         (not people or args.model_refine_kernel_size == 3, "--recipe people needs --model-refine-kernel-size 3"),
         (not people or args.pretrain, "--recipe people goes on from trained weights: name them with --pretrain"),
     ]
-    large = [(getattr(args, name) >= n, f"{flag(name)} must be at least {n}") for name, n in LEAST.items()]
-    for holds, message in checks + large:
+    checks += [(getattr(args, name) >= n, f"{flag(name)} must be at least {n}") for name, n in LEAST.items()]
+    for holds, message in checks:
         if not holds:
             raise UsageError(message)
     folder = args.checkpoint_dir / args.model_name
     refuse_to_overwrite([args.pretrain], [folder / LAST, folder / BEST], "another --model-name")
-    if rate == "paper" and not people:
-        args.rates = PAPER_RATES[kind]
-        return
-    try:
-        number = float(rate)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < 1:
-        raise UsageError(f"--learning-rate {rate}: give a number between 0 and 1, or 'paper'")
-    args.rates = {part: number * (PEOPLE.shares[part] if people else 1.0) for part in PAPER_RATES[kind]}
+    args.rates = PAPER_RATES[kind]
+    if people or args.learning_rate != "paper":
+        try:
+            rate = float(args.learning_rate)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate < 1:
+            raise UsageError(f"--learning-rate {args.learning_rate}: give a number between 0 and 1, or 'paper'")
+        args.rates = {part: rate * numbers.shares.get(part, 1.0) for part in args.rates}
 
 
 def fixed_arguments(args):

@@ -6,7 +6,6 @@ What is validated and exported is an exponential moving average of the weights.
 """
 
 import warnings
-from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -132,16 +131,8 @@ class Average:
             for name, value in self.parameters.items():
                 self.values[name].lerp_(value, 1 - keep)
 
-    @contextmanager
-    def in_place(self):
-        """Give the network the averaged parameters until the block ends."""
-        self._swap()
-        try:
-            yield
-        finally:
-            self._swap()
-
-    def _swap(self):
+    def swap(self):
+        """Give the network the averaged parameters, and the second time its own again."""
         for name, value in self.parameters.items():
             own = value.detach().clone()
             value.set_value(self.values[name])

@@ -7,7 +7,7 @@ each follows from seed, epoch and step (see `seed_step`).
 
 import json
 import re
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -32,10 +32,8 @@ OUTPUTS = {"base": ("pha", "fgr", "err"), "refine": ("pha", "fgr", "pha_sm", "fg
 def hold_alone(folder, held):
     """Make a training's folder, if it is missing, and hold it for this process until `held`, an ExitStack, is closed.
 
-    Two trainings in one folder would replace each other's checkpoints in turn. Nothing is left of the lock when the
-    process is killed. No effect where the system or a network drive has no such locks.
-
-    Raises UsageError if another process holds it, OSError if it cannot be made.
+    Two trainings in one folder would replace each other's checkpoints in turn. No effect where the system or a network
+    drive has no such locks. Raises UsageError if another process holds it, OSError if it cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -57,10 +55,6 @@ class Progress:
     best_sad: float = float("inf")
     skipped: list = field(default_factory=list)  # messages of the damaged files met in this epoch
 
-    def complete(self, epoch_end, max_steps=0):
-        """Whether nothing is left to do; max_steps 0 is no limit."""
-        return self.epoch >= epoch_end or bool(max_steps) and self.step >= max_steps
-
 
 class Training:
     """What a checkpoint holds, beside the arguments it is bound to.
@@ -68,9 +62,8 @@ class Training:
     args: of `utils.training.options.parse_jobs`; dtype: of `precision`; rank, world: this process's number, and how
     many there are.
 
-    Attributes: model, MattingBase or MattingRefine, initialised from the seed; optimizer, Adam or with weight decay
-    AdamW, with a rate for each part of the network; scaler; progress; average, of a recipe that validates and exports
-    one, else None.
+    Attributes: model, MattingBase or MattingRefine, initialised from the seed; optimizer, with a rate for each part of
+    it; scaler; progress; average, of a recipe that validates and exports one, else None.
     """
 
     def __init__(self, args, dtype="off", rank=0, world=1):
@@ -82,12 +75,11 @@ class Training:
         if args.model_type == "base":
             self.model = MattingBase(args.model_backbone)
         else:
-            names = "backbone backbone_scale refine_mode refine_sample_pixels refine_threshold refine_kernel_size"
-            self.model = MattingRefine(*(getattr(args, f"model_{name}") for name in names.split()))
+            refine = args.refine_mode, args.refine_sample_pixels, args.refine_threshold, args.model_refine_kernel_size
+            self.model = MattingRefine(args.model_backbone, args.backbone_scale, *refine)
         if world > 1 and paddle.get_device().startswith("gpu"):  # there is no such kernel for CPUs
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
-        highest = max(args.rates.values())
-        groups = []
+        highest, groups = max(args.rates.values()), []
         for part, rate in args.rates.items():
             trained = [value for value in getattr(self.model, part).parameters() if not value.stop_gradient]
             groups.append({"params": trained, "learning_rate": rate / highest})
@@ -116,12 +108,8 @@ class Training:
             matched = open_weights(path).matching(shapes)
             self.model.set_state_dict({**self.model.state_dict(), **matched})
             said = f"weights: {len(matched)} of {len(shapes)} tensors from {path}"
-        self._keep_average()
+        self.average = Average(self.model) if self.args.recipe == "people" else None
         return said
-
-    def _keep_average(self):
-        if self.args.recipe == "people":
-            self.average = Average(self.model)
 
     def _load(self, path):
         content, arguments = read_tensors(path), fixed_arguments(self.args)
@@ -144,10 +132,9 @@ class Training:
         if problem := wrong_numbers(moments):
             raise WeightsError(f"{path} {problem}")
         Weights(path, exported).load(self.model)
-        self._keep_average()
+        self.average = Average(self.model) if self.args.recipe == "people" else None
         Weights(path, trained).load(self.model)
-        if renamed:
-            self.optimizer.set_state_dict(renamed)
+        self.optimizer.set_state_dict(renamed)
         if scaler:
             self.scaler.load_state_dict(scaler)
         self.progress = progress
@@ -158,7 +145,7 @@ class Training:
             return
         path, model = self.folder / name, arrays_of(self.model.state_dict())
         averaged = arrays_of(self.average.values) if self.average else {}
-        scaler = {name: np.asarray(value).tolist() for name, value in self.scaler.state_dict().items()}
+        scaler = {key: np.asarray(value).tolist() for key, value in self.scaler.state_dict().items()}
         content = {
             "model": {**model, **averaged},  # what is read as weights
             "trained": {name: model[name] for name in averaged},
@@ -195,10 +182,14 @@ class Training:
             return pha[0], fgr.transpose(1, 2, 0)
 
         self.model.eval()
+        if self.average:
+            self.average.swap()
         try:
-            with self.average.in_place() if self.average else nullcontext(), paddle.no_grad():
+            with paddle.no_grad():
                 yield predict
         finally:
+            if self.average:
+                self.average.swap()
             if training:
                 self.model.train()
 
