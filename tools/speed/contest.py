@@ -1,10 +1,9 @@
 """Contestants that take turns: what else the machine does in that minute hits all alike; ratios are within a round.
 
-`tools/benchmark.py model` compares seconds for a frame, ours and the original's, each in a process of its own, so that
-it has a peak memory of its own; `growth` measures them over sizes and refinement, `data` the reading of samples.
+`tools/benchmark.py model` compares seconds for a frame, ours and the original's; `growth` measures them over sizes and
+refinement, `data` the reading of samples.
 """
 
-import itertools
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,9 @@ import numpy as np
 import paddle
 
 from dataset.composite import RECIPES, CompositeDataset
-from dataset.data_path import data_folder, open_data
+from dataset.data_path import open_data
 from model import MattingRefine
+from tools.speed import worker
 from utils.engine.backends import threads
 from utils.engine.choice import open_engine
 from utils.engine.presets import Refine, preset
@@ -28,13 +28,11 @@ from utils.training.data import prepare_worker
 from utils.weights.load import DEFAULT_WEIGHTS, open_weights, save_weights
 
 SIZES = {"540p": (540, 960), "720p": (720, 1280), "hd": (1080, 1920), "1440p": (1440, 2560), "4k": (2160, 3840)}
-ORIGINAL = Path(__file__).resolve().parent / "original.py"
 EAGER = "original, eager"
 ORIGINALS = {EAGER: "eager", "original, TorchScript": "script", "original, its ONNX in ONNX Runtime": "onnx"}
 LINES = {"alpha": ", alpha alone", "foreground": ", alpha and foreground"}  # what our worker is sent, its label
-WARM_UP = 2  # rounds
 PIXELS = (0, 20_000, 80_000, 320_000)  # refined, of `growth`
-SETS, SAMPLES = ("videomatte240k", "backgrounds"), 20  # of `data`; samples in a round
+SETS = "videomatte240k", "backgrounds"  # of `data`
 
 
 class Worker:
@@ -63,7 +61,7 @@ class Worker:
         self.process.communicate()
 
 
-def take_turns(contestants, rounds, warm_up=1):
+def take_turns(contestants, rounds, warm_up=2):
     """Call every contestant once a round, in an order drawn anew: who follows one whose threads still spin is slower.
 
     Args: contestants: {label: function without arguments -> numbers}; warm_up: rounds that are not counted.
@@ -93,20 +91,19 @@ def measure_model(args):
 
 def _measure(args, backbone, size, folder):
     scale, pixels = preset(*SIZES[size])
-    pair, archive = folder / "pair.npz", folder / "weights.npz"
-    weights = prepare_weights(backbone, folder / "weights.pdparams", archive)
+    weights, archive = prepare_weights(backbone, folder), folder / "original.npz"
     src, bgr = sample_at(size)
-    np.savez(pair, src=src, bgr=bgr)
+    np.savez(folder / "pair.npz", src=src, bgr=bgr)
+    given, ours = [scale, pixels, folder / "pair.npz", folder / "alpha.npy"], [sys.executable, "-m", worker.__name__]
     commands = {}  # name -> command of a Worker
     for engine in args.engines:
         for precision in args.precisions if engine == "openvino" and weights == DEFAULT_WEIGHTS else ["float32"]:
             name = engine if precision == "float32" else f"{engine} {precision}"
-            commands[name] = [sys.executable, "-m", "tools.speed.worker", engine, precision, weights]
+            commands[name] = [*ours, engine, precision, backbone, weights, *given]
     for name, kind in ORIGINALS.items() if args.original_python else ():
-        commands[name] = [args.original_python, ORIGINAL, "model", kind, backbone, archive]
+        commands[name] = [args.original_python, worker.__file__, "original", kind, backbone, archive, *given]
     workers, contestants, alphas = [], {}, {}
     for name, command in commands.items():
-        command += [scale, pixels, pair, folder / "alpha.npy"]
         try:
             if name not in ORIGINALS:
                 Worker(command).close()  # fills the cache of exported programs, so that their making is not measured
@@ -117,9 +114,9 @@ def _measure(args, backbone, size, folder):
         for line, suffix in {"": ""}.items() if name in ORIGINALS else LINES.items():
             contestants[name + suffix] = partial(workers[-1], line)
             alphas[name + suffix] = np.load(folder / "alpha.npy")
-    found = take_turns(contestants, args.rounds, WARM_UP)
-    for worker in workers:
-        worker.close()
+    found = take_turns(contestants, args.rounds)
+    for process in workers:
+        process.close()
     print(f"\n{backbone}, {src.shape[1]}x{src.shape[0]}, scale {scale:.4g}, {pixels} pixels, ", end="")
     print(f"{threads()} threads, {args.rounds} rounds")
     print("| | frames/s | seconds | ratio (middle half) | peak memory | alpha: largest, mean difference |")
@@ -134,15 +131,17 @@ def _measure(args, backbone, size, folder):
         print(f"| {label} | {1 / median:.3g} | {median:.3f} | {ratio} | {memory.max():.0f} MiB | {differs} |")
 
 
-def prepare_weights(backbone, path, archive):
-    """Write weights for the original (archive, .npz) and, unless they are the shipped ones, for ours; path of ours.
+def prepare_weights(backbone, folder):
+    """Write FOLDER/original.npz for the original and, unless the shipped ones serve, weights of ours: path of these.
 
     Without trained weights for a backbone, random ones serve, with the error channel set to the Laplacian of source
     minus background: so the refined cells lie along contours, as they do with trained weights.
     """
+    path = DEFAULT_WEIGHTS
     if backbone == "mobilenetv2":
-        path, model = DEFAULT_WEIGHTS, open_weights(DEFAULT_WEIGHTS).build()
+        model = open_weights(path).build()
     else:
+        path = folder / "weights.pdparams"
         paddle.seed(0)
         model = MattingRefine(backbone)
         last = model.decoder.conv4
@@ -155,7 +154,7 @@ def prepare_weights(backbone, path, archive):
     state = {}
     for name, tensor in model.state_dict().items():
         state[name.replace("._mean", ".running_mean").replace("._variance", ".running_var")] = tensor.numpy()
-    np.savez(archive, **state)
+    np.savez(folder / "original.npz", **state)
     return path
 
 
@@ -193,31 +192,12 @@ def measure_growth(args):
 
 
 def measure_data(args):
-    """Print the median processor time of a sample of our loader and, if asked, of the original's, on one thread each.
-
-    Ours makes complete composites; of the original only what its loader does is timed: the crops of foreground, alpha
-    and background, before they are composed on the GPU.
-    """
+    """Print the mean processor time of a sample of our loader, a complete composite, on one thread."""
     prepare_worker()
     foregrounds, backgrounds = (open_data(args.data_root, name, "train") for name in SETS)
     dataset = CompositeDataset(foregrounds, backgrounds, RECIPES[args.model_type])
-    numbers = itertools.count()
-
-    def ours():
-        start = time.process_time()
-        for number in itertools.islice(numbers, SAMPLES):
-            dataset[0, number // SAMPLES, number % len(foregrounds)]
-        return time.process_time() - start
-
-    contestants = {"this project": ours}
-    if args.original_python:
-        folders = [data_folder(args.data_root, name, "train").resolve() for name in SETS]
-        original = Worker([args.original_python, ORIGINAL, "data", args.model_type, *folders])
-        contestants["original"] = lambda: original(SAMPLES)[0]
-    medians = {name: np.median(found) / SAMPLES for name, found in take_turns(contestants, args.rounds).items()}
-    print(f"{args.model_type}, {args.rounds} rounds of {SAMPLES} samples, one thread")
-    for name, median in medians.items():
-        print(f"{name:>14}: {median * 1000:7.1f} ms a sample, {1 / median:6.1f} samples/s")
-    if args.original_python:
-        original.close()
-        print(f"{'ratio':>14}: {medians['original'] / medians['this project']:.1f}")
+    start = time.process_time()
+    for number in range(args.samples):
+        dataset[0, number, number % len(foregrounds)]
+    seconds = (time.process_time() - start) / args.samples
+    print(f"{args.model_type}: {seconds * 1000:.1f} ms a sample, {1 / seconds:.1f} samples/s on one thread")

@@ -26,7 +26,7 @@ PRINTED = (  # with --verbose
 
 
 def measure_end_to_end(args):
-    """Run predict.py on copies of the sample pair, print where its time went and how memory grows; see `_run`."""
+    """Run predict.py on copies of the sample pair and print where its time went; returns the rows, see `_run`."""
     rows, what = [], "frames" if args.frames else "pairs"
     options = ["--engine", args.engine, "--precision", args.precision, "--output-types", *args.output_types]
     if args.refine_sample_pixels is not None:
@@ -42,9 +42,6 @@ def measure_end_to_end(args):
             f"reading {row['read']:.1f} s, writing {row['write']:.1f} s; peak {row['peak_mib']:.0f} MiB",
             flush=True,
         )
-    if len(rows) > 1:
-        growth = (rows[-1]["peak_mib"] - rows[0]["peak_mib"]) / (rows[-1]["count"] - rows[0]["count"]) * 1024
-        print(f"peak memory grows by {growth:.1f} KiB for each of the {what}")
     return rows
 
 
