@@ -11,15 +11,14 @@ from utils.system.cpu import prepare
 
 prepare()
 
+import argparse
 import os
 import shutil
-import threading
 import time
-from dataclasses import fields
 from importlib.util import find_spec
 
 from dataset.errors import install
-from tools.web.upload import Limits, own_folder
+from tools.web.upload import LIMITS, own_folder
 from utils.engine.choice import ENGINES
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.prediction.flags import add_network_flags
@@ -33,15 +32,16 @@ def parse(argv):
     parser.add_argument("--port", type=int, help="(default: $GRADIO_SERVER_PORT, or the first free one from 7860 on)")
     add_network_flags(parser, "--model-path", "--device")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="chosen at first (default: auto)")
-    for limit in fields(Limits):
-        options = {"type": int, "dest": limit.name, "default": limit.default, "help": limit.metadata["help"]}
-        parser.add_argument(limit.metadata["flag"], **options)
-    args = parser.parse_args(argv)
-    args.limits = Limits(*(getattr(args, limit.name) for limit in fields(Limits)))
-    for limit in fields(Limits):
-        if getattr(args, limit.name) < 1:
-            raise UsageError(f"{limit.metadata['flag']} must be 1 or more, not {getattr(args, limit.name)}")
-    return args
+    for name, (default, meaning) in LIMITS.items():
+        flag = "--" + name.replace("_", "-")
+        parser.add_argument(flag, type=at_least_1, default=default, help=f"{meaning} (default: {default})")
+    return parser.parse_args(argv)
+
+
+def at_least_1(text):
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return int(text)
 
 
 @command_line
@@ -69,7 +69,7 @@ def serve(args, files):
     if not clips:
         print(f"no videos: for these, {install('video')}")
     network = {"weights": args.model_path, "device": args.device}
-    page = Page(files, [(SAMPLE_SRC, SAMPLE_BGR)], args.limits, network, args.engine, clips)
+    page = Page(files, [(SAMPLE_SRC, SAMPLE_BGR)], args, network, args.engine, clips)
     # Wrong weights are reported now, not to the first visitor, who gets this very network.
     matting = page.matting("sampling", args.engine, "float32")
     print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)
@@ -79,14 +79,12 @@ def serve(args, files):
     except OSError:
         raise UsageError(f"--port {args.port} cannot be listened on at {host}: choose another") from None
     print(f"open {page.blocks.local_url} (Ctrl-C ends it and deletes uploads and results)", flush=True)
-    threading.Thread(target=sweep_always, args=(page,), daemon=True).start()
-    page.blocks.block_thread()
-
-
-def sweep_always(page):
-    while True:
-        time.sleep(30)
-        page.sweep()
+    try:
+        while True:
+            time.sleep(30)
+            page.sweep()
+    except KeyboardInterrupt:
+        page.blocks.close(verbose=False)  # gradio's own way of waiting leaves streams open, for which its server waits
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from utils.system.cpu import prepare
 prepare()
 
 import itertools
-import re
 import time
 from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
@@ -72,13 +71,12 @@ def parse(argv):
     parser.add_argument("--output", help="record: a file .mp4, .mov or .webm, or a folder for PNG")
     parser.add_argument("--virtual-camera", action="store_true", help="be a camera for other programs (pyvirtualcam)")
     parser.add_argument("--no-window", action="store_true", help="show nothing here")
-    parser.add_argument("--press", nargs="+", default=[], metavar="FRAME:KEY", help="press keys at frames: 0:b 300:q")
+    press = {"nargs": "+", "default": [], "metavar": "FRAME:KEY", "type": frame_and_key}
+    parser.add_argument("--press", **press, help="press keys at frames: 0:b 300:q")
     add_network_flags(parser, "--model-path", "--engine", "--device")
     parser.add_argument("--precision", choices=PRECISIONS, help="default: int8 where it works here, else float32")
     args = parser.parse_args(argv)
-    args.press = dict(map(pressed, args.press))
-    if args.size and min(args.size) < 1:
-        raise UsageError("--size gives width and height in pixels: 1280 720")
+    args.press = dict(args.press)
     if args.output:
         refuse_to_overwrite([args.source, args.target_bgr, args.model_path], [args.output], "another --output")
         path = Path(args.output)
@@ -86,19 +84,17 @@ def parse(argv):
             raise UsageError(f"--output {path} exists: give another name, or delete it")
         if path.is_dir() and any(path.iterdir()) and not frames_written(path):
             raise UsageError(f"--output {path} holds other files: give a new folder")
-    if args.no_window and not (args.output or args.virtual_camera):
-        raise UsageError("--no-window shows nothing to anybody: pass --output or --virtual-camera, too")
-    if args.no_window and CAPTURE not in args.press.values():
-        raise UsageError(f"--no-window takes no keys: say when the background is captured, as by --press 0:{CAPTURE}")
+    if args.no_window and not ((args.output or args.virtual_camera) and CAPTURE in args.press.values()):
+        remedy = f"pass --output or --virtual-camera, and --press 0:{CAPTURE} or the like to capture the background"
+        raise UsageError(f"--no-window shows nothing and takes no keys: {remedy}")
     return args
 
 
-def pressed(text):
-    """(number of a frame, key) of FRAME:KEY."""
-    found = re.fullmatch(rf"(\d+):([{CAPTURE}{QUIT}])", text)
-    if not found:
-        raise UsageError(f"--press {text}: give a frame's number, a colon and {CAPTURE} or {QUIT}, as in 300:q")
-    return int(found[1]), found[2]
+def frame_and_key(text):
+    frame, key = text.split(":")
+    if key not in (CAPTURE, QUIT):
+        raise ValueError
+    return int(frame), key
 
 
 @command_line
@@ -155,13 +151,12 @@ class Camera:
         size: (width, height) that is asked for; the driver takes the nearest one that it has.
     """
 
-    def __init__(self, number=0, size=None, open_capture=cv2.VideoCapture):
-        self.capture = open_capture(number)
+    def __init__(self, number=0, size=None):
+        self.capture = cv2.VideoCapture(number)
         self.close = self.capture.release
         self.capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # matting is slower than the camera: show what is now
-        if size:
-            self.capture.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
-            self.capture.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
+        for side, pixels in zip((cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT), size or ()):
+            self.capture.set(side, pixels)
         taken, frame = self.capture.read()
         if not taken:
             self.capture.release()
@@ -182,17 +177,14 @@ class Camera:
             yield Frame(number, seconds, None, lambda _, frame=frame: Photo(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)))
 
     def lock(self):
-        """Fix exposure, white balance and focus at what they are; returns a line on those that the driver refused."""
-        capture, refused = self.capture, []
-        exposure = capture.get(cv2.CAP_PROP_EXPOSURE)
+        """Fix exposure, white balance and focus at what they are; returns a line on those that the driver locks."""
+        capture, exposure, locked = self.capture, self.capture.get(cv2.CAP_PROP_EXPOSURE), []
         for name, (flag, values) in MANUAL.items():
-            if not any(capture.set(flag, value) and abs(capture.get(flag) - value) < 1e-6 for value in values):
-                refused.append(name)
-        if exposure and "exposure" not in refused:
+            if any(capture.set(flag, value) and capture.get(flag) == value for value in values):
+                locked.append(name)
+        if exposure and "exposure" in locked:
             capture.set(cv2.CAP_PROP_EXPOSURE, exposure)
-        if not refused:
-            return "exposure, white balance and focus are locked"
-        return f"the driver does not lock {' and '.join(refused)}: fix it in the camera's settings if colours pump"
+        return f"locked: {', '.join(locked) or 'nothing'}; fix the rest in the camera's settings if colours pump"
 
 
 class Studio:

@@ -43,7 +43,8 @@ from dataset.picture import (
 )
 from tests.faults import valid
 from tests.faults.damage import damage
-from tools.web.upload import Limits, check_clip
+from tools import app
+from tools.web.upload import check_clip
 from tools.web.words import Refused
 from utils.engine.backends import EngineError
 from utils.engine.int8 import FILES, unpack
@@ -239,7 +240,7 @@ def read_profile(path):
 def read_clip(path):
     """Read some frames of a clip, and write small ones again, with the sound."""
     with suppress(Refused):
-        check_clip(path, Limits())
+        check_clip(path, app.parse([]))
     clip = open_clip(path)
     with open_writer(path.with_name("out.mp4"), "mp4", clip, 3, sound=True) as writer:
         for frame in itertools.islice(clip, FRAMES):

@@ -1,5 +1,6 @@
 """The benchmarks: what predict.py prints is understood, contestants take turns, and the numbers fit together."""
 
+import re
 import sys
 from argparse import Namespace
 
@@ -17,12 +18,15 @@ def test_runs_of_predict_are_measured(what, several, monkeypatch, capsys):
     monkeypatch.setitem(contest.SIZES, "small", (96, 160))
     flags = {"size": "small", "engine": "paddle", "precision": "float32", "refine_sample_pixels": 1000}
     counts = {"pairs": None, "frames": None, what: several}
-    rows = end_to_end.measure_end_to_end(Namespace(**counts, **flags, output_types=["pha"]))
-    assert [row["count"] for row in rows] == several
-    for row in rows:
-        assert 0 < row["network"] <= row["stream"] + 0.1 < row["wall"] and 100 < row["peak_mib"] < 10_000
-    said = capsys.readouterr().out
-    assert f"     2 {what}, small: " in said
+    end_to_end.measure_end_to_end(Namespace(**counts, **flags, output_types=["pha"]))
+    said, number = capsys.readouterr().out, r"([\d.]+)"
+    network = re.findall(rf"reading took {number} s, inference {number} s, writing {number} s", said)
+    stream = re.findall(rf"{what} in {number} s", said)
+    wall = re.findall(rf"(\d+) {what}, small: {number} s with its start, peak {number} MiB", said)
+    assert [int(count) for count, _, _ in wall] == several
+    for (_, inference, _), inside, (_, seconds, peak) in zip(network, stream, wall):
+        assert 0 < float(inference) <= float(inside) + 0.1 < float(seconds) and 100 < float(peak) < 10_000
+    assert len(network) == len(stream) == len(several)
 
 
 def test_contestants_take_turns_and_the_first_rounds_do_not_count():

@@ -137,31 +137,34 @@ def test_the_key_captures_anew(average_of):
     assert studio.background is not first
 
 
-def test_camera_locks_what_its_driver_locks():
+def test_camera_locks_what_its_driver_locks(monkeypatch):
+    def camera_of(capture, number=0, size=None):
+        monkeypatch.setattr(cv2, "VideoCapture", lambda number: capture)
+        return Camera(number, size)
+
     frames = [np.full((4, 6, 3), (1, 2, 3), np.uint8)] * 4
     exposure, white, focus = cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_AUTO_WB, cv2.CAP_PROP_AUTOFOCUS
     sizes = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
     capture = Capture(frames, (exposure, cv2.CAP_PROP_EXPOSURE, white, *sizes))
-    camera = Camera(0, (6, 4), lambda number: capture)
-    assert camera.lock().startswith("the driver does not lock focus:")
+    camera = camera_of(capture, 0, (6, 4))
+    assert camera.lock().startswith("locked: exposure, white balance;")
     assert capture.values[exposure] == 1 and capture.values[white] == 0
     assert capture.values[cv2.CAP_PROP_EXPOSURE] == 156 and capture.values[sizes[0]] == 6
     assert (camera.height, camera.width, camera.rate) == (4, 6, Fraction(30000, 1001))
     taken = list(camera)
     assert len(taken) == 3 and (taken[0].rgb()[0, 0] == (3, 2, 1)).all(), "RGB"
     assert all(a.time < b.time for a, b in zip(taken, taken[1:]))
-    assert Camera(0, None, lambda number: Capture(frames)).lock().count(" and ") == 2
+    assert camera_of(Capture(frames)).lock().startswith("locked: nothing;")
     assert focus not in capture.values
     with pytest.raises(PictureError, match="camera 7 gives no picture"):
-        Camera(7, None, lambda number: Capture([]))
+        camera_of(Capture([]), 7)
 
 
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--press", "b"], "--press b"),
-        (["--press", "1:x"], "--press 1:x"),
-        (["--size", "12", "0"], "--size gives width and height"),
+        (["--press", "b"], "--press: invalid frame_and_key value: 'b'"),
+        (["--press", "1:x"], "--press: invalid frame_and_key value: '1:x'"),
         (["--no-window", "--press", "0:b"], "--no-window shows nothing"),
         (["--no-window", "--output", "x"], "--press 0:b"),
         (["--source", "none.mp4"], "none.mp4 does not exist"),

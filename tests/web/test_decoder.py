@@ -46,7 +46,6 @@ def test_it_reads_what_the_reader_reads(decoder, tmp_path):
     Image.fromarray(rgb).save(tmp_path / "a.webp")
     for path in (SAMPLE["src"], *sorted(tmp_path.iterdir())):
         assert np.array_equal(decoder.read(path), read_rgb(path)), path
-    assert decoder.read(SAMPLE["src"], decode=False) == (720, 1280)
 
 
 def test_floats_may_take_twice_the_memory(tmp_path, monkeypatch):
@@ -56,7 +55,7 @@ def test_floats_may_take_twice_the_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(tools.web.decoder, "limit_process", pixels.append)
     write_picture(tmp_path / "a.exr", np.zeros((20, 30, 3), np.float32))
     for path in (tmp_path / "a.exr", SAMPLE["src"]):
-        answer, picture = tools.web.decoder.answered(str(path), True, 64, 16_000)
+        answer, picture = tools.web.decoder.answered(str(path), 64, 16_000)
         assert picture.shape[:2] == answer["size"]
     assert pixels == [0, 2 * 20 * 30, 0, 720 * 1280]
 
@@ -93,7 +92,6 @@ def test_time_has_an_end(tmp_path):
     path.write_bytes(hostile.scans(30_000))
     decoder = Decoder(64, 16_000)
     with contextlib.closing(decoder):
-        decoder.read(path, decode=False)
         used = time.process_time()
         assert refused(decoder, path).kind == "too_costly"
         assert time.process_time() - used < SECONDS
@@ -101,7 +99,7 @@ def test_time_has_an_end(tmp_path):
 
 
 def test_it_may_be_killed_and_starts_again(decoder):
-    decoder.read(SAMPLE["src"], decode=False)
+    decoder.read(SAMPLE["src"])
     decoder._process.kill()
     decoder._process.wait()
     assert decoder.read(SAMPLE["src"]).shape == (720, 1280, 3)
@@ -110,14 +108,14 @@ def test_it_may_be_killed_and_starts_again(decoder):
 def test_it_can_write_no_file(tmp_path):
     decoder = Decoder(64, 16_000)
     with contextlib.closing(decoder):
-        decoder.read(SAMPLE["src"], decode=False)
+        decoder.read(SAMPLE["src"])
         limits = Path(f"/proc/{decoder._process.pid}/limits").read_text()
     assert any(line.startswith("Max file size") and line.split()[3:5] == ["0", "0"] for line in limits.splitlines())
 
 
 def test_it_ends_with_the_page(tmp_path):
     decoder = Decoder(64, 16_000)
-    decoder.read(SAMPLE["src"], decode=False)
+    decoder.read(SAMPLE["src"])
     process = decoder._process
     process.stdin.close()  # as it is when this process ends, however it does
     assert process.wait(10) == 0
@@ -126,12 +124,10 @@ def test_it_ends_with_the_page(tmp_path):
 
 
 def test_an_answer_that_cannot_be_is_none(decoder):
-    decoder.read(SAMPLE["src"], decode=False)
+    decoder.read(SAMPLE["src"])
     smaller = Decoder(0.1, 100)
     smaller._process = decoder._process
-    decoder._process.stdin.write(
-        b'{"path": "%s", "decode": false, "megapixels": 64, "side": 16000}\n' % bytes(SAMPLE["src"])
-    )
+    decoder._process.stdin.write(b'{"path": "%s", "megapixels": 64, "side": 16000}\n' % bytes(SAMPLE["src"]))
     assert refused(smaller, SAMPLE["src"]).kind == "too_costly"
 
 
@@ -174,6 +170,6 @@ def test_it_reads_every_kind_as_predict_does(decoder, tmp_path, kind):
             package.register_heif_opener()
         Image.fromarray(rgb).save(path)
     read = decoder.read(path)
-    assert np.array_equal(read, read_rgb(path)) and decoder.read(path, decode=False) == read.shape[:2]
+    assert np.array_equal(read, read_rgb(path))
     path.write_bytes(path.read_bytes()[:300])
     assert refused(decoder, path).kind in ("picture_damaged", "no_picture")

@@ -11,11 +11,11 @@ from dataset.picture import read_rgb
 from tests.prediction.test_predictor import scene
 from tests.web.hostile import png_of
 from tools import app
-from tools.web.upload import Limits, read_upload, sweep
+from tools.web.upload import read_upload, sweep
 from tools.web.words import PAGE, REFUSALS, Refused, say, shown_name
 from utils.picture.write import write_picture
 
-LIMITS = Limits(megabytes=1, megapixels=1)
+LIMITS = app.parse(["--max-megabytes", "1", "--max-megapixels", "1"])
 
 
 @pytest.fixture
@@ -100,4 +100,4 @@ def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
 
 def test_bad_limits_name_their_flag(capsys):
     assert app.main(["--max-megapixels", "0"]) == 1
-    assert "--max-megapixels must be 1 or more" in capsys.readouterr().err
+    assert "--max-megapixels: must be 1 or more" in capsys.readouterr().err

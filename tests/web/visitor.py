@@ -11,10 +11,10 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from tools.web.upload import Limits
+from tools import app
 from utils.predictor import Matte
 
-LIMITS = Limits(megabytes=2, clip_megabytes=2, seconds=2)
+LIMITS = app.parse(["--max-megabytes", "2", "--max-clip-megabytes", "2", "--max-seconds", "2"])
 OPTIONS = ["auto", "auto", "sampling", "auto", "en"]
 
 

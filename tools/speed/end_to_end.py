@@ -1,7 +1,6 @@
 """A folder of pairs, or a clip, through predict.py, as its user runs it: `tools/benchmark.py end-to-end`."""
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -19,30 +18,35 @@ from utils.system.errors import UsageError
 from utils.video.reader import import_av
 
 PREDICT = Path(__file__).resolve().parents[2] / "predict.py"
-PRINTED = (  # with --verbose
-    r"(?P<count>\d+)( of \d+ pairs| frames) in (?P<stream>[\d.]+) s",
-    r"reading took (?P<read>[\d.]+) s, inference (?P<network>[\d.]+) s, writing (?P<write>[\d.]+) s",
-)
 
 
 def measure_end_to_end(args):
-    """Run predict.py on copies of the sample pair and print where its time went; returns the rows, see `_run`."""
-    rows, what = [], "frames" if args.frames else "pairs"
-    options = ["--engine", args.engine, "--precision", args.precision, "--output-types", *args.output_types]
+    """Run predict.py on copies of the sample pair; print where it says its time went, the whole time, and memory."""
+    make, what = (make_clip, "frames") if args.frames else (make_pairs, "pairs")
+    options = [
+        "--engine",
+        args.engine,
+        "--precision",
+        args.precision,
+        "--output-types",
+        *args.output_types,
+        "--verbose",
+    ]
     if args.refine_sample_pixels is not None:
         options += ["--refine-sample-pixels", args.refine_sample_pixels]
     for count in args.frames or args.pairs:
         with tempfile.TemporaryDirectory() as folder:
-            make = make_clip if args.frames else make_pairs
-            row = _run([*make(Path(folder), *sample_at(args.size), count), *options, "--output-dir", f"{folder}/out"])
-        rows.append(row)
-        print(
-            f"{count:6d} {what}, {args.size}: {row['wall']:.1f} s, of it {row['wall'] - row['stream']:.1f} s to start; "
-            f"then {count / row['stream']:.2f} {what} a second; network {row['network']:.1f} s, "
-            f"reading {row['read']:.1f} s, writing {row['write']:.1f} s; peak {row['peak_mib']:.0f} MiB",
-            flush=True,
-        )
-    return rows
+            flags = [*make(Path(folder), *sample_at(args.size), count), *options, "--output-dir", f"{folder}/out"]
+            start = time.perf_counter()
+            with subprocess.Popen([sys.executable, PREDICT, *map(str, flags)], stdout=-1, text=True) as process:
+                said = process.stdout.read().splitlines()
+                _, process.returncode, used = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - start
+        if process.returncode:
+            raise UsageError("predict.py has failed, see above")
+        print(*(line for line in said if "reading took" in line or f"{what} in" in line), sep="\n")
+        print(f"{count} {what}, {args.size}: {seconds:.1f} s with its start, ", end="")
+        print(f"peak {used.ru_maxrss / MAXRSS_IN_MIB:.0f} MiB", flush=True)
 
 
 def make_pairs(folder, src, bgr, count):
@@ -74,18 +78,3 @@ def write_film(path, frames, size, rate):
         for picture in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
         container.mux(stream.encode())
-
-
-def _run(flags):
-    """Seconds `wall` of the whole process, `stream` from the first reading to the last writing, and of each step."""
-    start = time.perf_counter()
-    command = [str(x) for x in (sys.executable, PREDICT, *flags, "--verbose")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        said = process.stdout.read()
-        _, process.returncode, used = os.wait4(process.pid, 0)
-    row, found = {"wall": time.perf_counter() - start}, [re.search(pattern, said) for pattern in PRINTED]
-    if process.returncode or None in found:
-        raise UsageError("predict.py has failed, see above")
-    for match in found:
-        row.update({name: float(value) for name, value in match.groupdict().items()})
-    return {**row, "peak_mib": used.ru_maxrss / MAXRSS_IN_MIB}

@@ -2,7 +2,6 @@
 
 decoder = Decoder(megapixels=64, side=16_000)
 decoder.read(path)  # uint8 (H, W, 3), sRGB, as dataset.picture.read_rgb gives it
-decoder.read(path, decode=False)  # height and width
 
 What a damaged file makes of the process, its end included, is an error here and nothing more. The process lives as long
 as this one, since its start takes longer than a picture.
@@ -33,31 +32,31 @@ class Decoder:
         self.megapixels, self.side = megapixels, side
         self._lock, self._process = threading.Lock(), None
 
-    def read(self, path, decode=True):
-        """uint8 (H, W, 3), sRGB; without decoding height and width, by the file's header. Raises Refused."""
-        question = {"path": str(path), "decode": decode, "megapixels": self.megapixels, "side": self.side}
+    def read(self, path):
+        """uint8 (H, W, 3), sRGB. Raises Refused."""
+        question = {"path": str(path), "megapixels": self.megapixels, "side": self.side}
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 environment = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}}
-                pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-                command = [sys.executable, "-m", "tools.web.decoder"]
-                self._process = subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
-            limit = WALL * (2 * SECONDS + SECONDS_A_MEGAPIXEL * self.megapixels)
-            watch = threading.Timer(limit, self._process.kill)
+                command, pipes = (
+                    [sys.executable, "-m", "tools.web.decoder"],
+                    dict.fromkeys(("stdin", "stdout"), subprocess.PIPE),
+                )
+                self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, **pipes)
+            watch = threading.Timer(WALL * (2 * SECONDS + SECONDS_A_MEGAPIXEL * self.megapixels), self._process.kill)
             watch.start()
             try:
                 self._process.stdin.write(json.dumps(question).encode() + b"\n")
                 self._process.stdin.flush()
                 answer = json.loads(self._process.stdout.readline(10_000))
-                picture = self._picture(*answer["size"]) if decode and "refused" not in answer else None
+                if "refused" not in answer:
+                    return self._picture(*answer["size"])
             except Exception:  # it has ended, or says what it never would
                 self.close()
                 answer = {"refused": "too_costly"}
             finally:
                 watch.cancel()
-        if "refused" in answer:
-            raise Refused(answer.pop("refused"), name=shown_name(path), **answer)
-        return picture if decode else tuple(answer["size"])
+        raise Refused(answer.pop("refused"), name=shown_name(path), **answer)
 
     def _picture(self, height, width):
         """What comes after the answer."""
@@ -88,7 +87,7 @@ def main():
         answers.flush()
 
 
-def answered(path, decode, megapixels, side):
+def answered(path, megapixels, side):
     """The answer to a question: a dict, and a picture or None."""
     from dataset.picture import EXR, PictureError, limit_megapixels, picture_size, read_rgb
 
@@ -98,8 +97,6 @@ def answered(path, decode, megapixels, side):
         height, width = picture_size(Path(path))
         if height * width > megapixels * 10**6 or max(height, width) > side:
             return {"refused": "too_large", "height": height, "width": width, "limit": megapixels, "side": side}, None
-        if not decode:
-            return {"size": (height, width)}, None
         limit_megapixels(megapixels)
         with open(path, "rb") as file:  # of floats, which take twice as much
             limit_process(height * width * (2 if file.read(4) == EXR else 1))

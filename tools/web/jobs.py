@@ -84,7 +84,7 @@ class Jobs:
 
     Args:
         files: Path, gradio's temporary folder: uploads, results and copies of the examples are in it.
-        limits: tools.web.upload.Limits.
+        limits: object with the attributes that tools.web.upload.LIMITS names.
         network: arguments of `Matting` that stay the same: `weights`, `device`.
     """
 
@@ -180,8 +180,8 @@ class Jobs:
         return [None if form == "mov" else str(com), offered(com), offered(pha)], notes  # browsers play no ProRes
 
     def look(self, request, asked):
-        """Refuse an uploaded picture that could not be matted; give the browser one that it can show."""
-        return [preview(asked["picture"], self.limits) or gr.skip()], asked["notes"]
+        """Refuse an uploaded picture that could not be matted; give the browser one that it can show, and sooner."""
+        return [preview(asked["picture"], self.limits)], asked["notes"]
 
     def chosen(self, asked, clips=False):
         """The network and the Correction that were chosen."""

@@ -1,7 +1,6 @@
 """The web page of tools/app.py: what is where, and what a click calls."""
 
 import shutil
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -82,7 +81,7 @@ class Page(Jobs):
 
     def launch(self, host, port=None, root=None):
         """Serve the page on an address of this machine; `root` is the one that it has behind a proxy, or None."""
-        largest, origin = max(self.limits.megabytes, self.limits.clip_megabytes) * 10**6, urlsplit(root or "")
+        largest, origin = max(self.limits.max_megabytes, self.limits.max_clip_megabytes) * 10**6, urlsplit(root or "")
         # The names of this machine are known if nobody else can reach it; those of a network are not.
         names = {host.lower(), *LOOPBACK, origin.hostname} if host in LOOPBACK or host.startswith("127.") else None
         guard = Middleware(
@@ -103,7 +102,7 @@ class Page(Jobs):
     def sweep(self):
         """Delete what has become old, but neither the examples nor what somebody works on or waits for."""
         spared = {self.files / "examples", *self.busy, *hooks.files_in_use(self.blocks._queue)}
-        sweep(self.files, self.limits.minutes * 60, spared)
+        sweep(self.files, self.limits.keep_minutes * 60, spared)
 
     # What is where
 
@@ -137,7 +136,7 @@ class Page(Jobs):
                 answer = box, gr.Markdown(elem_id="notes"), gr.State([])
         asked = {"src": src, "bgr": bgr, **target, **options}
         self.offer(run, self.matte, asked, [folder, compare, *views, *files], answer)
-        self.field(gr.Markdown, {"value": partial(say, "limits", **asdict(self.limits))})
+        self.field(gr.Markdown, {"value": partial(say, "limits", **vars(self.limits))})
         asked = {"folder": folder, **target, "notes": answer[-1], "language": self.language}
         change = {**IN_TURN, **HIDDEN, "show_progress": "hidden", "trigger_mode": "always_last", "inputs_kwargs": asked}
         for component in target.values():
@@ -158,7 +157,7 @@ class Page(Jobs):
                 answer = box, gr.Markdown(elem_id="clip_notes"), gr.State([])
         asked = {"src": src, "bgr": bgr, **target, "form": form, **options}
         self.offer(run, self.matte_clip, asked, [result, *files], answer)
-        self.field(gr.Markdown, {"value": partial(say, "clip_limits", **asdict(self.limits))})
+        self.field(gr.Markdown, {"value": partial(say, "clip_limits", **vars(self.limits))})
 
     def settings(self):
         """What both tabs have: the fields of the target, and the others."""

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,34 +27,25 @@ MOST_PIXELS = 4096 * 2304  # of a frame
 FRAMES_A_SECOND = 60
 PACKETS = 50  # of all tracks, for each frame that a clip may have
 TOLERATED = 0.1  # seconds
-VIEW = 1280  # long side of what the page shows, pixels
-SHOWN, PREVIEW = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".avif"), ".preview.jpg"  # by browsers
+VIEW, PREVIEW = 1280, ".preview.jpg"  # long side of what the page shows, pixels; what its file adds to an upload's
 decoder_of = lru_cache(1)(Decoder)  # the process that decodes; there is one
+LIMITS = {  # what is taken from visitors: flag of tools/app.py, its default and meaning; `limits` is its parsed flags
+    "max_megabytes": (30, "largest picture file"),
+    "max_megapixels": (64, "largest picture, million pixels"),
+    "max_clip_megabytes": (100, "largest video file"),
+    "max_seconds": (20, "longest video"),
+    "keep_minutes": (10, "after which files are deleted"),
+    "queue": (24, "visitors who may wait; further are refused"),
+}
 
 
-def _limit(default, flag, help):
-    return field(default=default, metadata={"flag": flag, "help": f"{help} (default: {default})"})
+def read_upload(path, limits):
+    """Read a picture that somebody has sent: uint8 (H, W, 3), sRGB.
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What is taken from visitors, and how tools/app.py is told."""
-
-    megabytes: int = _limit(30, "--max-megabytes", "largest picture file")
-    megapixels: int = _limit(64, "--max-megapixels", "largest picture, million pixels")
-    clip_megabytes: int = _limit(100, "--max-clip-megabytes", "largest video file")
-    seconds: int = _limit(20, "--max-seconds", "longest video")
-    minutes: int = _limit(10, "--keep-minutes", "after which files are deleted")
-    queue: int = _limit(24, "--queue", "visitors who may wait; further are refused")
-
-
-def read_upload(path, limits, decode=True):
-    """Read a picture that somebody has sent: uint8 (H, W, 3), sRGB; without decoding its height and width.
-
-    Raises Refused, before the pixels are decoded where it is beyond the Limits; it names the file, never its folder.
+    Raises Refused, before the pixels are decoded where it is beyond the limits; it names the file, never its folder.
     """
-    check_weight(path, limits.megabytes)
-    return decoder_of(limits.megapixels, LONGEST_SIDE).read(path, decode)
+    check_weight(path, limits.max_megabytes)
+    return decoder_of(limits.max_megapixels, LONGEST_SIDE).read(path)
 
 
 def check_weight(path, megabytes):
@@ -76,8 +66,8 @@ def check_clip(path, limits):
     """
     import av
 
-    check_weight(path, limits.clip_megabytes)
-    name, most, packets, frames, times = shown_name(path), limits.seconds * FRAMES_A_SECOND, 0, 0, {}
+    check_weight(path, limits.max_clip_megabytes)
+    name, most, packets, frames, times = shown_name(path), limits.max_seconds * FRAMES_A_SECOND, 0, 0, {}
     with open(path, "rb") as file:
         head = file.read(1 << 20)
     kind = next((kind for at, mark, kind in CONTAINERS if head[at : at + len(mark)] == mark), None)
@@ -95,8 +85,8 @@ def check_clip(path, limits):
     except (av.error.FFmpegError, IndexError, AttributeError, ValueError, OSError):  # no track, or of an unknown codec
         raise Refused("no_clip", name=name) from None
     longest = max((max(track) - min(track) for track in times.values()), default=0)
-    if frames > most or packets == PACKETS * most or longest > limits.seconds + TOLERATED:
-        raise Refused("too_long", name=name, seconds=limits.seconds, frames=most)
+    if frames > most or packets == PACKETS * most or longest > limits.max_seconds + TOLERATED:
+        raise Refused("too_long", name=name, seconds=limits.max_seconds, frames=most)
     if not frames:
         raise Refused("no_clip", name=name)
     if not 0 < width * height <= MOST_PIXELS:
@@ -105,12 +95,8 @@ def check_clip(path, limits):
 
 
 def preview(path, limits):
-    """Refuse a picture that could not be matted; for one that browsers do not show, the path of a JPEG beside it."""
-    shown = str(path).lower().endswith(SHOWN)
-    picture = read_upload(path, limits, decode=not shown)
-    if shown:
-        return None
-    write_picture(f"{path}{PREVIEW}", reduced(picture, VIEW))
+    """The path of a JPEG beside an uploaded picture, which every browser shows; refuses one that cannot be matted."""
+    write_picture(f"{path}{PREVIEW}", reduced(read_upload(path, limits), VIEW))
     return f"{path}{PREVIEW}"
 
 
