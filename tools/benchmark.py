@@ -14,8 +14,7 @@ import sys
 from pathlib import Path
 
 from model import BACKBONES
-from tools.speed.contest import SIZES, measure_data, measure_growth, measure_model
-from tools.speed.end_to_end import measure_end_to_end
+from tools.speed.measure import SIZES, measure_data, measure_end_to_end, measure_growth, measure_model
 from utils.engine.backends import FASTEST_FIRST
 from utils.engine.choice import PRECISIONS
 from utils.prediction.flags import add_network_flags

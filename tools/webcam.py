@@ -20,7 +20,7 @@ prepare()
 
 import itertools
 import time
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from fractions import Fraction
 
 import cv2
@@ -110,7 +110,8 @@ def main(argv=None):
             writer = open_writer(Path(args.output), suffix if suffix in VIDEO else "png", clip, 3)
             sinks.append(stack.enter_context(writer).write)
         if args.virtual_camera:
-            sinks.append(stack.enter_context(virtual_camera(clip)))
+            camera = stack.enter_context(virtual_camera(clip))
+            sinks.append(lambda picture, _frame: camera.send(picture))
         if not args.no_window:
             window = open_window(clip.width, clip.height)
             stack.callback(cv2.destroyWindow, TITLE)
@@ -263,16 +264,13 @@ def open_window(width, height):
     return show
 
 
-@contextmanager
 def virtual_camera(clip):
-    """A camera that other programs see, by pyvirtualcam: gives a function that shows them a picture."""
+    """A camera that other programs see, by pyvirtualcam, for pictures of a clip's size."""
     pyvirtualcam = needed("pyvirtualcam", f"--virtual-camera needs pyvirtualcam: {install('webcam')}")
     try:
-        camera = pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
+        return pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
     except RuntimeError as error:
         raise UsageError(f"--virtual-camera: {error}; on Linux load v4l2loopback, else install OBS") from None
-    with closing(camera):
-        yield lambda picture, _frame: camera.send(picture)
 
 
 if __name__ == "__main__":

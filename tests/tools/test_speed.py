@@ -7,18 +7,18 @@ from argparse import Namespace
 import numpy as np
 import pytest
 
-from tools.speed import contest, end_to_end
-from tools.speed.contest import Worker, prepare_weights, take_turns
+from tools.speed import measure
+from tools.speed.measure import Worker, prepare_weights, take_turns
 from utils.system.errors import UsageError
 
 
 @pytest.mark.parametrize(("what", "several"), [("pairs", [1, 2]), ("frames", [2])])
 def test_runs_of_predict_are_measured(what, several, monkeypatch, capsys):
     pytest.importorskip("av", reason="PyAV is not installed")
-    monkeypatch.setitem(contest.SIZES, "small", (96, 160))
+    monkeypatch.setitem(measure.SIZES, "small", (96, 160))
     flags = {"size": "small", "engine": "paddle", "precision": "float32", "refine_sample_pixels": 1000}
     counts = {"pairs": None, "frames": None, what: several}
-    end_to_end.measure_end_to_end(Namespace(**counts, **flags, output_types=["pha"]))
+    measure.measure_end_to_end(Namespace(**counts, **flags, output_types=["pha"]))
     said, number = capsys.readouterr().out, r"([\d.]+)"
     network = re.findall(rf"reading took {number} s, inference {number} s, writing {number} s", said)
     stream = re.findall(rf"{what} in {number} s", said)

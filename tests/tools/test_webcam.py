@@ -211,7 +211,10 @@ def test_virtual_camera_gets_every_frame_or_says_what_to_install(clip, monkeypat
         def send(self, picture):
             sent.append(picture)
 
-        def close(self):
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
             sent.append("closed")
 
     monkeypatch.setitem(sys.modules, "pyvirtualcam", types.SimpleNamespace(Camera=Virtual))

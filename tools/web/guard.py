@@ -34,12 +34,15 @@ class Guard:
         app: ASGI application.
         upload_bytes: largest body of an upload; other requests may send BODY bytes.
         room: function of bytes: whether so many more may be uploaded now.
-        names: host names that the page answers to, in lower case; None: to any.
-        origin: the page's origin behind a proxy, from which requests may come as well; None: there is none.
+        host: address that is listened on; the names of this machine are known if nobody else can reach it.
+        root: the page's address behind a proxy, from whose origin requests may come as well, or None.
     """
 
-    def __init__(self, app, upload_bytes, room=lambda _: True, names=None, origin=None):
-        self.app, self.upload_bytes, self.room, self.names, self.origin = app, upload_bytes, room, names, origin
+    def __init__(self, app, upload_bytes, room=lambda _: True, host="0.0.0.0", root=None):
+        self.app, self.upload_bytes, self.room = app, upload_bytes, room
+        local, proxy = host in LOOPBACK or host.startswith("127."), urlsplit(root or "")
+        self.names = {host.lower(), *LOOPBACK, proxy.hostname} if local else None  # None: any
+        self.origin = f"{proxy.scheme}://{proxy.netloc}" if proxy.netloc else None
         self.coming = 0  # bytes of uploads that are on their way
 
     async def __call__(self, scope, receive, send):

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import ImageColor
 
 from dataset.picture import PictureError, read_alpha, read_rgb
-from tools.web.upload import QUOTA, VIEW, check_clip, preview, read_upload, room
+from tools.web.upload import PREVIEW, QUOTA, check_clip, read_upload, room
 from tools.web.words import REFUSED, WORDS, Refused, said, sentence, shown_name, why
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.checks import doubts, match_size
@@ -48,6 +48,7 @@ OFFERED = {  # key: values of a field, the first of which is chosen at first; Gr
     "engine": tuple(name for name in ENGINES if name not in PACKAGES or not missing_packages(name)),
     "form": tuple(VIDEO),
 }
+VIEW = 1280  # long side of what the page shows, pixels
 NETWORKS = 3  # kept in memory, one for each combination of options
 
 
@@ -181,7 +182,9 @@ class Jobs:
 
     def look(self, request, asked):
         """Refuse an uploaded picture that could not be matted; give the browser one that it can show, and sooner."""
-        return [preview(asked["picture"], self.limits)], asked["notes"]
+        view = f"{asked['picture']}{PREVIEW}"
+        write_picture(view, reduced(read_upload(asked["picture"], self.limits), VIEW))
+        return [view], asked["notes"]
 
     def chosen(self, asked, clips=False):
         """The network and the Correction that were chosen."""

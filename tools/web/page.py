@@ -3,13 +3,12 @@
 import shutil
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import gradio as gr
 from starlette.middleware import Middleware
 
 from tools.web import hooks
-from tools.web.guard import LOOPBACK, Guard
+from tools.web.guard import Guard
 from tools.web.jobs import OFFERED, Jobs, answering
 from tools.web.upload import original, room, sweep
 from tools.web.words import said, say
@@ -81,16 +80,9 @@ class Page(Jobs):
 
     def launch(self, host, port=None, root=None):
         """Serve the page on an address of this machine; `root` is the one that it has behind a proxy, or None."""
-        largest, origin = max(self.limits.max_megabytes, self.limits.max_clip_megabytes) * 10**6, urlsplit(root or "")
-        # The names of this machine are known if nobody else can reach it; those of a network are not.
-        names = {host.lower(), *LOOPBACK, origin.hostname} if host in LOOPBACK or host.startswith("127.") else None
-        guard = Middleware(
-            Guard,
-            upload_bytes=largest + 100_000,
-            room=lambda more: room(self.files, more, self.quota),
-            names=names,
-            origin=f"{origin.scheme}://{origin.netloc}" if origin.netloc else None,
-        )
+        largest = max(self.limits.max_megabytes, self.limits.max_clip_megabytes) * 10**6
+        enough = {"upload_bytes": largest + 100_000, "room": lambda more: room(self.files, more, self.quota)}
+        guard = Middleware(Guard, **enough, host=host, root=root)
         where = {"server_name": host, "server_port": port, "root_path": root, "prevent_thread_lock": True}
         closed = {"allowed_paths": [], "show_error": False, "ssr_mode": False, "run_history": False, "quiet": True}
         bounds = {"max_file_size": largest, "state_session_capacity": SESSIONS, "app_kwargs": {"middleware": [guard]}}

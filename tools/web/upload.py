@@ -11,8 +11,6 @@ from pathlib import Path
 
 from tools.web.decoder import Decoder
 from tools.web.words import Refused, shown_name
-from utils.picture.resize import reduced
-from utils.picture.write import write_picture
 from utils.system.files import lock_folder
 
 PREFIX = "matting-page-"
@@ -27,7 +25,7 @@ MOST_PIXELS = 4096 * 2304  # of a frame
 FRAMES_A_SECOND = 60
 PACKETS = 50  # of all tracks, for each frame that a clip may have
 TOLERATED = 0.1  # seconds
-VIEW, PREVIEW = 1280, ".preview.jpg"  # long side of what the page shows, pixels; what its file adds to an upload's
+PREVIEW = ".preview.jpg"  # what the name of the picture that the page shows of an upload adds to its own
 decoder_of = lru_cache(1)(Decoder)  # the process that decodes; there is one
 LIMITS = {  # what is taken from visitors: flag of tools/app.py, its default and meaning; `limits` is its parsed flags
     "max_megabytes": (30, "largest picture file"),
@@ -49,12 +47,10 @@ def read_upload(path, limits):
 
 
 def check_weight(path, megabytes):
-    """Refuse a file that is missing, empty or larger."""
+    """Refuse a file that is missing or larger."""
     if not path or not Path(path).is_file():
         raise Refused("gone")
     size = Path(path).stat().st_size
-    if size == 0:
-        raise Refused("picture_damaged", name=shown_name(path))
     if size > megabytes * 10**6:
         raise Refused("too_heavy", name=shown_name(path), size=size / 10**6, limit=megabytes)
 
@@ -92,12 +88,6 @@ def check_clip(path, limits):
     if not 0 < width * height <= MOST_PIXELS:
         raise Refused("clip_too_large", name=name, width=width, height=height)
     return frames
-
-
-def preview(path, limits):
-    """The path of a JPEG beside an uploaded picture, which every browser shows; refuses one that cannot be matted."""
-    write_picture(f"{path}{PREVIEW}", reduced(read_upload(path, limits), VIEW))
-    return f"{path}{PREVIEW}"
 
 
 def original(path):
