@@ -68,8 +68,7 @@ def serve(args, files):
     clips = find_spec("av") is not None
     if not clips:
         print(f"no videos: for these, {install('video')}")
-    network = {"weights": args.model_path, "device": args.device}
-    page = Page(files, [(SAMPLE_SRC, SAMPLE_BGR)], args, network, args.engine, clips)
+    page = Page(files, args, [(SAMPLE_SRC, SAMPLE_BGR)], clips)
     # Wrong weights are reported now, not to the first visitor, who gets this very network.
     matting = page.matting("sampling", args.engine, "float32")
     print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)
@@ -84,7 +83,7 @@ def serve(args, files):
             time.sleep(30)
             page.sweep()
     except KeyboardInterrupt:
-        page.blocks.close(verbose=False)  # gradio's own way of waiting leaves streams open, for which its server waits
+        page.blocks.close(verbose=False)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def asked(tmp_path):
 
 @pytest.fixture
 def jobs(tmp_path):
-    jobs = Jobs(tmp_path, LIMITS, {})
+    jobs = Jobs(tmp_path, LIMITS)
     jobs.matting = lambda *_: Cut()
     return jobs
 

@@ -244,7 +244,7 @@ def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypat
             sizes.append(src.shape)
             return super().__call__(src, bgr)
 
-    page = jobs.Jobs(tmp_path, LIMITS, {})
+    page = jobs.Jobs(tmp_path, LIMITS)
     page.matting = lambda *_: Measuring()
     somebody = SimpleNamespace(session_hash=None)
     assert check_clip(path, LIMITS) == 6
@@ -261,7 +261,7 @@ def test_clips_are_computed_at_the_fastest_precision_and_pictures_are_not(tmp_pa
     monkeypatch.setattr(jobs, "Matting", lambda **options: opened.append(options["precision"]))
     monkeypatch.setattr(jobs, "fastest_precision", lambda weights, engine, device: f"best of {engine}")
     asked = {"align": "off", "exposure": "off", "refine": "sampling", "engine": "auto"}
-    here = jobs.Jobs(tmp_path, LIMITS, {"weights": None, "device": "cpu"})
+    here = jobs.Jobs(tmp_path, LIMITS)
     for clips in (False, True, True):
         here.chosen(asked, clips)
     assert opened == ["float32", "best of auto"]

@@ -30,14 +30,14 @@ class Cut:
 
 
 @contextmanager
-def page_here(folder, limits=LIMITS, matting=None, root=None, **options):
+def page_here(folder, matting=None, root=None):
     """Serve a Page from this process; gives it and its address."""
     files = folder / "files"
     files.mkdir()
     with mock.patch.dict(os.environ, GRADIO_TEMP_DIR=str(files), GRADIO_ANALYTICS_ENABLED="False"):
         from tools.web.page import Page
 
-        page = Page(files, [], limits, {}, **options)
+        page = Page(files, LIMITS)
         page.matting = lambda mode, engine, precision: matting or Cut()
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]

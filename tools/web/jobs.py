@@ -85,17 +85,16 @@ class Jobs:
 
     Args:
         files: Path, gradio's temporary folder: uploads, results and copies of the examples are in it.
-        limits: object with the attributes that tools.web.upload.LIMITS names.
-        network: arguments of `Matting` that stay the same: `weights`, `device`.
+        args: flags of tools/app.py: `model_path`, `device`, and those of tools.web.upload.LIMITS.
     """
 
-    def __init__(self, files, limits, network):
-        self.files, self.results, self.quota, self.limits = files, files / "results", QUOTA, limits
+    def __init__(self, files, args):
+        self.files, self.results, self.quota, self.args = files, files / "results", QUOTA, args
         self.busy = set()  # folders that are written to and whose visitor has not gone
-        self.network = network
 
         def opened(mode, engine, precision):
-            return Matting(refine=Refine(mode, gaps=True), engine=engine, precision=precision, **network)
+            options = {"refine": Refine(mode, gaps=True), "engine": engine, "precision": precision}
+            return Matting(weights=args.model_path, device=args.device, **options)
 
         self.matting = lru_cache(NETWORKS)(opened)
 
@@ -103,7 +102,7 @@ class Jobs:
         """Matte an uploaded pair, `src` and `bgr`, and put the subject before a colour or a picture."""
         with self.working(request, no_src=asked["src"], no_bgr=asked["bgr"]) as folder:
             matting, correction = self.chosen(asked)
-            src, bgr = (read_upload(asked[kind], self.limits) for kind in ("src", "bgr"))
+            src, bgr = (read_upload(asked[kind], self.args) for kind in ("src", "bgr"))
             bgr, resized = match_size(src, bgr)
             start = time.perf_counter()
             bgr, match = match_background(src, bgr, correction.align, correction.exposure)
@@ -138,7 +137,7 @@ class Jobs:
         except (StopIteration, PictureError):
             raise Refused("gone") from None
         if asked["target_picture"]:
-            behind = cover(read_upload(asked["target_picture"], self.limits), *pha.shape)
+            behind = cover(read_upload(asked["target_picture"], self.args), *pha.shape)
         else:
             behind = np.broadcast_to(np.uint8(parse_colour(asked["colour"])), fgr.shape)
         composite = blend(fgr, pha, behind)
@@ -164,14 +163,14 @@ class Jobs:
 
         with self.working(request, no_clip_given=src) as folder, TemporaryDirectory(dir=folder) as ours:
             matting, correction = self.chosen(asked, clips=True)
-            frames = check_clip(src, self.limits)
+            frames = check_clip(src, self.args)
             # Under names of ours: what a visitor calls a picture must not make a video or a folder of it.
             clip, given = Path(ours, f"{result_name(src)}.mp4"), {}
             os.link(src, clip)
             for kind in ("bgr", "target_picture"):
                 if asked[kind]:
                     given[kind] = Path(ours, f"{kind}.png")
-                    write_picture(given[kind], read_upload(asked[kind], self.limits))
+                    write_picture(given[kind], read_upload(asked[kind], self.args))
             given.setdefault("target_picture", "#" + bytes(parse_colour(asked["colour"])).hex())
             output = Output(folder, ("com", "pha"), form, given["target_picture"] if form == "mp4" else None)
             source, bgr = open_clip(clip, tell=notes.append), given.get("bgr", "auto")
@@ -183,13 +182,13 @@ class Jobs:
     def look(self, request, asked):
         """Refuse an uploaded picture that could not be matted; give the browser one that it can show, and sooner."""
         view = f"{asked['picture']}{PREVIEW}"
-        write_picture(view, reduced(read_upload(asked["picture"], self.limits), VIEW))
+        write_picture(view, reduced(read_upload(asked["picture"], self.args), VIEW))
         return [view], asked["notes"]
 
     def chosen(self, asked, clips=False):
         """The network and the Correction that were chosen."""
-        weights, device = self.network.get("weights") or DEFAULT_WEIGHTS, choose_device(self.network.get("device"))
-        precision = fastest_precision(weights, asked["engine"], device) if clips else "float32"
+        network = self.args.model_path or DEFAULT_WEIGHTS, asked["engine"], choose_device(self.args.device)
+        precision = fastest_precision(*network) if clips else "float32"
         matting = self.matting(asked["refine"], asked["engine"], precision)
         return matting, Correction(asked["align"], asked["exposure"])
 

@@ -43,15 +43,13 @@ class Page(Jobs):
     """The page and what it needs to answer.
 
     Args:
-        files, limits, network: see tools.web.jobs.Jobs.
+        files, args: see tools.web.jobs.Jobs; `args.engine` is chosen at first.
         examples: pairs of paths, sources and backgrounds, to try the page with.
-        engine: which one is chosen at first.
         clips: whether videos are taken, which needs PyAV.
     """
 
-    def __init__(self, files, examples, limits, network, engine="auto", clips=True):
-        super().__init__(files, limits, network)
-        self.engine = engine
+    def __init__(self, files, args, examples=(), clips=True):
+        super().__init__(files, args)
         # What the page serves lies in its own folder, and so do the addresses; what is static goes with no visitor.
         (files / "examples").mkdir()
         self.examples = [[shutil.copy(path, files / "examples") for path in pair] for pair in examples]
@@ -75,12 +73,12 @@ class Page(Jobs):
             self.language.change(self.translate, [self.language, *notes], translated, **AT_ONCE)
             self.blocks.load(self.greet, None, [self.language, *words], **AT_ONCE)
             self.blocks.unload(self.unload)
-        self.blocks.queue(max_size=limits.queue, default_concurrency_limit=1, api_open=False)
+        self.blocks.queue(max_size=args.queue, default_concurrency_limit=1, api_open=False)
         hooks.be_fair(self.blocks._queue)
 
     def launch(self, host, port=None, root=None):
         """Serve the page on an address of this machine; `root` is the one that it has behind a proxy, or None."""
-        largest = max(self.limits.max_megabytes, self.limits.max_clip_megabytes) * 10**6
+        largest = max(self.args.max_megabytes, self.args.max_clip_megabytes) * 10**6
         enough = {"upload_bytes": largest + 100_000, "room": lambda more: room(self.files, more, self.quota)}
         guard = Middleware(Guard, **enough, host=host, root=root)
         where = {"server_name": host, "server_port": port, "root_path": root, "prevent_thread_lock": True}
@@ -94,7 +92,7 @@ class Page(Jobs):
     def sweep(self):
         """Delete what has become old, but neither the examples nor what somebody works on or waits for."""
         spared = {self.files / "examples", *self.busy, *hooks.files_in_use(self.blocks._queue)}
-        sweep(self.files, self.limits.keep_minutes * 60, spared)
+        sweep(self.files, self.args.keep_minutes * 60, spared)
 
     # What is where
 
@@ -128,7 +126,7 @@ class Page(Jobs):
                 answer = box, gr.Markdown(elem_id="notes"), gr.State([])
         asked = {"src": src, "bgr": bgr, **target, **options}
         self.offer(run, self.matte, asked, [folder, compare, *views, *files], answer)
-        self.field(gr.Markdown, {"value": partial(say, "limits", **vars(self.limits))})
+        self.field(gr.Markdown, {"value": partial(say, "limits", **vars(self.args))})
         asked = {"folder": folder, **target, "notes": answer[-1], "language": self.language}
         change = {**IN_TURN, **HIDDEN, "show_progress": "hidden", "trigger_mode": "always_last", "inputs_kwargs": asked}
         for component in target.values():
@@ -149,7 +147,7 @@ class Page(Jobs):
                 answer = box, gr.Markdown(elem_id="clip_notes"), gr.State([])
         asked = {"src": src, "bgr": bgr, **target, "form": form, **options}
         self.offer(run, self.matte_clip, asked, [result, *files], answer)
-        self.field(gr.Markdown, {"value": partial(say, "clip_limits", **vars(self.limits))})
+        self.field(gr.Markdown, {"value": partial(say, "clip_limits", **vars(self.args))})
 
     def settings(self):
         """What both tabs have: the fields of the target, and the others."""
@@ -158,7 +156,7 @@ class Page(Jobs):
             target = {"colour": colour, "target_picture": self.picture("target_picture", 150)}
         with self.field(gr.Accordion, "options", open=False):
             radios = {key: self.radio(key) for key in ("align", "exposure", "refine")}
-            engine = self.field(gr.Dropdown, "engine", choices=list(OFFERED["engine"]), value=self.engine)
+            engine = self.field(gr.Dropdown, "engine", choices=list(OFFERED["engine"]), value=self.args.engine)
             return target, {**radios, "engine": engine, "language": self.language}
 
     def picture(self, key, height=210):
