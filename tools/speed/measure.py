@@ -251,19 +251,14 @@ def make_pairs(folder, src, bgr, count):
 def make_clip(folder, src, bgr, count):
     """FOLDER/src.mp4 with `count` frames, each with other noise, and a background; returns predict.py's flags."""
     noise = np.random.default_rng(1).integers(-3, 4, (len(src) + 64, *src.shape[1:])).astype(np.int8)
-    shifts = (7 * number % 64 for number in range(count))
-    frames = (cv2.add(src, noise[shift : shift + len(src)], dtype=cv2.CV_8U) for shift in shifts)
-    write_film(folder / "src.mp4", frames, src.shape[:2], Fraction(30_000, 1001))
-    write_picture(folder / "bgr.png", bgr)
-    return ["--src", folder / "src.mp4", "--bgr", folder / "bgr.png"]
-
-
-def write_film(path, frames, size, rate):
-    """Write uint8 (H, W, 3) pictures as H.264: their size, (height, width), and how many a second, a Fraction."""
     av = import_av()
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": "16"})
-        stream.height, stream.width = size
-        for picture in frames:
+    with av.open(f"{folder}/src.mp4", "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(30_000, 1001), options={"crf": "16"})
+        stream.height, stream.width = src.shape[:2]
+        for number in range(count):
+            shift = 7 * number % 64
+            picture = cv2.add(src, noise[shift : shift + len(src)], dtype=cv2.CV_8U)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
         container.mux(stream.encode())
+    write_picture(folder / "bgr.png", bgr)
+    return ["--src", folder / "src.mp4", "--bgr", folder / "bgr.png"]
