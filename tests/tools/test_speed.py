@@ -47,7 +47,7 @@ def test_our_worker_measures_frames_and_keeps_alpha(tmp_path):
     picture = np.random.default_rng(0).integers(0, 256, (160, 192, 3), np.uint8)
     np.savez(tmp_path / "pair.npz", src=picture, bgr=picture)
     command = [sys.executable, "-m", "tools.speed.worker", "paddle", "float32", "mobilenetv2", weights]
-    worker = Worker([*command, 0.25, 1000, tmp_path / "pair.npz", tmp_path / "alpha.npy"])
+    worker = Worker([*command, 0.25, 1000, tmp_path])
     seconds, memory = worker("foreground")
     assert 0 < seconds < 60 and 100 < memory < 10_000
     assert np.load(tmp_path / "alpha.npy").shape == (160, 192)

@@ -100,7 +100,7 @@ def _measure(args, backbone, size, folder):
     weights, archive = prepare_weights(backbone, folder), folder / "original.npz"
     src, bgr = sample_at(size)
     np.savez(folder / "pair.npz", src=src, bgr=bgr)
-    given, ours = [scale, pixels, folder / "pair.npz", folder / "alpha.npy"], [sys.executable, "-m", worker.__name__]
+    given, ours = [scale, pixels, folder], [sys.executable, "-m", worker.__name__]
     commands = {}  # name -> command of a Worker
     for engine in args.engines:
         for precision in args.precisions if engine == "openvino" and weights == DEFAULT_WEIGHTS else ["float32"]:

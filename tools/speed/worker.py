@@ -1,11 +1,12 @@
 """A process that is measured, so that it has a peak memory of its own: a network of this project or the original's.
 
-    python -m tools.speed.worker ENGINE PRECISION BACKBONE WEIGHTS SCALE PIXELS PAIR.npz ALPHA.npy
-    PYTHON tools/speed/worker.py original eager|script|onnx BACKBONE WEIGHTS.npz SCALE PIXELS PAIR.npz ALPHA.npy
+    python -m tools.speed.worker ENGINE PRECISION BACKBONE WEIGHTS SCALE PIXELS FOLDER
+    PYTHON tools/speed/worker.py original eager|script|onnx BACKBONE WEIGHTS.npz SCALE PIXELS FOLDER
 
 PYTHON is of an environment with torch and backgroundmattingv2 1.0 (`onnx`, the original's export in ONNX Runtime: with
-onnx and onnxruntime, too), so NumPy alone is imported for both. It says "ready" and answers every line with the seconds
-of a frame and the peak memory in MiB; a line is "alpha", or else alpha and foreground are computed.
+onnx and onnxruntime, too), so NumPy alone is imported for both. It reads FOLDER/pair.npz, writes FOLDER/alpha.npy, says
+"ready", and answers every line with the seconds of a frame and the peak memory in MiB; a line is "alpha", or else alpha
+and foreground are computed.
 """
 
 import inspect
@@ -83,11 +84,11 @@ def open_onnx(network, src, bgr):
     return lambda src, bgr: session.run(None, {"src": src.numpy(), "bgr": bgr.numpy()})
 
 
-def main(engine, kind, backbone, weights, scale, pixels, pair, alpha):
-    pictures, refine = np.load(pair), {"scale": float(scale), "pixels": int(pixels)}
+def main(engine, kind, backbone, weights, scale, pixels, folder):
+    pictures, refine = np.load(f"{folder}/pair.npz"), {"scale": float(scale), "pixels": int(pixels)}
     given = weights, refine, (pictures["src"], pictures["bgr"])
     run, pha = open_original(kind, backbone, *given) if engine == "original" else open_ours(engine, kind, *given)
-    np.save(alpha, pha)
+    np.save(f"{folder}/alpha.npy", pha)
     print("ready", flush=True)
     for line in sys.stdin:
         start = time.perf_counter()
