@@ -31,7 +31,6 @@ RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jxl", ".exr")
 SUFFIXES += RAW_SUFFIXES
 EXR = b"\x76\x2f\x31\x01"
-LARGEST_PIXEL = 16  # bytes of a file; what has more is no picture of so few pixels, and is not read
 ORIENTATION, SHOT, PLACE, RESOLUTIONS, UNIT = 0x0112, 0x8769, 0x8825, (0x011A, 0x011B), 0x0128  # EXIF
 # Maker, model, software, date, artist, copyright; and of the shot exposure, aperture, sensitivity, dates, lens.
 KEPT = (0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
@@ -193,7 +192,8 @@ def read_stored(path, location=False):
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
     with _refusals(path):
-        _check_size(path.stat().st_size // LARGEST_PIXEL, 1)
+        if path.stat().st_size > max(1 << 31, 16 * (Image.MAX_IMAGE_PIXELS or 0)):  # a pixel has at most 16 bytes
+            raise Image.DecompressionBombError
         data = path.read_bytes()
         if data[:4] == EXR:
             return Stored(_read_exr(path))

@@ -134,6 +134,12 @@ def test_16_bit_colour(tmp_path):
         assert np.abs(read[..., ::-1] - picture[..., :3] / 257.0).max() <= 1.0
 
 
+def test_a_file_larger_than_any_picture_is_not_read(tmp_path):
+    path = saved(tmp_path / "a.png", np.zeros((4, 4), np.uint8))
+    os.truncate(path, 5 << 30)  # takes no room on the disk
+    refused(read_rgb, path, "more than 89 million pixels: give a smaller picture")
+
+
 def test_grey_of_32_bit_is_refused(tmp_path):
     refused(read_rgb, saved(tmp_path / "i.tif", np.full((4, 4), 1 << 20, np.int32)), "8-bit or 16-bit")
 
