@@ -7,8 +7,19 @@ import numpy as np
 import pytest
 
 from dataset.composite import RECIPES, Recipe, collate, frame_size
-from dataset.people.dataset import PeopleDataset, over
-from dataset.people.scene import MARGIN, PATTERNS, displaced, exposed, make_background, noisy, pattern, shaded, shoot
+from dataset.people.dataset import (
+    MARGIN,
+    PATTERNS,
+    PeopleDataset,
+    displaced,
+    exposed,
+    make_background,
+    noisy,
+    over,
+    pattern,
+    shaded,
+    shoot,
+)
 from dataset.people.subject import Person, add_strands, camouflage, find_head, make_subject, place
 from dataset.picture import PictureError
 
@@ -211,7 +222,7 @@ def test_of_two_people_the_first_stands_before_the_second():
 
 @pytest.mark.parametrize("kind", sorted(set(PATTERNS)))
 def test_patterns_are_premultiplied_and_thin(monkeypatch, kind):
-    monkeypatch.setattr("dataset.people.scene.PATTERNS", (kind,))
+    monkeypatch.setattr("dataset.people.dataset.PATTERNS", (kind,))
     drawn = pattern(np.random.default_rng(3), (90, 120))
     assert drawn.shape == (90, 120, 4) and drawn[..., 3].any()
     colour, alpha = drawn[..., :3].astype(int), drawn[..., 3:].astype(int)

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from dataset.drawn import noisy
-from dataset.people.scene import jpeg
+from dataset.people.dataset import jpeg
 from utils.evaluation.composites import cut_out
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
