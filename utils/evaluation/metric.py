@@ -167,7 +167,7 @@ def make_trimap(pha: np.ndarray, rule: str = "paper") -> np.ndarray:
     # OpenCV's own border value is the neutral one: nothing grows in from outside the frame and nothing is eaten there.
     if rule == "paper":
         soft = ((pha > LOW) & (pha < HIGH)).astype(np.uint8)
-        band = cv2.erode(cv2.dilate(soft, _CROSS, iterations=ITERATIONS), _CROSS, iterations=ITERATIONS)
+        band = cv2.morphologyEx(soft, cv2.MORPH_CLOSE, _CROSS, iterations=ITERATIONS)
         return np.where(band > 0, UNKNOWN, np.where(pha >= 0.5, 255, 0)).astype(np.uint8)
     possible = cv2.dilate(pha, _CROSS, iterations=ITERATIONS) > 0
     certain = cv2.erode(pha, _CROSS, iterations=ITERATIONS) >= 1

@@ -5,6 +5,7 @@ Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 
 from collections import ChainMap
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -93,10 +94,8 @@ class StoredSet(Samples):
         """See Samples: of at most eight."""
         for name in self.names[:: -(-len(self.names) // 8)]:
             path, fgr = self.parts["pha"][name], self.parts.get("fgr", {}).get(name)
-            try:
+            with suppress(PictureError):  # said when it is scored
                 yield path, read_alpha(path), read_rgb(fgr) if fgr else None
-            except PictureError:  # said when it is scored
-                continue
 
 
 class PredictionFolder:

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain
+from functools import partial
+from itertools import chain, tee
 from typing import Any, Callable, Optional
 
 import numpy as np
@@ -84,22 +85,19 @@ def evaluate(
     on. Raises UsageError for a metric or region that the protocol does not have.
     """
     report = Report(_columns(metrics, regions, protocol))
-
-    def load(index):
-        return index, _attempt(samples.__getitem__, index)
+    ahead, order = tee(range(len(samples)) if indices is None else indices)
 
     def predicted():
         before = None
-        for index, sample in ordered_map(load, range(len(samples)) if indices is None else indices, num_workers):
+        for sample in ordered_map(partial(_attempt, samples.__getitem__), ahead, num_workers):
             prediction = _attempt(predict, sample)
-            yield index, sample, prediction, before
+            yield sample, prediction, before
             before = None if isinstance(prediction, Exception) or sample.clip is None else (sample, prediction[0])
 
-    def score(item):
-        index, *made = item
-        return index, _attempt(_numbers, report.columns, protocol, *made)
+    def score(made):
+        return _attempt(_numbers, report.columns, protocol, *made)
 
-    for index, numbers in ordered_map(score, predicted(), num_workers):
+    for numbers, index in zip(ordered_map(score, predicted(), num_workers), order):
         row = {"index": index, "name": samples.names[index]}
         if isinstance(numbers, Exception):
             report.failures.append({**row, "error": one_line(numbers)})
