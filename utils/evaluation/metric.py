@@ -112,17 +112,20 @@ def dtssd(preds: Iterable[np.ndarray], trues: Iterable[np.ndarray]) -> float:
 
     d is the change of a pixel from one frame to the next.
 
-    Args: equally many alphas (H, W), at least two, all of one size.
+    Args: equally many alphas (H, W), at least two, all of one size; read one at a time.
     Source: Erofeev et al., "Perceptually motivated benchmark for video matting", BMVC 2015, normalised by the number
     of pixels as in the evaluation of Robust Video Matting.
     """
-    errors = [_difference(pred, true) for pred, true in zip_longest(preds, trues)]
-    sizes = dict.fromkeys(error.shape for error in errors)
-    if len(errors) < 2:
+    before, changes = None, []
+    for pred, true in zip_longest(preds, trues):
+        after = _difference(pred, true)
+        if before is not None:
+            if before.shape != after.shape:
+                raise ValueError(f"dtSSD needs frames of one size, got {before.shape} and {after.shape}")
+            changes.append(math.sqrt(_mean(np.square(after - before))))
+        before = after
+    if not changes:
         raise ValueError("dtSSD needs at least two frames")
-    if len(sizes) > 1:
-        raise ValueError(f"dtSSD needs frames of one size, got {' and '.join(map(str, sizes))}")
-    changes = [math.sqrt(_mean(np.square(after - before))) for before, after in zip(errors, errors[1:])]
     return sum(changes) / len(changes) * 100
 
 
