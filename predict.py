@@ -103,7 +103,7 @@ def matte_pictures(args, tell, rank, count):
         raise
     if in_batch:
         tell(Note("pairs_done", count=times.count, pairs=len(targets), seconds=times.wall))
-    tell(Note("stream_times", read=times.read, network=times.network, write=times.write))
+    tell(Note("stream_times", **vars(times)))
     if failed:
         names = ", ".join(str(pair.src) for pair in failed[:NAMES_SHOWN])
         names += f" and {len(failed) - NAMES_SHOWN} more" if len(failed) > NAMES_SHOWN else ""

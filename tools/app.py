@@ -11,7 +11,6 @@ from utils.system.cpu import prepare
 
 prepare()
 
-import argparse
 import os
 import shutil
 import time
@@ -23,7 +22,7 @@ from utils.engine.choice import ENGINES
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line
-from utils.system.parser import Parser
+from utils.system.parser import Parser, at_least_1
 
 
 def parse(argv):
@@ -36,12 +35,6 @@ def parse(argv):
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=at_least_1, default=default, help=f"{meaning} (default: {default})")
     return parser.parse_args(argv)
-
-
-def at_least_1(text):
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
-    return int(text)
 
 
 @command_line

@@ -41,7 +41,7 @@ from utils.system.command_line import UsageError, command_line, printer, short_w
 from utils.system.errors import needed
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note
-from utils.system.parser import Parser
+from utils.system.parser import Parser, at_least_1
 from utils.video.reader import FRAME_RATE, Frame, open_clip
 from utils.video.writer import VIDEO, frames_written, open_writer
 from utils.weights.load import DEFAULT_WEIGHTS
@@ -63,7 +63,7 @@ MANUAL = {
 def parse(argv):
     parser = Parser(__doc__)
     parser.add_argument("--camera", type=int, default=0, help="which camera (default: 0)")
-    of_size = {"type": int, "nargs": 2, "metavar": ("W", "H")}
+    of_size = {"type": at_least_1, "nargs": 2, "metavar": ("W", "H")}
     parser.add_argument("--size", "--resolution", **of_size, help="that the camera is asked for (default: its own)")
     parser.add_argument("--source", help="a video or a folder of frames in place of a camera")
     parser.add_argument("--target-bgr", default="#00ff00", help="colour, picture or video (default: #00ff00)")

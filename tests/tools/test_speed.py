@@ -20,11 +20,13 @@ def test_runs_of_predict_are_measured(what, several, monkeypatch, capsys):
     counts = {"pairs": None, "frames": None, what: several}
     measure.measure_end_to_end(Namespace(**counts, **flags, output_types=["pha"]))
     said, number = capsys.readouterr().out, r"([\d.]+)"
-    network = re.findall(rf"reading took {number} s, inference {number} s, writing {number} s", said)
+    network = re.findall(
+        rf"reading took {number} s, inference {number} s, cleaning {number} s, writing {number} s", said
+    )
     stream = re.findall(rf"{what} in {number} s", said)
     wall = re.findall(rf"(\d+) {what}, small: {number} s with its start, peak {number} MiB", said)
     assert [int(count) for count, _, _ in wall] == several
-    for (_, inference, _), inside, (_, seconds, peak) in zip(network, stream, wall):
+    for (_, inference, *_), inside, (_, seconds, peak) in zip(network, stream, wall):
         assert 0 < float(inference) <= float(inside) + 0.1 < float(seconds) and 100 < float(peak) < 10_000
     assert len(network) == len(stream) == len(several)
 

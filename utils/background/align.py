@@ -20,6 +20,7 @@ from utils.system.notes import Note
 MODES = ("auto", "off", "homography")
 LOOK_AT, MEASURE_AT, REFINE_AT = 480, 1280, 2560  # long side, in pixels, of the copies for each step
 SHIFT = 0.2  # of the long side, of each corner: further no hand moves between two shots
+FEW = 40, 200  # landmarks along the long side, and at most, that tell whether anything moved
 ENOUGH_TRACKS, ENOUGH_INLIERS, ENOUGH_SHARE = 12, 16, 0.2
 
 
@@ -117,7 +118,8 @@ def follow_alignment(alignment, src, bgr):
     light = alignment.light
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     matrix = rescaled(alignment.matrix, seen.shape[1] / src.shape[1])
-    points = _follow(warp(known, matrix, seen.shape), seen, 60, 800)[::-1]
+    laid = warp(known, matrix, seen.shape)
+    points = _follow(laid, seen, landmarks(laid, 60, 800))[::-1]
     found = _fit(src, bgr, (seen, known), points, light, matrix)
     return None if found.reason is not None or found.after > 1.5 * max(alignment.after, 0.015) else found
 
@@ -167,12 +169,19 @@ def look(picture):
     return cv2.cvtColor(glance(picture, LOOK_AT), cv2.COLOR_RGB2GRAY)
 
 
-def nothing_to_do(seen, known, src):
+def landmarks(known, along, most, mask=None):
+    """Corners of a grey picture that can be followed, float32 (N, 1, 2): so many `along` its long side, and at most."""
+    found = cv2.goodFeaturesToTrack(known, most, 0.003, max(4, max(known.shape) // along), mask=mask)
+    return np.empty((0, 1, 2), np.float32) if found is None else found
+
+
+def nothing_to_do(seen, known, src, start=None):
     """The Note on why the background may stay where it is, or None.
 
-    Args: seen, known what `look` makes of source and background; src uint8 (H, W, 3), the whole source.
+    Args: seen, known what `look` makes of source and background; src uint8 (H, W, 3), the whole source; start the
+    `landmarks` of known, where they have been found already.
     """
-    start, there = _follow(known, seen, 40, 200, window=11, levels=1)
+    start, there = _follow(known, seen, landmarks(known, *FEW) if start is None else start, window=11, levels=1)
     if len(start) < ENOUGH_TRACKS:
         corners = cv2.goodFeaturesToTrack(known, 300, 0.05, 10)
         flat = known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
@@ -219,13 +228,12 @@ def _grey(src, bgr, light):
     return cv2.cvtColor(src, cv2.COLOR_RGB2GRAY), cv2.cvtColor(light.apply(bgr), cv2.COLOR_RGB2GRAY)
 
 
-def _follow(known, seen, corners, most, mask=None, window=15, levels=3):
-    """Corners of the background and where they are in the source, float32 (N, 2) each.
+def _follow(known, seen, start, window=15, levels=3):
+    """Those of the background's corners that are found in the source, and where: float32 (N, 2) each.
 
     Followed there and back: what does not return to within half a pixel is covered by the subject or has no hold.
     """
-    start = cv2.goodFeaturesToTrack(known, most, 0.003, max(4, max(known.shape) // corners), mask=mask)
-    if start is None:
+    if not len(start):
         return np.empty((2, 0, 2), np.float32)
     options = {"winSize": (window, window), "maxLevel": levels}
     there, found, _ = cv2.calcOpticalFlowPyrLK(known, seen, start, None, **options)
@@ -264,7 +272,7 @@ def _refine(seen, known, matrix, width, rounds):
         ground = covered(matrix, seen.shape) & ~subject_mask(seen, laid)
         # No corner at the rim of the warp, where there is no picture on one side.
         ground = cv2.erode(ground.astype(np.uint8), np.ones((9, 9)), borderValue=0)
-        start, there = _follow(laid, seen, 120, 4000, mask=ground, levels=1)
+        start, there = _follow(laid, seen, landmarks(laid, 120, 4000, ground), levels=1)
         if len(start) < ENOUGH_INLIERS:
             break
         step, inlier = cv2.findHomography(there, start, cv2.USAC_MAGSAC, 1.0, maxIters=5000, confidence=0.999)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from utils.background.align import estimate_alignment, follow_alignment, look, nothing_to_do
+from utils.background.align import FEW, estimate_alignment, follow_alignment, landmarks, look, nothing_to_do
 from utils.background.exposure import AS_IT_IS, estimate_exposure
 from utils.system.notes import Note
 
@@ -70,6 +70,7 @@ class ClipBackground:
                 return self._laid
             laid = self.alignment.apply(self.bgr, src)
         self._laid, self._small = laid, look(laid)
+        self._landmarks = landmarks(self._small, *FEW)
         return laid
 
     @property
@@ -88,7 +89,7 @@ class ClipBackground:
         if self.frames <= self._paused:
             self.lost += 1
             return False
-        if self.align == "off" or nothing_to_do(look(src), self._small, src):
+        if self.align == "off" or nothing_to_do(look(src), self._small, src, self._landmarks):
             return False
         found = follow_alignment(self.alignment, src, self.bgr)
         if found is None:

@@ -182,7 +182,7 @@ class ClipJob:
         start = time.perf_counter()
         try:
             failed, times = matte_all(matting, source, sink, self.tell, tick)
-            self.tell(Note("stream_times", read=times.read, network=times.network, write=times.write))
+            self.tell(Note("stream_times", **vars(times)))
         finally:
             if sink.written:
                 size, seconds = {"width": self.clip.width, "height": self.clip.height}, time.perf_counter() - start

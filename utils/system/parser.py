@@ -56,3 +56,10 @@ def add_without_effect(parser, *flags):
     for flag in flags:
         options, why = WITHOUT_EFFECT[flag]
         group.add_argument(flag, dest="ignored", action=_WithoutEffect, help=f"no effect: {why}", **options)
+
+
+def at_least_1(text):
+    """argparse's type of a whole number from 1 on."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return int(text)
