@@ -1,11 +1,13 @@
 """Every engine against dygraph, the cache and its faults, the choice of an engine, and a bug of oneDNN."""
 
 import errno
+import functools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -125,6 +127,15 @@ def test_ctrl_c_is_no_crash_when_networks_have_gone():
         pytest.skip(f"{package} is not installed")
     done = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr
+
+
+def test_threads_that_open_networks_share_one_core(monkeypatch):
+    openvino = pytest.importorskip("openvino")
+    monkeypatch.setattr(openvino, "Core", lambda: time.sleep(0.05) or object())
+    monkeypatch.setattr(utils.engine.backends, "_core", functools.lru_cache(1)(utils.engine.backends._core.__wrapped__))
+    with ThreadPoolExecutor(4) as threads:
+        cores = list(threads.map(lambda _: utils.engine.backends.openvino_core(), range(4)))
+    assert len({id(core) for core in cores}) == 1
 
 
 @pytest.mark.parametrize("options, message", [(dict(engine="fast"), "fast"), (dict(precision="int4"), "int4")])

@@ -23,6 +23,7 @@ FASTEST_FIRST = ("openvino", "inference")
 PACKAGES = {"openvino": ("openvino", "paddle2onnx"), "inference": (), "onnxruntime": ("onnxruntime", "paddle2onnx")}
 PROGRAMS = ("coarse", "tiles")
 FORMAT = 4  # raise it when what the programs compute changes: those that are kept somewhere are then made anew
+CORE_LOCK = threading.Lock()
 SHAPES_KEPT = 8  # compiled by OpenVINO for one program
 
 
@@ -96,13 +97,18 @@ def program_file(path):
     return file if file.exists() else Path(f"{path}.pdmodel")
 
 
-@lru_cache(1)
 def openvino_core():
     """OpenVINO's Core, one for all and for good.
 
     Each gives the calling thread a stack for signal handlers when it compiles, and takes it away when it goes; of
     several the last leaves one behind that is there no more, and the next signal, a Ctrl-C for example, is a crash.
     """
+    with CORE_LOCK:  # lru_cache alone lets several threads make one each
+        return _core()
+
+
+@lru_cache(1)
+def _core():
     import openvino
 
     return openvino.Core()
