@@ -132,7 +132,8 @@ def islets(pha):
 
     uint8 (H, W) -> bool (H, W), or None; always None where nothing is solid.
     """
-    lines = padded_to_multiples(pha, CELL).reshape(-1, CELL, pha.shape[1] + -pha.shape[1] % CELL).max(axis=1)
+    whole = padded_to_multiples(pha, CELL)
+    lines = whole.reshape(-1, CELL, whole.shape[1]).max(axis=1)
     cells = cv2.dilate(lines, np.ones((1, CELL), np.uint8), anchor=(0, 0))[:, ::CELL]
     count, labels = cv2.connectedComponents((cells >= WEAK).astype(np.uint8), connectivity=8)
     solid = np.zeros(count, bool)
