@@ -12,8 +12,7 @@ from utils.engine.programs import CoarseProgram, TileProgram
 from utils.engine.tiles import TiledMatting, choose_cells, enlarge_into, reduce_picture, windows
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
-from utils.weights.load import DEFAULT_WEIGHTS, read_state
-from utils.weights.names import our_names
+from utils.weights.load import DEFAULT_WEIGHTS, our_names, read_state
 
 STATE = our_names(read_state(DEFAULT_WEIGHTS))
 

@@ -22,10 +22,10 @@ from utils.weights.load import (
     DEFAULT_WEIGHTS,
     WeightsError,
     open_weights,
+    our_names,
     read_state,
     save_weights,
 )
-from utils.weights.names import model_shapes, our_names
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 
@@ -311,10 +311,10 @@ def test_object_arrays_are_refused(tmp_path):
 OTHER = {
     "text": (b"weights are at http://example.com\n", "another kind of file"),
     "html": (b"\n<!DOCTYPE html><html><body>Sign in", "a web page"),
-    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(50), "an HDF5 file"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(50), "another kind of file"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
     "zip": (torch_zip(None, {}, [("readme.txt", b"x")]), "no data.pkl"),
-    "empty": (b"", "is empty"),
+    "empty": (b"", "has 0 bytes"),
     "noise": (bytes(range(1, 255)), "another kind of file"),
     "zeros": (bytes(100), "another kind of file"),
     "number": (pickle.dumps(3, 2), "holds no tensors"),
@@ -336,7 +336,7 @@ def test_missing_files_folders_and_programs_are_named(tmp_path, monkeypatch):
     refused(DATA / "script.pth", "TorchScript")
     with monkeypatch.context() as patch:
         patch.setattr("utils.weights.file.MAX_BYTES", 1 << 10)
-        refused(DATA / "zip.pth", "more than weights of this network")
+        refused(DATA / "zip.pth", "bytes, as no weights have")
     refused(DATA / "module.pth", "torch.nn.modules.linear.Linear")
 
 
@@ -399,8 +399,6 @@ def test_saved_weights_are_read_by_plain_paddle_load_and_by_us(tmp_path, refine,
 def test_float16_refuses_what_it_cannot_hold(tmp_path):
     with pytest.raises(ValueError, match="too large for float16"):
         save_weights({"a": np.full((1, 1), 1e5, np.float32)}, tmp_path / "a.pdparams", "float16")
-    with pytest.raises(ValueError, match="float32 or float16"):
-        save_weights({"a": np.zeros((1, 1))}, tmp_path / "a.pdparams", "int8")
     assert os.listdir(tmp_path) == []
 
 
@@ -420,7 +418,7 @@ def test_a_checkpoint_of_another_model_is_named(tmp_path, refine, official):
         return result
 
     message(without(official, "refiner."), "without the refiner")
-    message(official, "model is MattingBase", MattingBase("mobilenetv2"))
+    message(official, r"17 that do not belong here \(refiner", MattingBase("mobilenetv2"))
     message({"backbone.layer3.0.conv1.weight": np.zeros(1)}, "holds resnet50 weights, but the model is mobilenetv2")
     message({"backbone.layer3.6.conv1.weight": np.zeros(1)}, "holds resnet101 weights, but the model is mobilenetv2")
     message(without(official, "decoder."), r"lacks 17 tensors \(decoder.conv1.weight")
@@ -434,8 +432,8 @@ def test_a_checkpoint_of_another_model_is_named(tmp_path, refine, official):
 
 
 WRONG = {  # tensor, its values, and what is said of them
-    "integers": ("decoder.conv4.bias", np.zeros(37, np.int64), "int64 numbers instead of floats in decoder.conv4.bias"),
-    "truth values": ("decoder.conv4.bias", np.zeros(37, bool), "bool numbers instead of floats in decoder.conv4.bias"),
+    "integers": ("decoder.conv4.bias", np.zeros(37, np.int64), "numbers that are no floats in decoder.conv4.bias"),
+    "truth values": ("decoder.conv4.bias", np.zeros(37, bool), "numbers that are no floats in decoder.conv4.bias"),
     "undefined": ("decoder.conv4.bias", np.full(37, np.nan, np.float32), "undefined numbers in decoder.conv4.bias"),
     "infinite": ("refiner.conv4.bias", np.float32([0, -np.inf, 0, 0]), "infinite or undefined numbers in refiner"),
     "too large": ("refiner.conv4.bias", np.full(4, 1e300), "infinite or undefined numbers in refiner.conv4.bias"),
@@ -451,7 +449,7 @@ def test_numbers_that_no_network_has_are_refused_by_every_loader(tmp_path, refin
     before = {name: value.numpy().copy() for name, value in refine.state_dict().items()}
     for load in (
         lambda path: open_weights(path).load(refine),
-        lambda path: open_weights(path).matching(model_shapes(refine)),
+        lambda path: open_weights(path).matching(refine),
         lambda path: open_weights(path).build(),
     ):
         refused(path, words, load)
@@ -486,7 +484,7 @@ def test_a_network_is_built_of_what_the_file_says(tmp_path, backbone, kernel):
         weights.build(backbone_scale=0.7)
     other = "mobilenetv2" if backbone == "resnet50" else "resnet50"
     refused(path, f"holds {backbone} weights, but the model is {other}", lambda _: weights.build(other))
-    refused(path, f"holds {backbone} weights", lambda _: weights.matching(model_shapes(MattingBase(other))))
+    refused(path, f"holds {backbone} weights", lambda _: weights.matching(MattingBase(other)))
 
 
 def test_deeplab_names():

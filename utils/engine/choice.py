@@ -20,8 +20,7 @@ from utils.picture.sample_pair import read_sample_pair
 from utils.system.errors import UsageError, WeightsError, interruption
 from utils.system.files import sha256_file
 from utils.system.notes import Note, silent
-from utils.weights.load import open_weights, weights_digest
-from utils.weights.names import guess_backbone, model_shapes
+from utils.weights.load import guess_backbone, open_weights, weights_digest
 
 ENGINES = ("auto", "paddle", *FASTEST_FIRST)
 LIMITS = {  # of the differences that `_validate` measures; alpha of int8 is another one, pixel by pixel
@@ -61,7 +60,7 @@ class Source:
     def dygraph(self):
         """The network as an engine of its own."""
         model = self.network()
-        return Dygraph(model, guess_backbone(model_shapes(model)))
+        return Dygraph(model, guess_backbone(model.state_dict()))
 
 
 class Dygraph:
@@ -187,7 +186,7 @@ def _open(source, engine, tell, int8=None):
             unpack(int8, source.digest, folder)
         else:
             export.build(engine, model, folder)
-        backbone = guess_backbone(model_shapes(model))
+        backbone = guess_backbone(model.state_dict())
         described = {"engine": engine, "backbone": backbone, "kernel": model.refiner.kernel_size}
         return {**described, **_validate(model, _tiled(folder, described))}
 

@@ -23,8 +23,7 @@ from utils.training.loss import original_loss
 from utils.training.options import BEST, LAST, fixed_arguments
 from utils.training.people import Average
 from utils.weights.file import read_tensors
-from utils.weights.load import Weights, arrays_of, open_weights
-from utils.weights.names import model_shapes, wrong_numbers
+from utils.weights.load import Weights, arrays_of, open_weights, wrong_numbers
 
 OUTPUTS = {"base": ("pha", "fgr", "err"), "refine": ("pha", "fgr", "pha_sm", "fgr_sm", "err_sm", "ref_sm")}
 
@@ -104,10 +103,9 @@ class Training:
             path = next((path for path in places if path.is_file()), None)
             if path is None:
                 raise UsageError(f"--pretrain {pretrain}: there is no file {places[0]} and no training {places[1]}")
-            shapes = model_shapes(self.model)
-            matched = open_weights(path).matching(shapes)
-            self.model.set_state_dict({**self.model.state_dict(), **matched})
-            said = f"weights: {len(matched)} of {len(shapes)} tensors from {path}"
+            matched, state = open_weights(path).matching(self.model), self.model.state_dict()
+            self.model.set_state_dict({**state, **matched})
+            said = f"weights: {len(matched)} of {len(state)} tensors from {path}"
         self.average = Average(self.model) if self.args.recipe == "people" else None
         return said
 

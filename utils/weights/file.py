@@ -11,7 +11,6 @@ import io
 import math
 import os
 import pickle
-import pickletools
 import struct
 import zipfile
 from collections.abc import Callable
@@ -25,22 +24,12 @@ from utils.system.errors import WeightsError
 MAX_BYTES = 2 << 30  # the largest published checkpoint (resnet101 with an optimizer's state) has about 0.7e9
 MAX_OBJECTS = 200_000  # instructions, and values of the result; the same checkpoint has about 50,000
 MAX_DEPTH = 20  # of dicts in dicts
-DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first number in a file of torch.save before PyTorch 1.6
-DAMAGE = (  # what reading broken data may raise
-    *(ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError, EOFError, RuntimeError),
-    *(struct.error, pickle.UnpicklingError, zipfile.BadZipFile),
-)
-KINDS = {  # how a file begins -> what it is
-    b"\x89HDF": "an HDF5 file",
-    b"\x1f\x8b": "a gzip archive: unpack it first",
+OTHER = {  # how a file that is none begins, and what it is
+    b"<": "a web page (the download gave a page instead of the file)",
     b"version https://git-lfs": "a Git LFS pointer, not the file itself: run git lfs pull",
 }
 SHORT, NO_SIZE = "fewer bytes than its tensors need", "a size that is no sensible number"
-
-
-class _Refused(Exception):
-    """The rest of the sentence after the file's name."""
 
 
 def read_tensors(path: str | os.PathLike) -> object:
@@ -56,11 +45,13 @@ def read_tensors(path: str | os.PathLike) -> object:
     data = Path(path).read_bytes()
     try:
         return _read_zip(data) if data.startswith(b"PK") else _read_pickles(data)
-    except _Refused as refusal:
-        raise WeightsError(f"{path} {one_line(refusal)}") from None
-    except DAMAGE as error:
-        reason = one_line(error)[:100]
-        raise WeightsError(f"{path} is cut off or damaged ({reason}): copy or download it again") from None
+    except WeightsError as error:
+        problem = one_line(error)
+    except MemoryError:
+        raise
+    except Exception as error:  # broken data raises anything
+        problem = f"is cut off or damaged ({one_line(error)[:100]}): copy or download it again"
+    raise WeightsError(f"{path} {problem}")
 
 
 def check_file(path: str | os.PathLike) -> None:
@@ -69,59 +60,54 @@ def check_file(path: str | os.PathLike) -> None:
     if not path.is_file():
         wrong = "is not a file" if path.exists() else "does not exist"
         raise WeightsError(f"{path} {wrong}: give a .pth or .pdparams file")
-    size = path.stat().st_size
-    if size == 0:
-        raise WeightsError(f"{path} is empty (0 bytes): copy or download it again")
-    if size > MAX_BYTES:
-        raise WeightsError(f"{path} has {size >> 20} MiB, more than weights of this network: give another file")
+    if not 0 < path.stat().st_size <= MAX_BYTES:
+        raise WeightsError(f"{path} has {path.stat().st_size} bytes, as no weights have: copy or download it again")
 
 
 def _read_zip(data):
     """torch.save since 1.6: a zip with NAME/data.pkl and one stored, uncompressed entry NAME/data/KEY a storage."""
     archive = zipfile.ZipFile(io.BytesIO(data))
     names = set(archive.namelist())
-    roots = [name[: -len("data.pkl")] for name in names if f"/{name}".endswith("/data.pkl")]
+    roots = [name.removesuffix("data.pkl") for name in names if f"/{name}".endswith("/data.pkl")]
     if len(roots) != 1:
-        raise _Refused("is a zip archive, but not a PyTorch checkpoint (no data.pkl in it): give the .pth itself")
+        raise WeightsError("is a zip archive, but no PyTorch checkpoint (no data.pkl in it): give the .pth itself")
     if roots[0] + "constants.pkl" in names:
-        raise _Refused("is a TorchScript program, not a checkpoint: give the state dict saved as .pth")
+        raise WeightsError("is a TorchScript program, not a checkpoint: give the state dict saved as .pth")
 
     def read(name):
         entry = archive.getinfo(roots[0] + name)
-        if entry.compress_type != zipfile.ZIP_STORED:
-            raise _Refused("was packed again with compression: give the .pth as torch.save wrote it")
+        _check(entry.compress_type == zipfile.ZIP_STORED, "packed again with compression")
         return archive.read(entry)
 
-    order = ">" if roots[0] + "byteorder" in names and read("byteorder") == b"big" else "<"
-    loader = _Unpickler(io.BytesIO(read("data.pkl")), len(data), lambda key, _: read(f"data/{key}"), order)
+    loader = _Unpickler(io.BytesIO(read("data.pkl")), len(data), lambda key, _: read(f"data/{key}"))
+    if roots[0] + "byteorder" in names and read("byteorder") == b"big":
+        loader.order = ">"
     return loader.finished(loader.load())
 
 
 def _read_pickles(data):
     """Either Paddle's single pickle, or torch.save before 1.6: five pickles, then the storages one after the other."""
     if not data.startswith(b"\x80"):
-        page = any(mark in data[:2048].lower() for mark in (b"<!doctype html", b"<html"))
-        kind = "a web page (the download gave a page instead of the file)" if page else "another kind of file"
-        kind = next((kind for start, kind in KINDS.items() if data.startswith(start)), kind)
-        raise _Refused(f"is {kind}, not weights: give a .pth or .pdparams file")
-    file = io.BytesIO(data)
-    loader = _Unpickler(file, len(data))
+        kinds = [kind for start, kind in OTHER.items() if data.lstrip().startswith(start)]
+        raise WeightsError(f"is {(*kinds, 'another kind of file')[0]}, not weights: give a .pth or .pdparams file")
+    loader = _Unpickler(file := io.BytesIO(data), len(data))
     result = loader.load()
     if result != LEGACY_MAGIC:
         return loader.finished(result)
-    _, system = (_Unpickler(file, len(data)).load() for _ in ("protocol version", "system"))
-    order = "<" if system["little_endian"] else ">"
-    loader = _Unpickler(file, len(data), lambda key, size: bytearray(size), order)  # filled below
-    result, keys = loader.load(), _Unpickler(file, len(data)).load()
-    check(all(type(key) is str for key in keys) and loader.storages.keys() == set(keys), "storages of other names")
+    _, system = loader.load(), loader.load()
+    loader.order = "<" if system["little_endian"] else ">"
+    loader.fetch = lambda key, size: bytearray(size)  # filled below
+    result, keys = loader.load(), loader.load()
+    named = all(type(key) is str for key in keys) and loader.storages.keys() == set(keys)
+    _check(named, "storages of other names")
     for storage in [loader.storages[key] for key in keys]:
-        check(struct.unpack(f"{order}q", file.read(8)) == (len(storage),), "a storage of another size than its tensors")
-        check(file.readinto(storage.view(np.uint8).data) == storage.nbytes, SHORT)
+        stated = struct.unpack(f"{loader.order}q", file.read(8))
+        _check(stated == (len(storage),), "a storage of another size than its tensors")
+        _check(file.readinto(storage.view(np.uint8).data) == storage.nbytes, SHORT)
     return loader.finished(result)
 
 
-def check(good: object, otherwise: str) -> None:
-    """Raise ValueError, what is wrong with a damaged file, unless all is good."""
+def _check(good, otherwise):
     if not good:
         raise ValueError(otherwise)
 
@@ -134,7 +120,7 @@ class _Names(dict):
             self[key] = value
 
     def __setitem__(self, key, value):  # hashing nested tuples could exhaust the stack
-        check(type(key) in (str, int), "a dict whose keys are not names")
+        _check(type(key) in (str, int), "a dict whose keys are not names")
         super().__setitem__(key, value)
 
 
@@ -142,7 +128,7 @@ class _Type:
     """numpy.dtype(code), completed by its byte order in the state (version, order, ...) that follows."""
 
     def __init__(self, code, *_):
-        check(type(code) is str and code in DTYPES, "an array of unknown type")
+        _check(type(code) is str and code in {*TYPES.values(), "u2", "u4", "u8"}, "an array of unknown type")
         self.dtype = np.dtype(code)
 
 
@@ -157,18 +143,18 @@ class _Array:
 
 
 def _rebuild_tensor(storage, offset, size, stride, *_):
-    check(type(storage) is np.ndarray and len(size) == len(stride) <= 8, "a tensor without storage")
-    check(all(type(n) is int and n >= 0 for n in (offset, *size, *stride)), NO_SIZE)
+    _check(type(storage) is np.ndarray and len(size) == len(stride) <= 8, "a tensor without storage")
+    _check(all(type(n) is int and n >= 0 for n in (offset, *size, *stride)), NO_SIZE)
     last = offset + sum((n - 1) * step for n, step in zip(size, stride))
     inside = math.prod(size) <= len(storage) and (0 in size or last < len(storage))
-    check(inside, "a tensor reaches beyond its storage")
+    _check(inside, "a tensor reaches beyond its storage")
     steps = [step * storage.itemsize for step in stride]
     return _Array(np.lib.stride_tricks.as_strided(storage[offset:], size, steps, writeable=False))
 
 
-_TYPES = "Half f2 Float f4 Double f8 Char i1 Short i2 Int i4 Long i8 Byte u1 Bool b1".split()
+TYPES = dict(Half="f2", Float="f4", Double="f8", Char="i1", Short="i2", Int="i4", Long="i8", Byte="u1", Bool="b1")
 KNOWN = {  # all that a file may name, and what stands here for it
-    **{("torch", f"{name}Storage"): np.dtype(code) for name, code in zip(_TYPES[::2], _TYPES[1::2])},
+    **{("torch", f"{name}Storage"): np.dtype(code) for name, code in TYPES.items()},
     ("torch", "BFloat16Storage"): np.dtype([("bfloat16", "u2")]),  # widened at the end, when all bytes are there
     ("collections", "OrderedDict"): _Names,
     ("builtins", "tuple"): tuple,
@@ -187,41 +173,40 @@ for _core in ("numpy.core.multiarray", "numpy._core.multiarray"):
 
 
 class _Unpickler(pickle._Unpickler):
-    """Reads one pickle with `load`; `finished` puts arrays in the place of what stands for them.
+    """Reads the pickles of a file with `load`; `finished` puts arrays in the place of what stands for them.
 
     `size` is that of the whole file, in bytes; `fetch(key, size)` gives the bytes of a storage, whose byte order is
-    `order`. What weights never need is _Refused, before it is done; the errors of a damaged pickle are in DAMAGE.
+    `order`. What weights never need is a WeightsError, before it is done; damage may raise anything.
     """
 
-    def __init__(self, file: io.BytesIO, size: int, fetch: Callable = lambda key, size: b"", order: str = "<"):
+    def __init__(self, file: io.BytesIO, size: int, fetch: Callable = lambda key, size: b""):
         super().__init__(file, encoding="latin-1")
-        self.read, self.readline, self.fetch, self.order = file.read, file.readline, fetch, order
-        self.stack: list = []
-        self.metastack: list = []
-        self.append = self.stack.append
+        self.read, self.readline, self.fetch, self.order = file.read, file.readline, fetch, "<"
         self.left = 4 * size  # bfloat16 takes three: read, and widened; a crafted file could name one thing many times
         self.storages: dict[str, np.ndarray] = {}
         self.values = 0
 
     def load(self):
+        self.stack: list = []
+        self.append, self.metastack, self.memo = self.stack.append, [], {}
         for _ in range(MAX_OBJECTS):  # one byte of a file can make an object of 64
             code = self.read(1)
             if code == pickle.STOP:
                 return self.stack.pop()
+            _check(code, "it ends too early")
             if code not in INSTRUCTIONS:
-                name = {op.code: op.name for op in pickletools.opcodes}[code.decode("latin-1")]
-                raise _Refused(f"uses a pickle instruction that weights do not need ({name}): it is not loaded")
+                raise WeightsError(f"uses a pickle instruction that weights do not need ({code!r}): it is not loaded")
             INSTRUCTIONS[code](self)
         raise ValueError("more objects than weights have")
 
     def spend(self, size):
         self.left -= size
-        check(self.left >= 0, SHORT)
+        _check(self.left >= 0, SHORT)
 
     def find_class(self, module, name):
         if (module, name) in KNOWN:
             return KNOWN[module, name]
-        raise _Refused(
+        raise WeightsError(
             f"asks to run or load {module}.{name}"[:100] + ", which plain weights never do: nothing of it was run;"
             " if you trust its maker, save its state dict alone and give that"
         )
@@ -229,22 +214,22 @@ class _Unpickler(pickle._Unpickler):
     def persistent_load(self, identity):
         mark, dtype, key, _, count, *view = identity
         known = type(mark) is type(key) is str and mark == "storage" and isinstance(dtype, np.dtype)
-        check(known and view in ([], [None]), "a storage of unknown form")
-        check(type(count) is int and 0 <= count <= MAX_BYTES, NO_SIZE)
+        _check(known and view in ([], [None]), "a storage of unknown form")
+        _check(type(count) is int and 0 <= count <= MAX_BYTES, NO_SIZE)
         dtype = dtype.newbyteorder(self.order)
         if key not in self.storages:
             size = count * dtype.itemsize
             self.spend(size)
             data = self.fetch(key, size)
-            check(len(data) == size, "a storage of another size than its tensors")
+            _check(len(data) == size, "a storage of another size than its tensors")
             self.storages[key] = np.ndarray(count, dtype, data)
         storage = self.storages[key]
-        check(storage.dtype == dtype and len(storage) == count, "a storage of two types")
+        _check(storage.dtype == dtype and len(storage) == count, "a storage of two types")
         return storage
 
     def load_reduce(self):
         arguments, function = self.stack.pop(), self.stack.pop()
-        check(callable(function) and type(arguments) is tuple, "a call of what is no function")
+        _check(callable(function) and type(arguments) is tuple, "a call of what is no function")
         self.spend(sum(len(item) for item in arguments if isinstance(item, (str, bytes, list, tuple))))
         self.append(function(*arguments))
 
@@ -256,12 +241,12 @@ class _Unpickler(pickle._Unpickler):
             _, shape, kind, fortran, data = state
             built.values = np.frombuffer(data, kind.dtype).reshape(shape, order="F" if fortran else "C")
         else:  # PyTorch's _metadata: version numbers only
-            check(type(built) is _Names, "a state for what has none")
+            _check(type(built) is _Names, "a state for what has none")
 
     def finished(self, value, depth=0):
         """What `load` returned, with arrays in nested dicts; all storages are filled by now."""
         self.values += 1
-        check(self.values <= MAX_OBJECTS and depth <= MAX_DEPTH, "nested too deeply")
+        _check(self.values <= MAX_OBJECTS and depth <= MAX_DEPTH, "nested too deeply")
         if type(value) is _Names:
             return {key: self.finished(item, depth + 1) for key, item in value.items()}
         if type(value) is tuple and len(value) == 2 and type(value[1]) is _Array:
@@ -269,7 +254,6 @@ class _Unpickler(pickle._Unpickler):
         if type(value) is not _Array:
             return value
         array = value.values
-        check(array is not None, "an array without values")
         if array.dtype.names:
             array = np.asarray(array["bfloat16"].astype(np.uint32) << 16, np.uint32).view(np.float32)
         self.spend(array.nbytes)
