@@ -4,10 +4,10 @@ python -m tools.webcam                                        camera 0, in a win
 python -m tools.webcam --target-bgr beach.jpg                 a colour, a picture or a video
 python -m tools.webcam --virtual-camera                       for video calls: pip install -r requirements/webcam.txt
 python -m tools.webcam --output talk.mp4                      record what is shown
-python -m tools.webcam --source clip.mp4 --no-window --press 0:b 300:q --output frames     without camera and window
+python -m tools.webcam --source clip.mp4 --no-window --output frames     without camera and window
 
-Keys: B captures the background, anew as often as you like (leave the picture), Q or Escape ends. A window needs
-opencv-python instead of opencv-python-headless:
+Keys: B captures the background, anew as often as you like (leave the picture), Q or Escape ends. Without a window the
+background is captured at the start, and Ctrl-C ends. A window needs opencv-python instead of opencv-python-headless:
 pip uninstall -y opencv-python-headless && pip install opencv-python
 """
 
@@ -39,25 +39,17 @@ from utils.prediction.target import open_target
 from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line, printer, short_warnings
 from utils.system.errors import needed
-from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note
 from utils.system.parser import Parser, at_least_1
 from utils.video.reader import FRAME_RATE, Frame, open_clip
-from utils.video.writer import VIDEO, frames_written, open_writer
+from utils.video.writer import VIDEO, open_writer
 from utils.weights.load import DEFAULT_WEIGHTS
 
 TITLE = "matting: B background, Q quit"
 WINDOWS = "pip uninstall -y opencv-python-headless && pip install opencv-python"
-ESCAPE, WINDOW, RATED = 27, 1280, 30  # key; pixels, width at most; frames whose rate the title tells
-CAPTURE, QUIT = "b", "q"
+CAPTURE, QUIT, ESCAPE = "b", "q", "\x1b"
+WINDOW, RATED = 1280, 30  # pixels, width; frames whose rate the title tells
 AVERAGED = 8  # frames of which a captured background is the mean: its noise falls with their square root
-# Settings and what drivers take for "manual"; exposure: Video4Linux 1, before OpenCV 4.5 and DirectShow 0.25,
-# AVFoundation 0.
-MANUAL = {
-    "exposure": (cv2.CAP_PROP_AUTO_EXPOSURE, (1, 0.25, 0)),
-    "white balance": (cv2.CAP_PROP_AUTO_WB, (0,)),
-    "focus": (cv2.CAP_PROP_AUTOFOCUS, (0,)),
-}
 
 
 def parse(argv):
@@ -70,31 +62,15 @@ def parse(argv):
     parser.add_argument("--delay", type=float, default=3, help="seconds to leave the picture (default: 3, of a file 0)")
     parser.add_argument("--output", help="record: a file .mp4, .mov or .webm, or a folder for PNG")
     parser.add_argument("--virtual-camera", action="store_true", help="be a camera for other programs (pyvirtualcam)")
-    parser.add_argument("--no-window", action="store_true", help="show nothing here")
-    press = {"nargs": "+", "default": [], "metavar": "FRAME:KEY", "type": frame_and_key}
-    parser.add_argument("--press", **press, help="press keys at frames: 0:b 300:q")
+    parser.add_argument("--no-window", action="store_true", help="show nothing here, take no keys")
     add_network_flags(parser, "--model-path", "--engine", "--device")
     parser.add_argument("--precision", choices=PRECISIONS, help="default: int8 where it works here, else float32")
     args = parser.parse_args(argv)
-    args.press = dict(args.press)
-    if args.output:
-        refuse_to_overwrite([args.source, args.target_bgr, args.model_path], [args.output], "another --output")
-        path = Path(args.output)
-        if path.is_file():
-            raise UsageError(f"--output {path} exists: give another name, or delete it")
-        if path.is_dir() and any(path.iterdir()) and not frames_written(path):
-            raise UsageError(f"--output {path} holds other files: give a new folder")
-    if args.no_window and not ((args.output or args.virtual_camera) and CAPTURE in args.press.values()):
-        remedy = f"pass --output or --virtual-camera, and --press 0:{CAPTURE} or the like to capture the background"
-        raise UsageError(f"--no-window shows nothing and takes no keys: {remedy}")
+    if args.output and Path(args.output).exists():
+        raise UsageError(f"--output {args.output} exists: give another name, or delete it")
+    if args.no_window and not (args.output or args.virtual_camera):
+        raise UsageError("--no-window shows nothing: pass --output or --virtual-camera as well")
     return args
-
-
-def frame_and_key(text):
-    frame, key = text.split(":")
-    if key not in (CAPTURE, QUIT):
-        raise ValueError
-    return int(frame), key
 
 
 @command_line
@@ -120,17 +96,19 @@ def main(argv=None):
         args.backbone_scale = preset(clip.height, clip.width)[0]  # no time to enlarge frames
         matting = matting_from(args, printer())
         print(f"device {device}, engine {matting.engine}, {args.precision}, {clip.width}x{clip.height}")
-        delay, lock = (0, None) if args.source else (args.delay, lambda: print(clip.lock()))
-        studio, key, frame, stopped = Studio(matting, target, delay, lock), "", None, None
+        studio, frame, stopped = Studio(matting, target, 0 if args.source else args.delay), None, None
+        if window is None:
+            studio.capture(0)
         try:
             for frame in clip:
-                key = args.press.get(frame.number) or key
-                if key == QUIT:
-                    break
-                picture = studio.frame(frame.rgb(), frame.time, key)
+                picture = studio.frame(frame.rgb(), frame.time)
                 for show in sinks:
                     show(picture, frame)
                 key = window(picture, studio.message(frame.time)) if window else ""
+                if key == CAPTURE:
+                    studio.capture(frame.time)
+                if key in (QUIT, ESCAPE):
+                    break
         except KeyboardInterrupt as error:
             if frame is None or frame.number == 0:
                 raise
@@ -177,44 +155,33 @@ class Camera:
             seconds = ticks * self.time_base
             yield Frame(number, seconds, None, lambda _, frame=frame: Photo(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)))
 
-    def lock(self):
-        """Fix exposure, white balance and focus at what they are; returns a line on those that the driver locks."""
-        capture, exposure, locked = self.capture, self.capture.get(cv2.CAP_PROP_EXPOSURE), []
-        for name, (flag, values) in MANUAL.items():
-            if any(capture.set(flag, value) and capture.get(flag) == value for value in values):
-                locked.append(name)
-        if exposure and "exposure" in locked:
-            capture.set(cv2.CAP_PROP_EXPOSURE, exposure)
-        return f"locked: {', '.join(locked) or 'nothing'}; fix the rest in the camera's settings if colours pump"
-
 
 class Studio:
     """What happens to the frames: a background is averaged when it is asked for, then the subject is cut out.
 
     Args:
         matting, target: see utils.predictor.Matting and utils.prediction.target.open_target.
-        delay: seconds between the key and the first of the AVERAGED frames, for leaving the picture.
-        lock: function that is called before the first frame is averaged, or None.
+        delay: seconds between the wish and the first of the AVERAGED frames, for leaving the picture.
 
     Attributes:
         background: ClipBackground, None until one is captured.
         matted, since: number of frames; time.perf_counter() when the first was done.
     """
 
-    def __init__(self, matting, target, delay=3, lock=None):
-        self.matting, self.target, self.delay, self.lock = matting, target, delay, lock
-        self.background, self.matted, self.since, self._begin, self._empty = None, 0, None, None, []
+    def __init__(self, matting, target, delay=3):
+        self.matting, self.target, self.delay = matting, target, delay
+        self.background, self.matted, self.since, self._begin = None, 0, None, None
 
-    def frame(self, src, seconds, key=""):
-        """Take a frame, uint8 (H, W, 3), RGB, its time and a key; give the picture to show, of the same kind.
+    def capture(self, seconds):
+        """Capture the background, anew if there is one; it is wished for at the time of a frame."""
+        self._begin, self._empty = seconds + self.delay, []
+
+    def frame(self, src, seconds):
+        """Take a frame, uint8 (H, W, 3), RGB, and its time; give the picture to show, of the same kind.
 
         That is the composite; until a background is captured the target alone: nobody is shown who does not know it.
         """
-        if key == CAPTURE:
-            self._begin, self._empty = seconds + self.delay, []
         if self._begin is not None and seconds >= self._begin:
-            if self.lock and not self._empty:
-                self.lock()
             self._empty.append(src)
             if len(self._empty) == AVERAGED:
                 bgr = np.mean(self._empty, axis=0).round().astype(np.uint8)
@@ -228,10 +195,10 @@ class Studio:
 
     def message(self, seconds):
         """What somebody before the camera should know now; nothing while all is well."""
-        if self._begin is not None:
-            left = float(self._begin - seconds)
-            return f"leave the picture: {left:.0f} s" if left > 0 else "capturing the background"
-        return "" if self.background else f"press {CAPTURE.upper()} to capture the background"
+        if self._begin is None:
+            return "" if self.background else f"press {CAPTURE.upper()} to capture the background"
+        left = float(self._begin - seconds)
+        return f"leave the picture: {left:.0f} s" if left > 0 else "capturing the background"
 
 
 def open_window(width, height):
@@ -240,10 +207,10 @@ def open_window(width, height):
     Returns a function that shows uint8 (H, W, 3), RGB, with a line of text on it, and returns the key that was pressed,
     or nothing.
     """
-    scale, times = min(1, WINDOW / width), []
+    times = []
     try:
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
-        cv2.resizeWindow(TITLE, round(width * scale), round(height * scale))
+        cv2.resizeWindow(TITLE, WINDOW, WINDOW * height // width)
     except cv2.error:
         line = f"this OpenCV has no windows, or there is no screen: {WINDOWS}; or pass --no-window"
         raise UsageError(line) from None
@@ -258,8 +225,7 @@ def open_window(width, height):
             cv2.setWindowTitle(TITLE, f"{TITLE}: {RATED / (times[-1] - times[0]):.0f} frames a second")
             del times[:-1]
         code = cv2.waitKey(1) & 0xFF
-        closed = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
-        return QUIT if code == ESCAPE or closed else chr(code).lower() if code < 128 else ""
+        return QUIT if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1 else chr(code).lower()
 
     return show
 

@@ -216,7 +216,7 @@ def frame_sequence(folder):
 
 def webcam(folder):
     flags = clip(folder, 600)
-    command = [sys.executable, "-W", QUIET, "-m", "tools.webcam", *flags[:2], "--no-window", "--press", "0:b"]
+    command = [sys.executable, "-W", QUIET, "-m", "tools.webcam", *flags[:2], "--no-window"]
     command[5] = "--source"
     command += ["--output", folder / "out" / "talk.mp4"]
 

@@ -42,12 +42,6 @@ def test_size(width, height):
     assert not (found and found.size) or len(found.size) == 2 and min(found.size) >= 1
 
 
-@given(st.one_of(words, st.builds("{}:{}".format, numbers, st.sampled_from("bqx "))))
-def test_pressed_keys(text):
-    found = clean(webcam.parse, [f"--press={text}"])
-    assert found is None or all(number >= 0 and len(key) == 1 for number, key in found.press.items())
-
-
 colours = st.one_of(
     st.builds("{}({},{},{})".format, st.sampled_from(["rgb", "RGB", "hsl", "hsv"]), *[numbers] * 3),
     st.builds("rgba({},{},{},{})".format, *[numbers] * 4),

@@ -8,7 +8,7 @@ import pytest
 
 import eval
 import predict
-from tools import compare, convert_weights, export, make_private_data, training_report, webcam
+from tools import compare, convert_weights, export, make_private_data, training_report
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 from utils.system.files import refuse_to_overwrite
@@ -50,7 +50,6 @@ PROGRAMS = [
     (make_private_data, "--src output/train/fgr --bgr set/bgr --output output"),
     (training_report, "log --plot log/valid.jsonl"),
     (convert_weights, "w.pdparams --output w.pdparams"),
-    (webcam, "--source set/src --output set/src --no-window --press 0:b"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""tools/webcam.py without a camera: files, a capture that is drawn here, and keys from the command line."""
+"""tools/webcam.py without a camera: files, a capture that is drawn here, and a window that is none."""
 
 import re
 import sys
@@ -38,11 +38,10 @@ class Cut:
 
 
 class Capture:
-    """What OpenCV gives of a camera; `settable` are the properties that its driver knows."""
+    """What OpenCV gives of a camera."""
 
-    def __init__(self, frames, settable=()):
-        self.frames, self.settable = list(frames), settable
-        self.values = {cv2.CAP_PROP_FPS: 29.97, cv2.CAP_PROP_EXPOSURE: 156.0}
+    def __init__(self, frames):
+        self.frames, self.values = list(frames), {cv2.CAP_PROP_FPS: 29.97}
 
     def read(self):
         return (True, self.frames.pop(0)) if self.frames else (False, None)
@@ -51,9 +50,8 @@ class Capture:
         return self.values.get(flag, 0.0)
 
     def set(self, flag, value):
-        if flag in self.settable:
-            self.values[flag] = value
-        return flag in self.settable
+        self.values[flag] = value
+        return True
 
     def release(self):
         self.released = True
@@ -79,19 +77,18 @@ def clip(tmp_path):
     return tmp_path / "clip"
 
 
-def test_background_is_captured_by_key_and_the_subject_put_before_the_target(clip, tmp_path, average_of, capsys):
+def test_background_is_captured_at_the_start_and_the_subject_put_before_the_target(clip, tmp_path, average_of, capsys):
     out = tmp_path / "out"
     average_of(3)
-    keys = ("--no-window", "--press", "0:b", "4:q")
-    assert run("--source", clip, *keys, "--output", out, "--target-bgr", "#ff0000") == 0
+    assert run("--source", clip, "--no-window", "--output", out, "--target-bgr", "#ff0000") == 0
     frames = [read_rgb(path) for path in find_pictures(out)]
-    assert len(frames) == 4
+    assert len(frames) == 5
     assert (frames[0] == RED).all() and (frames[1] == RED).all(), "shown before there is a background"
     assert (frames[2] == RED).mean() > 0.95, "the empty scene"
     subject = (frames[3] != RED).any(axis=2)
     assert 0.02 < subject.mean() < 0.9
     assert np.median(np.abs(frames[3][subject].astype(int) - SRC[subject])) < 12
-    assert "2 frames matted" in capsys.readouterr().out
+    assert "3 frames matted" in capsys.readouterr().out
 
 
 def test_ctrl_c_completes_a_recording(clip, tmp_path, average_of, monkeypatch, capsys):
@@ -107,66 +104,56 @@ def test_ctrl_c_completes_a_recording(clip, tmp_path, average_of, monkeypatch, c
 
     monkeypatch.setattr(Studio, "frame", interrupted)
     out = tmp_path / "out.mp4"
-    assert run("--source", clip, "--no-window", "--press", "0:b", "--output", out) == 130
+    assert run("--source", clip, "--no-window", "--output", out) == 130
     assert sum(1 for _ in open_clip(out)) == 4
     said = capsys.readouterr()
     assert "4 frames matted" in said.out and said.err.endswith("interrupted: what was finished is kept\n")
 
 
 def test_background_is_the_mean_of_the_frames_after_the_delay():
-    locked = []
-    studio = Studio(Cut(), open_target("#ff0000"), delay=1, lock=lambda: locked.append(True))
+    studio = Studio(Cut(), open_target("#ff0000"), delay=1)
     assert studio.message(0) == "press B to capture the background"
+    studio.capture(0)
     for number in range(40):
-        studio.frame(noisy(BGR if number >= 10 else SRC, number), Fraction(number, 10), "b" if number == 0 else "")
+        studio.frame(noisy(BGR if number >= 10 else SRC, number), Fraction(number, 10))
         if number == 2:
             assert studio.message(Fraction(2, 10)) == "leave the picture: 1 s"
-    assert studio.background is not None and studio.message(4) == "" and locked == [True]
+    assert studio.background is not None and studio.message(4) == ""
     exact = np.mean([noisy(BGR, number) for number in range(10, 18)], axis=0)
     assert np.abs(studio.background.bgr - exact).max() <= 0.5 + 1e-9
     assert studio.matted == 23  # from the last averaged frame on
 
 
-def test_the_key_captures_anew(average_of):
+def test_it_is_captured_anew(average_of):
     average_of(1)
     studio = Studio(Cut(), open_target("#ff0000"), delay=0)
-    studio.frame(BGR, 0, "b")
+    studio.capture(0)
+    studio.frame(BGR, 0)
     first = studio.background
     assert (studio.frame(SRC, 1)[0, 0] == RED).all()
-    studio.frame(BGR, 2, "b")
+    studio.capture(2)
+    studio.frame(BGR, 2)
     assert studio.background is not first
 
 
-def test_camera_locks_what_its_driver_locks(monkeypatch):
-    def camera_of(capture, number=0, size=None):
-        monkeypatch.setattr(cv2, "VideoCapture", lambda number: capture)
-        return Camera(number, size)
-
+def test_frames_of_a_camera(monkeypatch):
     frames = [np.full((4, 6, 3), (1, 2, 3), np.uint8)] * 4
-    exposure, white, focus = cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_AUTO_WB, cv2.CAP_PROP_AUTOFOCUS
-    sizes = (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
-    capture = Capture(frames, (exposure, cv2.CAP_PROP_EXPOSURE, white, *sizes))
-    camera = camera_of(capture, 0, (6, 4))
-    assert camera.lock().startswith("locked: exposure, white balance;")
-    assert capture.values[exposure] == 1 and capture.values[white] == 0
-    assert capture.values[cv2.CAP_PROP_EXPOSURE] == 156 and capture.values[sizes[0]] == 6
+    captures = [Capture(frames), Capture([])]
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: captures[number])
+    camera = Camera(0, (6, 4))
+    assert captures[0].values[cv2.CAP_PROP_FRAME_WIDTH] == 6
     assert (camera.height, camera.width, camera.rate) == (4, 6, Fraction(30000, 1001))
     taken = list(camera)
     assert len(taken) == 3 and (taken[0].rgb()[0, 0] == (3, 2, 1)).all(), "RGB"
     assert all(a.time < b.time for a, b in zip(taken, taken[1:]))
-    assert camera_of(Capture(frames)).lock().startswith("locked: nothing;")
-    assert focus not in capture.values
-    with pytest.raises(PictureError, match="camera 7 gives no picture"):
-        camera_of(Capture([]), 7)
+    with pytest.raises(PictureError, match="camera 1 gives no picture"):
+        Camera(1)
 
 
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        (["--press", "b"], "--press: invalid frame_and_key value: 'b'"),
-        (["--press", "1:x"], "--press: invalid frame_and_key value: '1:x'"),
-        (["--no-window", "--press", "0:b"], "--no-window shows nothing"),
-        (["--no-window", "--output", "x"], "--press 0:b"),
+        (["--no-window"], "--no-window shows nothing"),
         (["--source", "none.mp4"], "none.mp4 does not exist"),
         (["--target-bgr", "no colour"], "neither a file nor a colour"),
     ],
@@ -176,30 +163,19 @@ def test_bad_arguments_are_one_line(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_a_recording_deletes_and_replaces_nothing_of_the_users(clip, tmp_path, capsys):
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    (photos / "20240512.png").write_bytes(b"mine")
-    talk = tmp_path / "talk.mp4"
-    talk.write_bytes(b"mine")
-    ending = ("--no-window", "--press", "0:b", "2:q")
-    for output, said in ((photos, "holds other files"), (talk, "exists"), (clip, "is an input")):
-        before = output.read_bytes() if output.is_file() else b""
-        assert run("--source", clip, "--output", output, *ending) == 1
-        assert said in capsys.readouterr().err
-        assert not output.is_file() or output.read_bytes() == before
-    assert [path.name for path in photos.iterdir()] == ["20240512.png"]
-    film, frames = tmp_path / "film.mp4", tmp_path / "frames"
-    assert run("--source", clip, "--output", film, *ending) == 0
-    assert run("--source", film, "--output", frames, "--no-window", "--press", "0:b") == 0
-    (frames / "20240512.png").write_bytes(b"mine")
-    assert run("--source", film, "--output", frames, "--no-window", "--press", "0:b", "1:q") == 0
-    assert sorted(path.name for path in frames.iterdir()) == ["000000.png", "20240512.png", "timestamps.txt"]
-    assert run("--source", frames, "--output", frames, *ending) == 1
+def test_a_recording_replaces_nothing(clip, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "20240512.png").write_bytes(b"mine")
+    (tmp_path / "talk.mp4").write_bytes(b"mine")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+    for output in ("photos", "talk.mp4", "clip"):
+        assert run("--source", clip, "--output", tmp_path / output, "--no-window") == 1
+        assert f"{output} exists: give another name" in capsys.readouterr().err
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
 def test_virtual_camera_gets_every_frame_or_says_what_to_install(clip, monkeypatch, capsys):
-    arguments = ("--source", clip, "--no-window", "--press", "0:b", "1:q", "--virtual-camera")
+    arguments = ("--source", clip, "--no-window", "--virtual-camera")
     monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
     assert run(*arguments) == 1 and "requirements/webcam.txt" in capsys.readouterr().err
     sent = []
@@ -219,7 +195,7 @@ def test_virtual_camera_gets_every_frame_or_says_what_to_install(clip, monkeypat
 
     monkeypatch.setitem(sys.modules, "pyvirtualcam", types.SimpleNamespace(Camera=Virtual))
     assert run(*arguments) == 0
-    assert sent[0] == (168, 176, 30.0) and sent[1].shape == (176, 168, 3) and sent[-1] == "closed" and len(sent) == 3
+    assert sent[0] == (168, 176, 30.0) and sent[1].shape == (176, 168, 3) and sent[-1] == "closed" and len(sent) == 7
 
 
 def test_window_gives_keys_and_ends_when_it_is_closed(clip, average_of, monkeypatch, capsys):
