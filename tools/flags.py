@@ -6,7 +6,6 @@ prepare()
 
 import argparse
 import importlib
-import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -53,26 +52,21 @@ def page(found):
     for program, parser in found.items():
         module, _, command = program.partition(" ")
         call = f"{module}.py" if module in DOORS else f"-m {module}"
-        rows = [f"| {_written(action)} | {_meaning(action)} |" for action in flags_of(parser)]
-        table = "\n".join(["| flag | meaning |", "|---|---|", *rows]) if rows else "No flags."
-        parts.append(f"## {program.removeprefix('tools.')}\n\n`python {f'{call} {command}'.rstrip()}`\n\n{table}\n")
+        rows = [f"| {_written(action)} | {_meaning(action)} |\n" for action in flags_of(parser)]
+        table = "".join(["| flag | meaning |\n|---|---|\n", *rows]) if rows else "No flags.\n"
+        parts.append(f"## {program.removeprefix('tools.')}\n\n`python {f'{call} {command}'.rstrip()}`\n\n{table}")
     return "\n".join(parts)
 
 
 def _written(action):
-    values = action.metavar or PLACEHOLDERS.get(action.type, action.dest.upper().replace("_", "-"))
-    if action.choices:
-        values = "{" + ",".join(map(str, action.choices)) + "}"
-    values = " ".join(values) if isinstance(values, tuple) else values
-    takes = "" if action.nargs == 0 or isinstance(action, argparse.BooleanOptionalAction) else f" {values}"
-    takes += " ..." if action.nargs in ("+", "*") else ""
-    return ", ".join(f"`{flag}{takes}`" for flag in action.option_strings) or f"`{values}`"
+    placeholder = PLACEHOLDERS.get(action.type, action.dest.upper().replace("_", "-"))
+    values = argparse.HelpFormatter("")._format_args(action, placeholder)
+    written = f"{', '.join(action.option_strings)} {values}".strip()
+    return f"`{written}`"
 
 
 def _meaning(action):
-    text = (action.help or "") % vars(action)
-    required = " (required)" if action.required and action.option_strings else ""
-    return re.sub(r"\s+", " ", text).replace("|", "\\|") + required
+    return action.help.replace("|", "\\|") + (" (required)" if action.required and action.option_strings else "")
 
 
 @command_line
