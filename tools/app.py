@@ -18,7 +18,6 @@ from importlib.util import find_spec
 
 from dataset.errors import install
 from tools.web.upload import LIMITS, own_folder
-from utils.engine.choice import ENGINES
 from utils.picture.sample_pair import SAMPLE_BGR, SAMPLE_SRC
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line
@@ -29,8 +28,7 @@ def parse(argv):
     parser = Parser(__doc__)
     parser.add_argument("--host", help="address to listen on (default: $GRADIO_SERVER_NAME, or 127.0.0.1)")
     parser.add_argument("--port", type=int, help="(default: $GRADIO_SERVER_PORT, or the first free one from 7860 on)")
-    add_network_flags(parser, "--model-path", "--device")
-    parser.add_argument("--engine", choices=ENGINES, default="auto", help="chosen at first (default: auto)")
+    add_network_flags(parser, "--model-path", "--engine", "--device")
     for name, (default, meaning) in LIMITS.items():
         flag = "--" + name.replace("_", "-")
         parser.add_argument(flag, type=at_least_1, default=default, help=f"{meaning} (default: {default})")
@@ -63,7 +61,7 @@ def serve(args, files):
         print(f"no videos: for these, {install('video')}")
     page = Page(files, args, [(SAMPLE_SRC, SAMPLE_BGR)], clips)
     # Wrong weights are reported now, not to the first visitor, who gets this very network.
-    matting = page.matting("sampling", args.engine, "float32")
+    matting = page.matting("float32")
     print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)
     host = args.host or os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     try:

@@ -36,6 +36,7 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 from tests.web.visitor import OPTIONS, Visitor, given, pictures, png
 from tools import app
 from tools.web import jobs
+from tools.web.words import Refused
 from utils.system.errors import UsageError
 
 
@@ -87,14 +88,20 @@ def test_eight_at_once_get_what_predict_writes(page, truth):
 def test_the_network_of_the_start_serves_pictures_and_clips_of_its_precision(tmp_path, monkeypatch):
     from tools.web.page import Page
 
-    chosen = {"align": "auto", "exposure": "auto", "refine": "sampling", "engine": "auto"}
-    opened, quick = [], []
+    opened, somebody, gone = [], SimpleNamespace(session_hash=None), {"src": "gone", "bgr": "gone", "form": "mp4"}
 
     def visited(page, *_):
-        quick.extend(page.chosen(chosen, clips)[0].precision for clips in (False, True))
+        for visit in (page.matte, page.matte_clip):
+            opened.append(visit.__name__)
+            with pytest.raises(Refused):
+                visit(somebody, gone)
         raise OSError("enough")
 
-    monkeypatch.setattr(jobs, "Matting", lambda **network: opened.append(network) or SimpleNamespace(**network))
+    def open_network(**network):
+        opened.append(network["precision"])
+        return SimpleNamespace(**network)
+
+    monkeypatch.setattr(jobs, "Matting", open_network)
     monkeypatch.setattr(Page, "launch", visited)
     for fastest in ("float32", "int8"):
         monkeypatch.setattr(jobs, "fastest_precision", lambda *_, fastest=fastest: fastest)
@@ -102,8 +109,8 @@ def test_the_network_of_the_start_serves_pictures_and_clips_of_its_precision(tmp
         files.mkdir()
         with mock.patch.dict(os.environ), pytest.raises(UsageError, match="cannot be listened on"):
             app.serve(app.parse([]), files)
-    assert quick == ["float32", "float32", "float32", "int8"]
-    assert [network["precision"] for network in opened] == ["float32", "float32", "int8"]
+    served = ["float32", "matte", "matte_clip"]
+    assert opened == [*served, *served, "int8"]
 
 
 def read_size(data):
@@ -174,7 +181,7 @@ def test_no_other_file_and_no_other_server_is_reached(page, small):
         assert isinstance(visitor.matte(path, bgr), str), path
     for form in ("png", "../x", None):
         assert isinstance(visitor.call("matte_clip", None, None, "#000", None, form, *OPTIONS), str)
-    for options in (["auto", "auto", "sampling", "evil", "en"], ["no", "auto", "sampling", "auto", "en"]):
+    for options in (["auto", "evil", "en"], ["no", "auto", "en"]):
         files_given = [given(bgr)] * 2
         assert isinstance(visitor.call("matte", *files_given, "#000", None, *options), str)
     assert visitor.http.post("/gradio_api/queue/join", content=b"[" * 2_000_000).status_code == 413

@@ -19,7 +19,7 @@ from utils.picture.blend import blend
 from utils.picture.write import write_picture
 
 SOMEBODY = SimpleNamespace(session_hash="somebody")
-ASKED = {"align": "off", "exposure": "off", "refine": "sampling", "engine": "auto", "colour": "#ff0000"}
+ASKED = {"align": "off", "exposure": "off", "colour": "#ff0000"}
 
 
 @pytest.fixture

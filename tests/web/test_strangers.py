@@ -235,7 +235,7 @@ def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypat
                 for packet in coder.encode(frame):
                     packet.stream, packet.pts, packet.dts, at = stream, at, at, at + 1
                     out.mux(packet)
-    options = {"align": "off", "exposure": "off", "refine": "sampling", "engine": "auto", "form": "mp4"}
+    options = {"align": "off", "exposure": "off", "form": "mp4"}
     asked = {"src": str(path), "bgr": None, "colour": "#000000", "target_picture": None, **options}
     sizes = []
 
@@ -254,17 +254,6 @@ def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypat
     with pytest.raises(Refused, match="more frames than its index"):
         page.matte_clip(somebody, asked)
     assert len(sizes) <= 4 + 4
-
-
-def test_clips_are_computed_at_the_fastest_precision_and_pictures_are_not(tmp_path, monkeypatch):
-    opened = []
-    monkeypatch.setattr(jobs, "Matting", lambda **options: opened.append(options["precision"]))
-    monkeypatch.setattr(jobs, "fastest_precision", lambda weights, engine, device: f"best of {engine}")
-    asked = {"align": "off", "exposure": "off", "refine": "sampling", "engine": "auto"}
-    here = jobs.Jobs(tmp_path, LIMITS)
-    for clips in (False, True, True):
-        here.chosen(asked, clips)
-    assert opened == ["float32", "best of auto"]
 
 
 # Queue

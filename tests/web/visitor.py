@@ -15,7 +15,7 @@ from tools import app
 from utils.predictor import Matte
 
 LIMITS = app.parse(["--max-megabytes", "2", "--max-clip-megabytes", "2", "--max-seconds", "2"])
-OPTIONS = ["auto", "auto", "sampling", "auto", "en"]
+OPTIONS = ["auto", "auto", "en"]
 
 
 class Cut:
@@ -38,7 +38,7 @@ def page_here(folder, matting=None, root=None):
         from tools.web.page import Page
 
         page = Page(files, LIMITS)
-        page.matting = lambda mode, engine, precision: matting or Cut()
+        page.matting = lambda precision: matting or Cut()
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         page.launch("127.0.0.1", port, root)

@@ -26,8 +26,6 @@ from tools.web.words import REFUSED, WORDS, Refused, said, sentence, shown_name,
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.checks import doubts, match_size
 from utils.background.match import EXPOSURE_MODES, Correction, match_background
-from utils.engine.backends import PACKAGES, missing_packages
-from utils.engine.choice import ENGINES
 from utils.engine.int8 import fastest_precision
 from utils.picture.blend import blend
 from utils.picture.resize import cover, reduced
@@ -44,12 +42,9 @@ from utils.weights.load import DEFAULT_WEIGHTS
 OFFERED = {  # key: values of a field, the first of which is chosen at first; Gradio refuses others
     "align": ALIGN_MODES,
     "exposure": EXPOSURE_MODES,
-    "refine": ("sampling", "thresholding", "full"),
-    "engine": tuple(name for name in ENGINES if name not in PACKAGES or not missing_packages(name)),
     "form": tuple(VIDEO),
 }
 VIEW = 1280  # long side of what the page shows, pixels
-NETWORKS = 3  # kept in memory, one for each combination of options
 
 
 def answering(function, outputs):
@@ -85,34 +80,31 @@ class Jobs:
 
     Args:
         files: Path, gradio's temporary folder: uploads, results and copies of the examples are in it.
-        args: flags of tools/app.py: `model_path`, `device`, and those of tools.web.upload.LIMITS.
+        args: flags of tools/app.py: `model_path`, `device`, `engine`, and those of tools.web.upload.LIMITS.
     """
 
     def __init__(self, files, args):
         self.files, self.results, self.quota, self.args = files, files / "results", QUOTA, args
         self.busy = set()  # folders that are written to and whose visitor has not gone
-
-        def opened(mode, engine, precision):
-            options = {"refine": Refine(mode, gaps=True), "engine": engine, "precision": precision}
-            return Matting(weights=args.model_path, device=args.device, **options)
-
-        self.matting = lru_cache(NETWORKS)(opened)
+        network, refine = {"weights": args.model_path, "engine": args.engine, "device": args.device}, Refine(gaps=True)
+        self.matting = lru_cache(None)(lambda precision: Matting(**network, refine=refine, precision=precision))
 
     def matte(self, request, asked):
         """Matte an uploaded pair, `src` and `bgr`, and put the subject before a colour or a picture."""
         with self.working(request, no_src=asked["src"], no_bgr=asked["bgr"]) as folder:
-            matting, correction = self.chosen(asked)
+            matting = self.matting("float32")
             src, bgr = (read_upload(asked[kind], self.args) for kind in ("src", "bgr"))
             bgr, resized = match_size(src, bgr)
             start = time.perf_counter()
-            bgr, match = match_background(src, bgr, correction.align, correction.exposure)
-            matte = clean_matte(matting, src, bgr, correction.alpha)
+            bgr, match = match_background(src, bgr, asked["align"], asked["exposure"])
+            matte = clean_matte(matting, src, bgr)
             seconds = time.perf_counter() - start
             files = [folder / f"{result_name(asked['src'])}_{kind}.png" for kind in ("com", "pha", "fgr")]
             for path, picture in zip(files, (matte.com, matte.pha, matte.fgr)):
                 write_picture(path, picture)
             pha = reduced(matte.pha, VIEW)
-            cut_out = blend(reduced(matte.fgr, VIEW), pha, chequers(*pha.shape))
+            squares = np.where((np.indices(pha.shape) // 16).sum(0) % 2, 255, 204)  # stand for transparency
+            cut_out = blend(reduced(matte.fgr, VIEW), pha, np.dstack([squares] * 3))
             views = [folder / f"view_{kind}.jpg" for kind in ("src", "pha", "com")]
             for path, picture in zip(views, (reduced(src, VIEW), pha, cut_out)):
                 write_picture(path, picture)
@@ -139,7 +131,7 @@ class Jobs:
         if asked["target_picture"]:
             behind = cover(read_upload(asked["target_picture"], self.args), *pha.shape)
         else:
-            behind = np.broadcast_to(np.uint8(parse_colour(asked["colour"])), fgr.shape)
+            behind = parse_colour(asked["colour"])
         composite = blend(fgr, pha, behind)
         for old in folder.glob("view_over_*.jpg"):
             old.unlink(missing_ok=True)
@@ -162,7 +154,8 @@ class Jobs:
             progress((done, frames), unit="")
 
         with self.working(request, no_clip_given=src) as folder, TemporaryDirectory(dir=folder) as ours:
-            matting, correction = self.chosen(asked, clips=True)
+            network = self.args.model_path or DEFAULT_WEIGHTS, self.args.engine, choose_device(self.args.device)
+            matting = self.matting(fastest_precision(*network))
             frames = check_clip(src, self.args)
             # Under names of ours: what a visitor calls a picture must not make a video or a folder of it.
             clip, given = Path(ours, f"{result_name(src)}.mp4"), {}
@@ -174,7 +167,7 @@ class Jobs:
             given.setdefault("target_picture", "#" + bytes(parse_colour(asked["colour"])).hex())
             output = Output(folder, ("com", "pha"), form, given["target_picture"] if form == "mp4" else None)
             source, bgr = open_clip(clip, tell=notes.append), given.get("bgr", "auto")
-            job = ClipJob(source, bgr, output, correction, tell=notes.append)
+            job = ClipJob(source, bgr, output, Correction(asked["align"], asked["exposure"]), tell=notes.append)
             job.run(matting, counted)
         com, pha = job.paths["com"], job.paths["pha"]
         return [None if form == "mov" else str(com), offered(com), offered(pha)], notes  # browsers play no ProRes
@@ -184,13 +177,6 @@ class Jobs:
         view = f"{asked['picture']}{PREVIEW}"
         write_picture(view, reduced(read_upload(asked["picture"], self.args), VIEW))
         return [view], asked["notes"]
-
-    def chosen(self, asked, clips=False):
-        """The network and the Correction that were chosen."""
-        network = self.args.model_path or DEFAULT_WEIGHTS, asked["engine"], choose_device(self.args.device)
-        precision = fastest_precision(*network) if clips else "float32"
-        matting = self.matting(asked["refine"], asked["engine"], precision)
-        return matting, Correction(asked["align"], asked["exposure"])
 
     @contextmanager
     def working(self, request, **given):
@@ -244,9 +230,3 @@ def parse_colour(text):
 def result_name(path):
     """What results are called after: letters, digits, - and _ of the uploaded name, without `_src`."""
     return re.sub(r"[^\w-]+", "_", Path(path).stem.removesuffix("_src")).strip("_")[:40] or "picture"
-
-
-def chequers(height, width, side=16):
-    """What stands for transparency: uint8 (height, width, 3), light and dark squares."""
-    squares = (np.arange(height)[:, None] // side + np.arange(width) // side) % 2
-    return np.repeat(np.where(squares, 255, 204).astype(np.uint8)[..., None], 3, axis=2)

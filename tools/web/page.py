@@ -15,10 +15,6 @@ from tools.web.words import said, say
 
 LANGUAGES = [("English", "en"), ("中文", "zh")]
 SESSIONS = 200  # whose state is kept
-FONTS = {
-    "font": ["system-ui", "Noto Sans CJK SC", "Microsoft YaHei", "PingFang SC", "sans-serif"],
-    "font_mono": ["ui-monospace", "monospace"],
-}
 # Where the columns do not lie side by side, what was asked for appears below all fields: it comes into view.
 TO_VIEW = "() => { if (innerWidth < 800) document.querySelector('ID')?.scrollIntoView({behavior: 'smooth'}); }"
 HIDDEN = {"api_visibility": "private"}
@@ -43,7 +39,7 @@ class Page(Jobs):
     """The page and what it needs to answer.
 
     Args:
-        files, args: see tools.web.jobs.Jobs; `args.engine` is chosen at first.
+        files, args: see tools.web.jobs.Jobs.
         examples: pairs of paths, sources and backgrounds, to try the page with.
         clips: whether videos are taken, which needs PyAV.
     """
@@ -84,7 +80,8 @@ class Page(Jobs):
         where = {"server_name": host, "server_port": port, "root_path": root, "prevent_thread_lock": True}
         closed = {"allowed_paths": [], "show_error": False, "ssr_mode": False, "run_history": False, "quiet": True}
         bounds = {"max_file_size": largest, "state_session_capacity": SESSIONS, "app_kwargs": {"middleware": [guard]}}
-        look = {"theme": gr.themes.Soft(primary_hue="teal", secondary_hue="teal", **FONTS), "footer_links": []}
+        fonts = {"font": "system-ui", "font_mono": "monospace"}  # others come from a server
+        look = {"theme": gr.themes.Soft(primary_hue="teal", secondary_hue="teal", **fonts), "footer_links": []}
         here = Path(__file__)
         script = here.with_name("page.js").read_text(encoding="utf-8")
         self.blocks.launch(**where, **closed, **bounds, **look, css_paths=here.with_name("page.css"), js=script)
@@ -155,9 +152,7 @@ class Page(Jobs):
             colour = self.field(gr.ColorPicker, "colour", value="#2d9c6f", min_width=120)
             target = {"colour": colour, "target_picture": self.picture("target_picture", 150)}
         with self.field(gr.Accordion, "options", open=False):
-            radios = {key: self.radio(key) for key in ("align", "exposure", "refine")}
-            engine = self.field(gr.Dropdown, "engine", choices=list(OFFERED["engine"]), value=self.args.engine)
-            return target, {**radios, "engine": engine, "language": self.language}
+            return target, {"align": self.radio("align"), "exposure": self.radio("exposure"), "language": self.language}
 
     def picture(self, key, height=210):
         words = {"label": key, "placeholder": "drop"}
