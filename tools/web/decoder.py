@@ -37,12 +37,10 @@ class Decoder:
         question = {"path": str(path), "megapixels": self.megapixels, "side": self.side}
         with self._lock:
             if self._process is None or self._process.poll() is not None:
+                command = [sys.executable, "-m", "tools.web.decoder"]
                 environment = {**os.environ, **{f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL")}}
-                command, pipes = (
-                    [sys.executable, "-m", "tools.web.decoder"],
-                    dict.fromkeys(("stdin", "stdout"), subprocess.PIPE),
-                )
-                self._process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, **pipes)
+                pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+                self._process = subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
             watch = threading.Timer(WALL * (2 * SECONDS + SECONDS_A_MEGAPIXEL * self.megapixels), self._process.kill)
             watch.start()
             try:
@@ -50,22 +48,19 @@ class Decoder:
                 self._process.stdin.flush()
                 answer = json.loads(self._process.stdout.readline(10_000))
                 if "refused" not in answer:
-                    return self._picture(*answer["size"])
+                    height, width = answer["size"]
+                    if not (0 < height * width <= self.megapixels * 10**6 and max(height, width) <= self.side):
+                        raise ValueError
+                    picture = np.empty((height, width, 3), np.uint8)
+                    if self._process.stdout.readinto(picture) == picture.size:
+                        return picture
+                    raise EOFError
             except Exception:  # it has ended, or says what it never would
                 self.close()
                 answer = {"refused": "too_costly"}
             finally:
                 watch.cancel()
         raise Refused(answer.pop("refused"), name=shown_name(path), **answer)
-
-    def _picture(self, height, width):
-        """What comes after the answer."""
-        if not (0 < height * width <= self.megapixels * 10**6 and max(height, width) <= self.side):
-            raise ValueError
-        picture = np.empty((height, width, 3), np.uint8)
-        if self._process.stdout.readinto(picture) < picture.size:
-            raise EOFError
-        return picture
 
     def close(self):
         """End the process, if there is one."""

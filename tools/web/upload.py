@@ -50,9 +50,9 @@ def check_weight(path, megabytes):
     """Refuse a file that is missing or larger."""
     if not path or not Path(path).is_file():
         raise Refused("gone")
-    size = Path(path).stat().st_size
-    if size > megabytes * 10**6:
-        raise Refused("too_heavy", name=shown_name(path), size=size / 10**6, limit=megabytes)
+    size = Path(path).stat().st_size / 10**6
+    if size > megabytes:
+        raise Refused("too_heavy", name=shown_name(path), size=size, limit=megabytes)
 
 
 def check_clip(path, limits):
