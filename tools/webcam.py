@@ -2,7 +2,6 @@
 
 python -m tools.webcam                                        camera 0, in a window
 python -m tools.webcam --target-bgr beach.jpg                 a colour, a picture or a video
-python -m tools.webcam --virtual-camera                       for video calls: pip install -r requirements/webcam.txt
 python -m tools.webcam --output talk.mp4                      record what is shown
 python -m tools.webcam --source clip.mp4 --no-window --output frames     without camera and window
 
@@ -20,13 +19,13 @@ prepare()
 
 import itertools
 import time
-from contextlib import ExitStack, closing
+from contextlib import nullcontext
 from fractions import Fraction
 
 import cv2
 import numpy as np
 
-from dataset.errors import PictureError, install
+from dataset.errors import PictureError
 from dataset.picture import Photo
 from utils.background.match import ClipBackground
 from utils.engine.choice import PRECISIONS
@@ -38,7 +37,6 @@ from utils.prediction.loop import clean_matte
 from utils.prediction.target import open_target
 from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line, printer, short_warnings
-from utils.system.errors import needed
 from utils.system.notes import Note
 from utils.system.parser import Parser, at_least_1
 from utils.video.reader import FRAME_RATE, Frame, open_clip
@@ -60,16 +58,15 @@ def parse(argv):
     parser.add_argument("--source", help="a video or a folder of frames in place of a camera")
     parser.add_argument("--target-bgr", default="#00ff00", help="colour, picture or video (default: #00ff00)")
     parser.add_argument("--delay", type=float, default=3, help="seconds to leave the picture (default: 3, of a file 0)")
-    parser.add_argument("--output", help="record: a file .mp4, .mov or .webm, or a folder for PNG")
-    parser.add_argument("--virtual-camera", action="store_true", help="be a camera for other programs (pyvirtualcam)")
-    parser.add_argument("--no-window", action="store_true", help="show nothing here, take no keys")
+    parser.add_argument("--output", type=Path, help="record: a file .mp4, .mov or .webm, or a folder for PNG")
+    parser.add_argument("--no-window", action="store_true", help="only record: show nothing, take no keys")
     add_network_flags(parser, "--model-path", "--engine", "--device")
     parser.add_argument("--precision", choices=PRECISIONS, help="default: int8 where it works here, else float32")
     args = parser.parse_args(argv)
-    if args.output and Path(args.output).exists():
+    if args.output and args.output.exists():
         raise UsageError(f"--output {args.output} exists: give another name, or delete it")
-    if args.no_window and not (args.output or args.virtual_camera):
-        raise UsageError("--no-window shows nothing: pass --output or --virtual-camera as well")
+    if args.no_window and not args.output:
+        raise UsageError("--no-window shows nothing: pass --output as well")
     return args
 
 
@@ -78,32 +75,25 @@ def main(argv=None):
     args = parse(argv)
     short_warnings()
     target = open_target(args.target_bgr)
-    with ExitStack() as stack:
-        clip = open_clip(args.source) if args.source else stack.enter_context(closing(Camera(args.camera, args.size)))
-        sinks, window = [], None  # functions of a picture and its frame
-        if args.output:
-            suffix = Path(args.output).suffix.lower().removeprefix(".")
-            writer = open_writer(Path(args.output), suffix if suffix in VIDEO else "png", clip, 3)
-            sinks.append(stack.enter_context(writer).write)
-        if args.virtual_camera:
-            camera = stack.enter_context(virtual_camera(clip))
-            sinks.append(lambda picture, _frame: camera.send(picture))
-        if not args.no_window:
-            window = open_window(clip.width, clip.height)
-            stack.callback(cv2.destroyWindow, TITLE)
-        device = choose_device(args.device)
-        args.precision = args.precision or fastest_precision(args.model_path or DEFAULT_WEIGHTS, args.engine, device)
-        args.backbone_scale = preset(clip.height, clip.width)[0]  # no time to enlarge frames
-        matting = matting_from(args, printer())
-        print(f"device {device}, engine {matting.engine}, {args.precision}, {clip.width}x{clip.height}")
-        studio, frame, stopped = Studio(matting, target, 0 if args.source else args.delay), None, None
-        if window is None:
-            studio.capture(0)
+    clip = open_clip(args.source) if args.source else Camera(args.camera, args.size)
+    window, recording = None if args.no_window else open_window(clip.width, clip.height), nullcontext()
+    if args.output:
+        form = args.output.suffix.lower().removeprefix(".")
+        recording = open_writer(args.output, form if form in VIDEO else "png", clip, 3)
+    device = choose_device(args.device)
+    args.precision = args.precision or fastest_precision(args.model_path or DEFAULT_WEIGHTS, args.engine, device)
+    args.backbone_scale = preset(clip.height, clip.width)[0]  # no time to enlarge frames
+    matting = matting_from(args, printer())
+    print(f"device {device}, engine {matting.engine}, {args.precision}, {clip.width}x{clip.height}")
+    studio, frame, stopped = Studio(matting, target, 0 if args.source else args.delay), None, None
+    if window is None:
+        studio.capture(0)
+    with recording as writer:
         try:
             for frame in clip:
                 picture = studio.frame(frame.rgb(), frame.time)
-                for show in sinks:
-                    show(picture, frame)
+                if writer:
+                    writer.write(picture, frame)
                 key = window(picture, studio.message(frame.time)) if window else ""
                 if key == CAPTURE:
                     studio.capture(frame.time)
@@ -132,13 +122,11 @@ class Camera:
 
     def __init__(self, number=0, size=None):
         self.capture = cv2.VideoCapture(number)
-        self.close = self.capture.release
         self.capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # matting is slower than the camera: show what is now
         for side, pixels in zip((cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT), size or ()):
             self.capture.set(side, pixels)
         taken, frame = self.capture.read()
         if not taken:
-            self.capture.release()
             raise PictureError(f"camera {number} gives no picture: check --camera, and close programs that use it")
         self.height, self.width = frame.shape[:2]
         rate = self.capture.get(cv2.CAP_PROP_FPS)
@@ -228,15 +216,6 @@ def open_window(width, height):
         return QUIT if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1 else chr(code).lower()
 
     return show
-
-
-def virtual_camera(clip):
-    """A camera that other programs see, by pyvirtualcam, for pictures of a clip's size."""
-    pyvirtualcam = needed("pyvirtualcam", f"--virtual-camera needs pyvirtualcam: {install('webcam')}")
-    try:
-        return pyvirtualcam.Camera(clip.width, clip.height, float(clip.rate))
-    except RuntimeError as error:
-        raise UsageError(f"--virtual-camera: {error}; on Linux load v4l2loopback, else install OBS") from None
 
 
 if __name__ == "__main__":

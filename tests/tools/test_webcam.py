@@ -1,7 +1,6 @@
 """tools/webcam.py without a camera: files, a capture that is drawn here, and a window that is none."""
 
 import re
-import sys
 import types
 from fractions import Fraction
 
@@ -174,30 +173,6 @@ def test_a_recording_replaces_nothing(clip, tmp_path, capsys):
     assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
-def test_virtual_camera_gets_every_frame_or_says_what_to_install(clip, monkeypatch, capsys):
-    arguments = ("--source", clip, "--no-window", "--virtual-camera")
-    monkeypatch.setitem(sys.modules, "pyvirtualcam", None)
-    assert run(*arguments) == 1 and "requirements/webcam.txt" in capsys.readouterr().err
-    sent = []
-
-    class Virtual:
-        def __init__(self, width, height, fps):
-            sent.append((width, height, fps))
-
-        def send(self, picture):
-            sent.append(picture)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            sent.append("closed")
-
-    monkeypatch.setitem(sys.modules, "pyvirtualcam", types.SimpleNamespace(Camera=Virtual))
-    assert run(*arguments) == 0
-    assert sent[0] == (168, 176, 30.0) and sent[1].shape == (176, 168, 3) and sent[-1] == "closed" and len(sent) == 7
-
-
 def test_window_gives_keys_and_ends_when_it_is_closed(clip, average_of, monkeypatch, capsys):
     average_of(1)
     shown, keys = [], iter([ord("B"), 255, 255])
@@ -206,7 +181,6 @@ def test_window_gives_keys_and_ends_when_it_is_closed(clip, average_of, monkeypa
     monkeypatch.setattr(cv2, "imshow", lambda _, picture: shown.append(picture))
     monkeypatch.setattr(cv2, "waitKey", lambda _: next(keys))
     monkeypatch.setattr(cv2, "getWindowProperty", lambda *_: 0.0 if len(shown) == 3 else 1.0)
-    monkeypatch.setattr(cv2, "destroyWindow", lambda _: None)
     titles = []
     monkeypatch.setattr(cv2, "setWindowTitle", lambda _, title: titles.append(title))
     monkeypatch.setattr(webcam, "RATED", 2)
