@@ -137,11 +137,12 @@ class TiledMatting:
                     features[rows.first_feature[i], columns.first_feature[j]],
                     coarse[columns.first_coarse[j], rows.first_coarse[i]],
                     *(rows.to_coarse[i], columns.to_coarse[j], rows.to_half[i], columns.to_half[j]),
-                    pictures[i * n * CELL, j * n * CELL],
+                    pictures[i * n * CELL, j * CELL],
                 )[0]
                 tiles = tiles.reshape(batch, n, 2, n, 2, 2, 2, 4)[..., :channels]  # quarters: rows, columns of 2x2
                 here = slice(*np.searchsorted(of_tile, (start, start + batch)))
-                at = of_tile[here] - start, cell_rows[here] % n, slice(None), cell_columns[here] % n
+                tile = of_tile[here]
+                at = tile - start, cell_rows[here] % n, slice(None), cell_columns[here] - tile_columns[tile]
                 write(here, tiles[at].transpose(0, 1, 3, 2, 4, 5).reshape(-1, CELL, CELL, channels))
 
         for _ in self.threads.map(refine, self.tiles):
@@ -149,14 +150,17 @@ class TiledMatting:
 
 
 class Axis(NamedTuple):
-    """Rows or columns: where their tiles lie, and the weights that enlarge the coarse maps for them."""
+    """Rows or columns: where tiles may lie, and the weights that enlarge the coarse maps for them.
+
+    Tiles lie side by side along the columns of the picture, and begin at any cell along its rows.
+    """
 
     size: int  # of the pictures, divisible by 4
     coarse: int  # of the coarse picture
-    first_coarse: np.ndarray  # (tiles,) int, first of the m coarse pixels that a tile sees
-    first_feature: np.ndarray  # (tiles,) int, first of its q features
-    to_half: np.ndarray  # (tiles, k, m) float32
-    to_coarse: np.ndarray  # (tiles, m + 2, q) float32
+    first_coarse: np.ndarray  # (places,) int, first of the m coarse pixels that a tile sees
+    first_feature: np.ndarray  # (places,) int, first of its q features
+    to_half: np.ndarray  # (places, k, m) float32
+    to_coarse: np.ndarray  # (places, m + 2, q) float32
 
 
 class Layout(NamedTuple):
@@ -173,8 +177,9 @@ class Layout(NamedTuple):
 def layout(height, width, scale, n, margin):
     """Lay tiles over pictures: a Layout of its attributes, and `scale`: coarse size relative to theirs, at most 1/2."""
     sizes, coarse = (height, width), [int(size * scale) for size in (height, width)]
-    tile, tiles = np.arange(-margin, 2 * n + margin), [np.arange(-(-size // (CELL * n))) for size in sizes]
-    seen = [number[:, None] * 2 * n + tile for number in tiles]
+    tile = np.arange(-margin, 2 * n + margin)
+    places = [np.arange(0, size // CELL, step) for size, step in zip(sizes, (n, 1))]
+    seen = [2 * first[:, None] + tile for first in places]
     m, first_coarse, to_half = _seen(seen, [size // 2 for size in sizes], coarse)
     seen = [first[:, None] + np.arange(-1, m + 1) for first in first_coarse]
     q, first_feature, to_coarse = _seen(seen, coarse, [-(-size // 2) for size in coarse])
@@ -273,17 +278,25 @@ def marked(size, cells):
 
 
 def group_cells(rows, columns, plan):
-    """Sort cells by tile.
+    """Cover cells with tiles: in each row of tiles each begins at the first cell that the one before leaves open.
 
     Returns:
-        tile_rows, tile_columns: the tiles that hold chosen cells; cell_rows, cell_columns: the cells, sorted by tile;
-        of_tile: the index of each cell's tile.
+        tile_rows, tile_columns: where the tiles begin, in tiles and in cells; cell_rows, cell_columns: the cells,
+        sorted by tile; of_tile: the index of each cell's tile.
     """
-    across = -(-plan.columns.size // (CELL * plan.n))
-    tile = rows // plan.n * across + columns // plan.n
-    order = np.argsort(tile, kind="stable")
-    ids, of_tile = np.unique(tile[order], return_inverse=True)
-    return *np.divmod(ids, across), rows[order], columns[order], of_tile
+    n, across = plan.n, plan.columns.size // CELL
+    following = np.full((len(plan.rows.first_coarse), across + 1), across)  # the first cell at or after a column
+    following[rows // n, columns] = columns
+    following = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1]
+    number, first, tiles = np.arange(len(following)), following[:, 0], []
+    while len(number):
+        number, first = number[first < across], first[first < across]
+        tiles.append(number * across + first)
+        first = following[number, np.minimum(first + n, across)]
+    tiles = np.sort(np.concatenate(tiles))
+    of_tile = np.searchsorted(tiles, rows // n * across + columns, side="right") - 1
+    order = np.argsort(of_tile, kind="stable")
+    return *np.divmod(tiles, across), rows[order], columns[order], of_tile[order]
 
 
 def make_room(plan):
@@ -295,7 +308,7 @@ def make_room(plan):
         coarse: float32 (6, at least hc + 2, at least wc + 2), with one pixel before the picture.
     """
     axes = plan.rows, plan.columns
-    sizes = (4 * plan.margin + axis.size + -axis.size % (CELL * plan.n) for axis in axes)
+    sizes = (4 * plan.margin + axis.size + CELL * plan.n for axis in axes)
     coarse_sizes = (2 + max(axis.coarse, plan.coarse_span) for axis in axes)
     return plan, np.zeros((6, *sizes), np.uint8), np.zeros((6, *coarse_sizes), np.float32)
 
