@@ -74,18 +74,19 @@ class TiledMatting:
         Returns Matte.
         """
         plan, framed, coarse = self._background(bgr, refine.scale)
-        framing = self.threads.submit(split_into, framed[:3], src, 2 * self.margin)
+        tasks = [self.threads.submit(split_into, framed[:3], src, 2 * self.margin)]
+        copy = self.threads.submit(src.copy) if foreground else None
         split_into(coarse[:3], reduce_picture(src, plan.rows.coarse, plan.columns.coarse), 1)
         inner = coarse[None, :, 1 : plan.rows.coarse + 1, 1 : plan.columns.coarse + 1]
         dense, features = self.coarse(np.ascontiguousarray(inner))
         dense = dense[0, :DENSE]
         pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
         size = src.shape[:2]
+        full_pha, fgr = np.zeros(size, np.uint8), copy.result() if foreground else None
+        if refine.mode != "full":
+            self._enlarge(src, pha, dense[FGR], full_pha, fgr, tasks)
         chosen = group_cells(*choose_cells(err, refine, *size, self.prevent_oversampling), plan)
         cells = chosen[2:4]
-        full_pha, fgr = np.zeros(size, np.uint8), src.copy() if foreground else None
-        if len(cells[0]) * CELL**2 < full_pha.size:
-            self._enlarge(src, pha, dense[FGR], full_pha, fgr)
         cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
 
         def write(here, refined):
@@ -104,13 +105,19 @@ class TiledMatting:
             cells_of(out)[cells] = cell_pha
             return out
 
-        framing.result()
+        for task in tasks:
+            task.result()
         self._refine((features[0], coarse, framed), plan, chosen, 4 if foreground else 1, write)
         return Matte(full_pha, fgr, pha_float, lambda: err, lambda: np.float32(marked(size, cells)))
 
-    def _enlarge(self, src, pha, residual, full_pha, fgr):
-        """Fill alpha, which is 0, and, unless it is None, the foreground, which is the source, from the coarse maps."""
-        run, (part, coarse) = self.threads.map, subject_in(pha, full_pha.shape)
+    def _enlarge(self, src, pha, residual, full_pha, fgr, tasks):
+        """Fill alpha, which is 0, and the foreground, which is the source or None, from the coarse maps, by `tasks`."""
+
+        def run(function, strips):
+            tasks.extend(self.threads.submit(function, strip) for strip in strips)
+            return ()
+
+        part, coarse = subject_in(pha, full_pha.shape)
         to = full_pha[part]
         enlarge_into(to, pha[coarse], lambda strip, rows: cv2.convertScaleAbs(strip, to[rows], LEVELS), run)
         if fgr is not None:
@@ -304,7 +311,7 @@ def make_room(plan):
 
     Returns:
         plan.
-        framed: uint8 (6, h, w), with 2 * margin pixels before the picture, and after it those of the last tiles.
+        framed: uint8 (6, h, w), with 2 * margin pixels before the picture, and after it those and a tile.
         coarse: float32 (6, at least hc + 2, at least wc + 2), with one pixel before the picture.
     """
     axes = plan.rows, plan.columns
