@@ -48,10 +48,7 @@ def main(argv=None):
 
 
 def train(args, held, rank=0, world=1):
-    """One training from its arguments to its last checkpoint; returns its Progress.
-
-    held: ExitStack that keeps the checkpoint's folder from other trainings until it is closed.
-    """
+    """One training from its arguments to its last checkpoint; held: ExitStack that keeps others from its folder."""
     dtype = precision(args.amp)
     loader, batches = training_batches(args, rank, world)
     samples = Validation(args.data_root, args.valid_dataset_name, args.valid_samples, args.valid_size, args.recipe)
@@ -69,26 +66,26 @@ def train(args, held, rank=0, world=1):
     steps = min(steps, args.max_steps) if args.max_steps else steps
     if progress.step >= steps:
         print(f"{args.model_name} is complete ({progress.step} steps)", flush=True)
-        return progress
+        return
     people, model, optimizer = args.recipe == "people", training.model, training.optimizer
     network = Unclamped(model) if people else model
     # a step that refines no cell at all gives the refiner no gradient
     network = paddle.DataParallel(network, find_unused_parameters=args.model_type == "refine") if world > 1 else network
 
     log = RunLog(args.log_dir / args.model_name, active=rank == 0, go_on=progress.step > 0)
-    log.arguments(vars(args))
     log.line(
         f"{args.model_name}: {args.model_type} {args.model_backbone}, {args.dataset_name} "
         f"({len(loader.dataset)} foregrounds), batch {args.batch_size} on {world} x {paddle.get_device()}, "
-        f"crops {args.crop_size[0]}-{args.crop_size[1] - 1}, lr {args.learning_rate}, amp {dtype}, {started_from}"
+        f"crops {args.crop_size[0]}-{args.crop_size[1] - 1}, lr {args.learning_rate}, amp {dtype}, {started_from}",
+        f" {vars(args)}",
     )
     for doubt in doubts:
         log.line(f"warning: {doubt}")
     run = Run(training, log, samples, steps)
     if progress.step == 0:
         run.validate()  # what is not trained yet
-    hidden = None if rank == 0 else True  # None: shown on a terminal only, a log file holds lines
-    bar = tqdm(total=steps, initial=progress.step, desc=args.model_name, dynamic_ncols=True, disable=hidden)
+    # disable=None: shown on a terminal only, a log file holds lines
+    bar = tqdm(total=steps, initial=progress.step, desc=args.model_name, dynamic_ncols=True, disable=rank > 0 or None)
     model.eval() if people else model.train()
     while progress.step < steps:
         batches.begin(progress.epoch, progress.batch)
@@ -118,7 +115,6 @@ def train(args, held, rank=0, world=1):
     bar.close()
     close(loader)
     run.finish()
-    return progress
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Composites of people as two real photographs show them: the recipe of the weights that come with this project.
 
-Who stands where before what; then the scene, a frame of a background, uint8 (h, w, 3), and two photographs of it, with
-the person and without: shadows, displacement, exposure, lens, sensor, files.
+A scene, people in it, and two photographs, with them and without: shadows, displacement, exposure, lens, sensor, files.
 """
 
 import math
@@ -26,11 +25,7 @@ BLUR_CHANCE, NOISE_CHANCE, SHARPEN_CHANCE, VIDEO_CHANCE, JPEG_CHANCE = 0.25, 0.8
 
 
 class PeopleDataset(CompositeDataset):
-    """Composites of people with backgrounds, both drawn anew each time; arguments and items as of CompositeDataset.
-
-    The recipe's sides are multiples of 4, so that the coarse pictures, a quarter to a half of that, have sides of every
-    remainder of the network's stride of 16.
-    """
+    """Composites of people with backgrounds, both drawn anew each time; arguments and items as of CompositeDataset."""
 
     def _compose(self, of_batch, rng, i, skipped):
         size = frame_size(of_batch, self.recipe)
@@ -54,7 +49,7 @@ class PeopleDataset(CompositeDataset):
 
     def _subject(self, rng, i, back, skipped, others=5):
         """Person i, or one of so many `others`, the last of whom is taken as she comes."""
-        person = Person.of(*read_sound(self.foregrounds, i, rng, skipped))
+        person = Person(*read_sound(self.foregrounds, i, rng, skipped))
         for _ in range(TRIES):
             matrix = place(rng, person, back.shape[:2], picky=others > 0)
             if matrix is not None:
@@ -71,10 +66,9 @@ def over(fgr, pha, fgr_behind, pha_behind):
 
 
 def make_background(rng, picture, size):
-    """A frame of `size` (height, width) from a photograph (H, W, 3).
+    """A frame of `size` (height, width) from a photograph, cropped, mirrored, enlarged up to 1.8 times; uint8.
 
-    It is cropped, mirrored and enlarged up to 1.8 times; at times a wall in its colours takes its place, a lattice,
-    slats, bricks, branches, leaves or writing are drawn on it, or it is out of focus.
+    At times a wall in its colours takes its place, one of PATTERNS is drawn on it, or it is out of focus.
     """
     height, width = picture.shape[:2]
     fit = max(size[0] / height, size[1] / width) * (1 + 0.8 * rng.random() ** 1.5)
@@ -89,9 +83,8 @@ def make_background(rng, picture, size):
         mean = cells.mean((0, 1))
         cells = mean + (cells - mean) * rng.uniform(0.1, 0.7)
         plain = cv2.resize(cells.astype(np.float32), size[::-1], interpolation=cv2.INTER_CUBIC)
-        grain = rng.standard_normal(size, np.float32)
-        grain = cv2.GaussianBlur(grain, (0, 0), rng.uniform(0.8, 3)) * (255 * rng.uniform(0, 0.05))
-        back = np.clip(plain + grain[..., None], 0, 255).astype(np.uint8)
+        grain = cv2.GaussianBlur(rng.standard_normal(size, np.float32), (0, 0), rng.uniform(0.8, 3))
+        back = np.clip(plain + grain[..., None] * (255 * rng.uniform(0, 0.05)), 0, 255).astype(np.uint8)
     if rng.random() < PATTERN_CHANCE:  # partly transparent, over a part of it, and partly in the picture's light
         drawn, back = pattern(rng, size).astype(np.float32), back.astype(np.float32)
         where = np.clip(blobs(rng, size, 2) * 6 + rng.uniform(-1, 5), 0, 1) * rng.uniform(0.25, 1)
@@ -127,7 +120,8 @@ def _bars(rng, canvas, size, zoom, shade, kind):
         across = np.array([-along[1], along[0]])
         for offset in np.arange(-reach, reach, step):
             middle = size / 2 + across * offset
-            cv2.line(canvas, _point(middle - along * reach), _point(middle + along * reach), value, thick)
+            ends = np.array([middle - along * reach, middle + along * reach]).astype(int)
+            cv2.line(canvas, *ends, value, thick)
 
 
 def _bricks(rng, canvas, size, zoom, shade, _):
@@ -142,7 +136,7 @@ def _branches(rng, canvas, size, zoom, shade, _):
 
     def grow(start, angle, length, thick, depth):
         end = start + length * np.array([math.cos(angle), math.sin(angle)])
-        cv2.line(canvas, _point(start), _point(end), value, max(1, int(thick)))
+        cv2.line(canvas, start.astype(int), end.astype(int), value, max(1, int(thick)))
         for _ in range(int(rng.integers(2, 4)) if depth > 1 and length > 8 else 0):
             root = start + (end - start) * rng.uniform(0.5, 1)
             grow(root, angle + rng.normal(0, 0.55), length * rng.uniform(0.55, 0.85), thick * 0.66, depth - 1)
@@ -157,7 +151,7 @@ def _leaves(rng, canvas, size, zoom, shade, _):
     for _ in range(int(rng.integers(150, 700))):
         long = rng.uniform(2, 9) * zoom
         axes = max(1, int(long)), max(1, int(long * rng.uniform(0.2, 0.6)))
-        middle = _point(rng.uniform(0, 1, 2) * size)
+        middle = (rng.uniform(0, 1, 2) * size).astype(int)
         cv2.ellipse(canvas, middle, axes, rng.uniform(0, 180), 0, 360, shade(0.5, 1.5), -1)
 
 
@@ -169,10 +163,6 @@ def _writing(rng, canvas, size, zoom, shade, _):
         y += int(30 * scale)
         start, face = (int(rng.uniform(-0.1, 0.3) * size[0]), y), int(rng.integers(8))
         cv2.putText(canvas, text, start, face, scale, value, max(1, int(scale * rng.uniform(0.8, 2.2))))
-
-
-def _point(position):
-    return int(position[0]), int(position[1])
 
 
 def shaded(rng, back, pha):
@@ -229,10 +219,7 @@ def exposed(rng, picture, dim=1.0):
 
 
 def shoot(rng, src, bgr, pha):
-    """Lens, sensor and compression, mostly alike in both shots: float32 (h, w, 3), whose memory is used, -> uint8.
-
-    pha, float32 (h, w), comes back softer where a small video has lost detail.
-    """
+    """Lens, sensor and files, mostly alike in both shots: float32, whose memory is used, -> uint8; and softer pha."""
     height, width = pha.shape
     blur = _twice(rng, 0.3, lambda: rng.uniform(0.3, 1.1) * (rng.random() < BLUR_CHANCE))
     level = _twice(rng, 0.15, lambda: 0.002 * 15 ** rng.random() * (rng.random() < NOISE_CHANCE))
@@ -263,10 +250,7 @@ def _twice(rng, change, draw):
 
 
 def noisy(rng, shot, read):
-    """Add a sensor's noise of variance read^2 + (k read)^2 x, partly in blotches, partly shared with neighbours.
-
-    Neighbours share noise by demosaicing; blotches of two pixels stand for noise reduction.
-    """
+    """Add noise of variance read^2 + (k read)^2 x, partly in blotches (noise reduction) or shared (demosaicing)."""
     height, width = shot.shape[:2]
     shot_noise, coarse, spread = read * rng.uniform(0, 1.6), rng.uniform(0, 0.6), rng.uniform(0, 0.8)
     kernel = np.full((2, 2), spread / 2, np.float32)

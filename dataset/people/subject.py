@@ -1,10 +1,10 @@
-"""The person: what her picture shows, a place for her in the frame, and light and colours that suit the scene.
+"""The person: what her picture shows, a place for her in the frame, light and colours that suit or resemble the scene.
 
-Or resemble it on purpose; motion and defocus; drawn strands: the one kind of hair whose alpha is known exactly.
+Motion and defocus; drawn strands: the one kind of hair whose alpha is known exactly.
 """
 
 import math
-from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -20,31 +20,26 @@ BLUREST = 2.3  # and so much where a body that the source cuts off on two sides 
 HAIR_CHANCE, GREY_CHANCE, CAMOUFLAGE_CHANCE, MOTION_CHANCE, UNSHARP_CHANCE = 0.5, 0.03, 0.35, 0.05, 0.1
 
 
-@dataclass(frozen=True)
 class Person:
-    """A foreground and what its alpha tells; positions in pixels of the source."""
+    """A foreground fgr, uint8 (H, W, 3), pha, uint8 (H, W), and what alpha tells, in pixels of the source.
 
-    fgr: np.ndarray  # uint8 (H, W, 3)
-    pha: np.ndarray  # uint8 (H, W)
-    box: tuple  # left, top, right, bottom
-    cut: tuple  # whether she goes on beyond the picture's left, upper, right, lower side
-    head: tuple  # x of its middle, y of its top, width; None where no head is found
+    box: left, top, right, bottom, of the whole picture where alpha is empty; cut: whether she goes on beyond the
+    picture's left, upper, right, lower side; head: of `find_head`.
+    """
 
-    @classmethod
-    def of(cls, fgr, pha):
-        """Look at a foreground and its alpha; an alpha without anything has the whole picture as its box."""
+    def __init__(self, fgr, pha):
+        self.fgr, self.pha, self.head = fgr, pha, find_head(pha)
         x, y, width, height = cv2.boundingRect((pha > SOLID).astype(np.uint8))
-        box = (x, y, x + width, y + height) if width else (0, 0, *pha.shape[::-1])
+        self.box = (x, y, x + width, y + height) if width else (0, 0, *pha.shape[::-1])
         sides = pha[:, 0], pha[0], pha[:, -1], pha[-1]
-        cut = tuple(bool((side > 100).sum() > max(6, 0.02 * len(side))) for side in sides)
-        return cls(fgr, pha, box, cut, find_head(pha))
+        self.cut = tuple(bool((side > 100).sum() > max(6, 0.02 * len(side))) for side in sides)
 
 
 def find_head(pha):
     """Find the head of an upright person: (x of its middle, y of its top, width) in pixels, or None.
 
-    From the highest point downwards the connected run below it widens; where it lies 0.9 of its width below the top
-    it is a head's. What is too narrow for the body below is a raised hand, what fills the picture no head.
+    It ends where the connected run below the highest point, which widens, is 0.9 of its width below. What is too narrow
+    for the body is a raised hand, what fills the picture no head.
     """
     step = max(1, pha.shape[0] // 240)
     solid = pha[::step, ::step] > SOLID
@@ -61,31 +56,28 @@ def find_head(pha):
         left, right = runs[np.argmax(runs[:, 1] - runs[:, 0])]
         width = right - left
         if y - top >= max(0.9 * width, 5):
-            if width < 0.07 * height or width > 0.75 * solid.shape[1]:
-                return None
-            return (left + right - 1) / 2 * step, float(top * step), float(width * step)
+            head = (left + right - 1) / 2 * step, float(top * step), float(width * step)
+            return head if 0.07 * height <= width <= 0.75 * solid.shape[1] else None
     return None
 
 
 def place(rng, person, size, picky=True):
     """A random place for a person in a frame: (2, 3) matrix, source position -> frame position.
 
-    Three in ten are crops around the outline of the head at about the source's own resolution, where strands are
-    sharp; two in ten have a head that fills 20 to 60 % of the frame, three are framed as the source, the others have
-    any size. Where the source's frame cuts her off, that side comes to lie on the frame's side or beyond it: no
-    straight edge through a body is ever seen.
+    Three in ten are crops around the outline of the head at about the source's own resolution; two have a head that
+    fills 20 to 60 % of the frame, three are framed as the source, the others have any size. A side where the source
+    cuts her off comes to lie on the frame's or beyond: no straight edge through a body is ever seen.
 
     size is (height, width) of the frame; picky: None where she would be too blurred, or too little of her be seen.
     """
     height, width = size
     source_height, source_width = person.pha.shape
     left, top, right, bottom = person.cut
-    flip = -1 if rng.random() < 0.5 else 1
+    flip = np.array([-1 if rng.random() < 0.5 else 1, 1])
     turn, shear = rng.normal(0, 0.045), rng.normal(0, 0.03)
     if (left and right) or (top and bottom):
         turn = shear = 0.0  # else one of the two cut sides would show as a wedge
-    linear = np.array([[math.cos(turn), math.tan(shear) - math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    linear = linear * [flip, 1]
+    linear = flip * [[math.cos(turn), math.tan(shear) - math.sin(turn)], [math.sin(turn), math.cos(turn)]]
     kind, head = rng.random(), person.head
     head_x, head_y, head_width = head or (0, 0, 1)
     filling = min(height, width * 1.2) / (head_width * 1.3)  # the scale at which a head fills the frame
@@ -137,10 +129,7 @@ def _sides(matrix, person):
 
 
 def make_subject(rng, person, matrix, back):
-    """A Person in the frame, where matrix (2, 3) puts her, before back, uint8 (h, w, 3).
-
-    Returns fgr (h, w, 3) and pha (h, w): float32 in 0..1.
-    """
+    """A Person where matrix (2, 3) puts her, before back, uint8 (h, w, 3); returns fgr and pha, float32 in 0..1."""
     size = back.shape[:2]
     fgr, pha = warp_foreground(person.fgr, person.pha, matrix, size)
     if person.head and rng.random() < HAIR_CHANCE:
@@ -162,8 +151,7 @@ def make_subject(rng, person, matrix, back):
         kernel = _motion(rng, max(3.0, max(size) / 60))
         fgr, pha = _spread(fgr, pha, lambda x: cv2.filter2D(x, -1, kernel, borderType=cv2.BORDER_REPLICATE))
     if rng.random() < UNSHARP_CHANCE:
-        sigma = rng.uniform(0.6, 2.2)
-        fgr, pha = _spread(fgr, pha, lambda x: cv2.GaussianBlur(x, (0, 0), sigma))
+        fgr, pha = _spread(fgr, pha, partial(cv2.GaussianBlur, ksize=(0, 0), sigmaX=rng.uniform(0.6, 2.2)))
     return fgr, pha
 
 
@@ -176,12 +164,8 @@ def camouflage(rng, fgr, pha, back):
     step = max(4, min(16, min(height, width) // 24))
     small = max(1, width // step), max(1, height // step)
 
-    def reduced(picture):
-        return cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
-
-    def wide(picture):
-        return cv2.GaussianBlur(picture, (0, 0), 3)
-
+    reduced = partial(cv2.resize, dsize=small, interpolation=cv2.INTER_AREA)
+    wide = partial(cv2.GaussianBlur, ksize=(0, 0), sigmaX=3)
     solid = reduced(pha)[..., None] + np.float32(1e-4)
     colour = reduced(fgr * pha[..., None]) / solid
     behind = reduced(back).astype(np.float32) / 255
@@ -222,14 +206,10 @@ def _spread(fgr, pha, blur):
 
 
 def add_strands(rng, fgr, pha, head):
-    """Put strands behind a head.
+    """Put strands of one style behind a head, (x of its middle, y of its top, width), in fgr and pha, uint8.
 
-    A style is drawn (flyaway twice as often as frizz, locks or long hair), a colour for each strand from the top of
-    this head, roots along its outline where no side of the frame cuts it, and directions that neighbouring roots share.
-    Every strand bends, curls, falls and tapers; one thinner than a drawn pixel is paler instead.
-
-    fgr (h, w, 3) and pha (h, w), uint8, are the person in the frame; head is (x of its middle, y of its top, width).
-    Returns both with the strands; the same arrays where the head is bald or not to be seen.
+    Colours are from the top of this head, roots along its outline where the frame does not cut it, directions shared by
+    neighbours; a strand thinner than a drawn pixel is paler instead. Returns the same arrays for a bald or hidden head.
     """
     x, top, width = head
     colours = hair_colours(rng, fgr, pha, head)

@@ -133,7 +133,7 @@ def test_a_head_is_found_where_it_is_and_not_in_an_arm_or_an_empty_picture():
 
 @pytest.mark.parametrize("cut", [("bottom",), ("bottom", "left"), ("left", "right"), ("bottom", "left", "right")])
 def test_a_side_where_the_source_cuts_the_body_lies_on_the_frames_side(cut):
-    person = Person.of(*bust(cut=cut))
+    person = Person(*bust(cut=cut))
     assert [side in cut for side in ("left", "top", "right", "bottom")] == list(person.cut)
     rng, size, placed = np.random.default_rng(1), (120, 150), 0
     for _ in range(200):
@@ -159,7 +159,7 @@ def test_a_side_where_the_source_cuts_the_body_lies_on_the_frames_side(cut):
 
 
 def test_someone_too_small_for_the_frame_is_refused_unless_asked_to_be_taken():
-    person, rng = Person.of(*bust(60, 50, ("left", "right"))), np.random.default_rng(0)
+    person, rng = Person(*bust(60, 50, ("left", "right"))), np.random.default_rng(0)
     assert all(place(rng, person, (600, 600)) is None for _ in range(20))
     assert all(place(rng, person, (600, 600), picky=False) is not None for _ in range(20))
 
@@ -204,7 +204,7 @@ def test_camouflage_brings_the_subject_near_the_background():
 
 
 def test_a_subject_keeps_its_ranges():
-    person, back = Person.of(*bust()), room(96, 128)
+    person, back = Person(*bust()), room(96, 128)
     for seed in range(20):
         rng = np.random.default_rng(seed)
         fgr, pha = make_subject(rng, person, place(rng, person, (96, 128), picky=False), back)

@@ -331,8 +331,7 @@ def test_logs_hold_terms_rates_and_validations(root, tmp_path):
     assert [row["step"] for row in rows] == [0, 1, 2]
     assert all(row["sad_all"] > 0 and row["mse_all"] > 0 for row in rows)
     assert rows[0]["train_loss"] is None and rows[1]["train_loss"] > 0
-    arguments = json.loads((tmp_path / "log" / "run" / "arguments.json").read_text())
-    assert (arguments["model_type"], arguments["max_steps"], arguments["data_root"]) == ("refine", 2, str(root))
+    assert "'model_type': 'refine'" in text and "'max_steps': 2" in text and str(root) in text
 
 
 def test_a_new_training_begins_a_new_log_and_keeps_the_former_one(tmp_path):

@@ -28,8 +28,7 @@ PR_SET_PDEATHSIG = 1  # of prctl(2)
 class Batches(DistributedBatchSampler):
     """Batches of (epoch, step, index), shuffled anew in every epoch, split over the processes of a training.
 
-    `begin(epoch, step)` says where the next iteration starts, so that a resumed training need not read what it has
-    seen. An incomplete last batch is left out.
+    `begin(epoch, step)` says where the next iteration starts. An incomplete last batch is left out.
     """
 
     def __init__(self, dataset, batch_size, seed, rank=0, world=1):
@@ -62,8 +61,7 @@ def training_batches(args, rank=0, world=1):
     name, kind = ("people", PeopleDataset) if args.recipe == "people" else (args.model_type, CompositeDataset)
     dataset = kind(foregrounds, backgrounds, replace(RECIPES[name], lowest=lowest, canvas=highest), args.seed)
     batches = Batches(dataset, size // world, args.seed, rank, world)
-    # What the readers prepare: src, bgr, fgr and pha in bytes, two batches of each reader and one in use. Containers
-    # often have 64 MB for it, and overfilling that is fatal.
+    # What the readers prepare: bytes of two batches of each and one in use. To overfill a container's 64 MB is fatal.
     prepared = 10 * highest**2 * size * max(workers, 1) * 3 * world
     shared = os.path.isdir("/dev/shm") and prepared < shutil.disk_usage("/dev/shm").free
     readers = {"num_workers": workers, "persistent_workers": workers > 0, "worker_init_fn": prepare_worker}
@@ -74,8 +72,7 @@ def training_batches(args, rank=0, world=1):
 def prepare_worker(_=0):
     """Set up a process that only reads samples: one thread, memory that stays with it, and an end with its parent.
 
-    Getting a picture's memory from the system again, page by page, takes longer than decoding the picture. A reader
-    whose training was killed would wait for ever for its next batch.
+    A reader whose training was killed would wait for ever for its next batch.
     """
     cv2.setNumThreads(0)
     keep_freed_memory()
@@ -93,8 +90,7 @@ def close(loader):
 class Validation(Samples):
     """The same square composites at every validation, drawn from the index alone: samples for `evaluate`.
 
-    count, size: how many, and their side in pixels. recipe: "original", whose validation they are then, or "people":
-    the weights are judged by what is asked of them. Raises DataError if data is missing.
+    count, size: how many, and their side in pixels; recipe: "original" or "people". DataError if data is missing.
     """
 
     def __init__(self, data_root, dataset_name, count, size, recipe="original"):

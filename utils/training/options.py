@@ -1,6 +1,7 @@
 """Command line of train.py, the published stages, and the checks that can be made before anything starts."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,7 +28,7 @@ PAPER_RATES = {
     "refine": {"backbone": 5e-5, "aspp": 5e-5, "decoder": 1e-4, "refiner": 3e-4},
 }
 BATCH_SIZES = {"base": 8, "refine": 2}
-ORIGINAL = SimpleNamespace(learning_rate="1e-4", shares={}, weight_decay=0.0, clip_grad_norm=0.0)  # see PEOPLE
+ORIGINAL = SimpleNamespace(learning_rate="1e-4", shares={}, weight_decay=None, clip_grad_norm=0.0)  # see PEOPLE
 # The same of the original's scripts, which are known by a flag that nothing else has: weights to start from.
 SCRIPTS = {
     "model_pretrain_initialization": {"model_type": "base", "batch_size": 8},
@@ -39,6 +40,7 @@ LEAST.update({f"{name}_interval": 1 for name in INTERVALS})
 # What must be the same when a training goes on, or its losses would not be those of an uninterrupted one.
 FIXED = ["model_type", "model_backbone", "model_refine_kernel_size", "dataset_name", "batch_size", "seed", "crop_size"]
 FIXED += ["learning_rate", "laplacian", "clip_grad_norm", "recipe"]
+LENGTH = ["epoch_start", "epoch_end", "max_steps"]  # and these, where the rate falls to 0 at the end
 
 
 def parser():
@@ -54,20 +56,17 @@ def parser():
     add("--model-type", choices=("base", "refine"), help="network to train (default refine)")
     add("--base-epochs", type=int, default=0, metavar="N", help="first N epochs of the base network alone (paper: 8)")
     add("--pretrain", metavar="FILE", help="start from weights (.pdparams, .pth, an encoder) or an earlier training")
-    text = "as in the original's train_base: --pretrain FILE --model-type base --learning-rate paper --no-laplacian"
-    add("--model-pretrain-initialization", metavar="FILE", help=text)
-    text = "as in the original's train_refine: --pretrain FILE --batch-size 4 --learning-rate paper --no-laplacian"
-    add("--model-last-checkpoint", metavar="FILE", help=text + "; wins over the former's FILE")
+    add("--model-pretrain-initialization", metavar="FILE", help="as the original's train_base: docs/from_pytorch.md")
+    add("--model-last-checkpoint", metavar="FILE", help="as the original's train_refine, wins over the former")
     add("--resume", action="store_true", help="go on from checkpoint/NAME/last if it is there")
 
     add = parse.add_argument_group("network").add_argument
     add("--model-backbone", choices=BACKBONES, default="resnet50", help="encoder (default resnet50)")
     add(*names_of("--backbone-scale"), type=float, default=0.25, help="coarse scale (default 0.25)")
-    text = "which cells are refined (default sampling)"
-    add(*names_of("--refine-mode"), choices=MODES, default="sampling", help=text)
+    add(*names_of("--refine-mode"), choices=MODES, default="sampling", help="the cells refined (default sampling)")
     add(*names_of("--refine-sample-pixels"), type=int, default=80_000, help="pixels refined a picture (default 80000)")
-    text = "predicted error above which a cell is refined (default 0.7)"
-    add(*names_of("--refine-threshold"), "--model-refine-thresholding", type=float, default=0.7, help=text)
+    names = *names_of("--refine-threshold"), "--model-refine-thresholding"
+    add(*names, type=float, default=0.7, help="predicted error above which a cell is refined (default 0.7)")
     add("--model-refine-kernel-size", type=int, choices=(1, 3), default=3, help="the refiner's (default 3)")
 
     add = parse.add_argument_group("schedule").add_argument
@@ -78,8 +77,8 @@ def parser():
     add("--learning-rate", help="a number for all parts, or 'paper' for the original's (default 1e-4, people 3e-4)")
     add("--laplacian", action=argparse.BooleanOptionalAction, help="Laplacian term in the loss (default on)")
     add("--clip-grad-norm", type=float, help="largest norm of the gradient, 0: not clipped (default 0, people 5)")
-    kinds, text = ("auto", "off", "float16", "bfloat16"), "mixed precision; auto is float16 on a GPU and off on a CPU"
-    add("--amp", nargs="?", choices=kinds, const="float16", default="auto", help=f"{text} (default auto)")
+    kinds, text = ("auto", "off", "float16", "bfloat16"), "mixed precision (default auto: float16 on a GPU)"
+    add("--amp", nargs="?", choices=kinds, const="float16", default="auto", help=text)
     text = "sides of the crops, LOW..HIGH-1 pixels (default 1024 2048, base 256 512, people 352 545)"
     add("--crop-size", type=int, nargs=2, metavar=("LOW", "HIGH"), help=text)
     add("--seed", type=int, default=0, help="every random number follows from it (default 0)")
@@ -122,16 +121,13 @@ def parse_jobs(argv=None):
             raise UsageError(f"{flag(name)} is missing: give it, or a --stage, which has one")
     args.dataset_name = canonical_name(args.dataset_name)
     args.valid_dataset_name = canonical_name(args.valid_dataset_name or args.dataset_name)
-    _fill(args, model_type="refine")
-    jobs = [args]
-    if args.base_epochs and args.model_type != "base":
-        base = argparse.Namespace(**vars(args))
-        base.model_type, base.model_name = "base", f"{args.model_name}-base"
-        base.epoch_start, base.epoch_end, base.batch_size, base.crop_size = 0, args.base_epochs, None, None
-        args.pretrain, jobs = base.model_name, [base, args]
-    for job in jobs:
-        _complete(job)
-    return jobs
+    if not args.base_epochs or args.model_type == "base":
+        return [_complete(args)]
+    base = argparse.Namespace(**vars(args))
+    base.model_type, base.model_name = "base", f"{args.model_name}-base"
+    base.epoch_start, base.epoch_end, base.batch_size, base.crop_size = 0, args.base_epochs, None, None
+    args.pretrain = base.model_name
+    return [_complete(base), _complete(args)]
 
 
 def _fill(args, **defaults):
@@ -142,43 +138,34 @@ def _fill(args, **defaults):
 
 
 def _complete(args):
-    """Fill in the defaults that depend on the network's type and check the numbers."""
+    """Fill in the defaults that depend on the network's type, check the numbers, and return the same arguments."""
+    _fill(args, model_type="refine", laplacian=True)
     people, kind = args.recipe == "people", args.model_type
     recipe, numbers = RECIPES["people" if people else kind], PEOPLE if people else ORIGINAL
-    _fill(args, batch_size=BATCH_SIZES[kind], crop_size=[recipe.lowest, recipe.canvas], laplacian=True)
+    _fill(args, batch_size=BATCH_SIZES[kind], crop_size=[recipe.lowest, recipe.canvas])
     _fill(args, learning_rate=numbers.learning_rate, clip_grad_norm=numbers.clip_grad_norm)
-    (low, high), args.weight_decay = args.crop_size, numbers.weight_decay
-    args.valid_size = (args.valid_size or high) // 4 * 4
+    (low, high), rate, paper = args.crop_size, 0.0, args.learning_rate == "paper" and not people
+    with suppress(ValueError):
+        rate = float(args.learning_rate)
+    shares = {part: numbers.shares.get(part, 1.0) for part in PAPER_RATES[kind]}
+    args.rates = PAPER_RATES[kind] if paper else {part: rate * share for part, share in shares.items()}
+    args.weight_decay, args.valid_size = numbers.weight_decay, (args.valid_size or high) // 4 * 4
+    args.fixed = {name: getattr(args, name) for name in FIXED + LENGTH * people}
+    subjects = "backgrounds" not in (args.dataset_name, args.valid_dataset_name)
     checks = [
-        (
-            "backgrounds" not in (args.dataset_name, args.valid_dataset_name),
-            "--dataset-name backgrounds has no subjects: name a data set of foregrounds",
-        ),
+        (subjects, "--dataset-name backgrounds has no subjects: name a data set of foregrounds"),
         (32 <= low < high, f"--crop-size {low} {high}: LOW must be at least 32 and below HIGH"),
         (0 < args.backbone_scale <= 0.5, "--model-backbone-scale must lie in 0..0.5, 0 excluded"),
         (args.epoch_start < args.epoch_end, "--epoch-end must lie above --epoch-start"),
+        (paper or 0 < rate < 1, f"--learning-rate {args.learning_rate}: give a number between 0 and 1, or 'paper'"),
         (not people or kind == "refine", "--recipe people trains the whole network: --model-type refine"),
         (not people or args.model_refine_kernel_size == 3, "--recipe people needs --model-refine-kernel-size 3"),
         (not people or args.pretrain, "--recipe people goes on from trained weights: name them with --pretrain"),
+        *((getattr(args, name) >= least, f"{flag(name)} must be at least {least}") for name, least in LEAST.items()),
     ]
-    checks += [(getattr(args, name) >= n, f"{flag(name)} must be at least {n}") for name, n in LEAST.items()]
     for holds, message in checks:
         if not holds:
             raise UsageError(message)
     folder = args.checkpoint_dir / args.model_name
     refuse_to_overwrite([args.pretrain], [folder / LAST, folder / BEST], "another --model-name")
-    args.rates = PAPER_RATES[kind]
-    if people or args.learning_rate != "paper":
-        try:
-            rate = float(args.learning_rate)
-        except ValueError:
-            rate = 0.0
-        if not 0 < rate < 1:
-            raise UsageError(f"--learning-rate {args.learning_rate}: give a number between 0 and 1, or 'paper'")
-        args.rates = {part: rate * numbers.shares.get(part, 1.0) for part in args.rates}
-
-
-def fixed_arguments(args):
-    """{name: value} of the arguments that a checkpoint is bound to; a rate that falls to 0 needs the length, too."""
-    names = [*FIXED, "epoch_start", "epoch_end", "max_steps"] if args.recipe == "people" else FIXED
-    return {name: getattr(args, name) for name in names}
+    return args

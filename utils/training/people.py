@@ -17,7 +17,7 @@ from model.layers import plus
 from model.resize import bilinear, nearest, scaled_size
 from utils.training.loss import people_loss
 
-SCALES, SCALE_CHANCES = (1 / 4, 3 / 8, 1 / 2), (0.1, 0.15, 0.25)  # else any between 1/4 and 1/2
+SCALES, SCALE_CHANCES = (1 / 4, 3 / 8, 1 / 2), (0.2, 0.3, 0.5)  # in half of the steps, else any between
 REFINED = (0.06, 0.22)  # share of the pixels that are refined
 EXPLORED = 0.02  # share of the coarse pixels that are refined whatever their error
 PEOPLE = SimpleNamespace(
@@ -33,9 +33,8 @@ PEOPLE = SimpleNamespace(
 class Unclamped(nn.Layer):
     """MattingRefine's outputs before they are clamped, for `people_loss`; `model` keeps its parameters.
 
-    The refiner runs over the whole picture, and where a cell is not chosen its result is dropped: the numbers are those
-    of refining cells one by one, for less time, as neighbours share most of their convolutions. That
-    takes fixed statistics of batch normalisation, and kernels of 3x3.
+    The refiner runs over the whole picture, and the cells that are not chosen are dropped: the numbers are those of
+    refining cells one by one, for less time. That takes fixed statistics of batch normalisation, and kernels of 3x3.
     """
 
     def __init__(self, model):
@@ -74,10 +73,9 @@ class Unclamped(nn.Layer):
 def refine_blocks(refiner, src, bgr, maps):
     """Refine all cells, whatever the refiner's mode, with 2x2 convolutions over blocks of 2x2 pixels.
 
-    A convolution with few channels on a large map is bound by memory: Paddle's kernel for CPUs writes out nine copies
-    of the map. Over blocks, as `pixel_unshuffle` makes them, the map is a quarter as large and four copies do; the
-    features at half size, repeated for every pixel of a block, need not be enlarged at all. The numbers are the same to
-    rounding.
+    Paddle's convolution on CPUs writes out nine copies of the map. Over blocks, as `pixel_unshuffle` makes them, the
+    map is a quarter as large and four copies do, and the features at half size, the same for every pixel of a block,
+    need not be enlarged at all. The numbers are the same to rounding.
 
     Args:
         refiner: model.refiner.Refiner of kernel size 3, in evaluation mode (fixed statistics).
@@ -142,14 +140,12 @@ class Average:
 def draw_refinement(seed, epoch, batch):
     """(coarse scale, share of refined pixels) of one step: the same in all processes, and when it is resumed."""
     rng = np.random.default_rng([seed, epoch, batch, 1, 1])
-    fixed = rng.random() < sum(SCALE_CHANCES)
-    chances = np.array(SCALE_CHANCES) / sum(SCALE_CHANCES)
-    scale = rng.choice(SCALES, p=chances) if fixed else rng.uniform(SCALES[0], SCALES[-1])
+    scale = rng.choice(SCALES, p=SCALE_CHANCES) if rng.random() < 0.5 else rng.uniform(SCALES[0], SCALES[-1])
     return float(scale), rng.uniform(*REFINED)
 
 
 def people_step(network, args, progress, pictures):
-    """Run `Unclamped` for one step and compute its loss; dict of named terms with `total`, dict of named outputs."""
+    """Run `Unclamped` for one step and compute its loss; returns as `state.forward_loss`."""
     src, bgr, *truth = pictures
     out = network(src, bgr, *draw_refinement(args.seed, progress.epoch, progress.batch))
     shown = {name: value.detach().clip(0, 1) for name, value in out.items()}

@@ -12,20 +12,17 @@ from model.resize import nearest
 from utils.evaluation.samples import share
 from utils.evaluation.score import evaluate, gather
 from utils.picture.levels import to_uint8
-from utils.system.files import write_text
 from utils.training.options import BEST, LAST
 
 
 class RunLog:
     """Writes into one folder, a pathlib.Path; in a process that is not `active` (not rank 0) it does nothing.
 
-    arguments.json : with which arguments the training was started, or gone on with, last
     log.txt : every text line, also printed
     valid.jsonl : one JSON object for each validation
     vdlrecords.*.log : VisualDL; look at it with `visualdl --logdir FOLDER`
 
-    go_on: whether the training goes on with what the folder tells of. If not, a log of an earlier training is renamed
-    to FOLDER.1 (or the next number that is free), so that no report mixes the two.
+    go_on: whether a training goes on. If not, an earlier one's log is renamed to FOLDER.1, or the next free number.
     """
 
     def __init__(self, folder, active=True, go_on=False):
@@ -38,11 +35,6 @@ class RunLog:
                 folder.rename(next(name for name in names if not name.exists()))
             folder.mkdir(parents=True, exist_ok=True)
             self.writer = LogWriter(logdir=str(folder))
-
-    def arguments(self, values):
-        """Keep a dict of names and values."""
-        if self.writer:
-            write_text(self.folder / "arguments.json", json.dumps(values, indent=2, default=str) + "\n")
 
     def line(self, message, more=""):
         """Print a line of text and keep it; `more` is what only the file gets."""
@@ -76,7 +68,7 @@ class Run:
         self.args, self.progress = training.args, training.progress
         self.sad = self.progress.best_sad  # of the last validation
         self.recent, self.totals = [], []  # loss terms since the last line, totals since the last validation
-        self.began = self.since = time.perf_counter()
+        self.since = time.perf_counter()
 
     def check_skipped(self, messages, foregrounds):
         """Warn of damaged files; DataError if there are more than 1 % of the foregrounds (one is always allowed)."""
@@ -86,16 +78,11 @@ class Run:
                 skipped.append(message)
                 self.log.line(f"warning: skipped {message}")
         if len(skipped) > max(1, foregrounds // 100):
-            raise DataError(
-                f"{len(skipped)} files could not be read in one epoch of {foregrounds}, the last: {skipped[-1]}; "
-                "run -m tools.check_dataset to find all of them"
-            )
+            damaged = f"{len(skipped)} files could not be read in one epoch of {foregrounds}, the last: {skipped[-1]}"
+            raise DataError(f"{damaged}; run -m tools.check_dataset to find all of them")
 
     def after_step(self, values, reading, pictures, outputs):
-        """Log, validate and save where it is time for it.
-
-        Args: the loss terms, floats; seconds waited for the batch; what `forward_loss` was given and what it returned.
-        """
+        """Log, validate and save where it is time for it; reading: seconds waited for the batch; the rest of a step."""
         args, step = self.args, self.progress.step
         self.recent.append({**values, "reader": reading})
         self.totals.append(values["total"])
@@ -141,7 +128,6 @@ class Run:
         row = {"name": self.args.model_name, "step": progress.step, "epoch": progress.epoch, **report.means}
         row.update(validated_on=self.args.valid_dataset_name, failures=len(report.failures))
         row["train_loss"] = sum(self.totals) / len(self.totals) if self.totals else None
-        row["minutes"] = round((time.perf_counter() - self.began) / 60, 2)
         self.log.append("valid.jsonl", json.dumps(row))
         shown = " ".join(f"{name} {value:.5f}" for name, value in report.means.items())
         self.log.line(f"valid step {progress.step} {shown} ({time.perf_counter() - began:.1f} s)")

@@ -1,8 +1,7 @@
 """All that changes while a network is trained: built from the arguments, loaded, updated step by step, and saved.
 
-A checkpoint is one file with everything that a training needs to go on as if it had never stopped: a state dict of
-NumPy arrays that paddle.load and utils.weights.load.read_state read as weights. Random numbers need no place in it:
-each follows from seed, epoch and step (see `seed_step`).
+A checkpoint is one file with all that a training needs to go on as if it had never stopped, but random numbers, which
+follow from seed, epoch and step (see `seed_step`). paddle.load and utils.weights.load.read_state read it as weights.
 """
 
 import json
@@ -20,7 +19,7 @@ from utils.picture.tensor import to_tensor
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import atomic_path, lock_folder
 from utils.training.loss import original_loss
-from utils.training.options import BEST, LAST, fixed_arguments
+from utils.training.options import BEST, LAST, flag
 from utils.training.people import Average
 from utils.weights.file import read_tensors
 from utils.weights.load import Weights, arrays_of, open_weights, wrong_numbers
@@ -29,10 +28,9 @@ OUTPUTS = {"base": ("pha", "fgr", "err"), "refine": ("pha", "fgr", "pha_sm", "fg
 
 
 def hold_alone(folder, held):
-    """Make a training's folder, if it is missing, and hold it for this process until `held`, an ExitStack, is closed.
+    """Make a training's folder, and keep other trainings out of it until `held`, an ExitStack, is closed.
 
-    Two trainings in one folder would replace each other's checkpoints in turn. No effect where the system or a network
-    drive has no such locks. Raises UsageError if another process holds it, OSError if it cannot be made.
+    Raises UsageError if another training holds it, OSError if it cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -41,7 +39,7 @@ def hold_alone(folder, held):
         remedy = "wait until it has ended, or pass another --model-name"
         raise UsageError(f"another training is writing to {folder}: {remedy}") from None
     except OSError:
-        pass
+        pass  # a network drive without locks
 
 
 @dataclass
@@ -56,10 +54,7 @@ class Progress:
 
 
 class Training:
-    """What a checkpoint holds, beside the arguments it is bound to.
-
-    args: of `utils.training.options.parse_jobs`; dtype: of `precision`; rank, world: this process's number, and how
-    many there are.
+    """What a checkpoint holds; args: of `options.parse_jobs`; dtype: of `precision`; rank, world: of the process.
 
     Attributes: model, MattingBase or MattingRefine, initialised from the seed; optimizer, with a rate for each part of
     it; scaler; progress; average, of a recipe that validates and exports one, else None.
@@ -83,9 +78,8 @@ class Training:
             trained = [value for value in getattr(self.model, part).parameters() if not value.stop_gradient]
             groups.append({"params": trained, "learning_rate": rate / highest})
         clip = nn.ClipGradByGlobalNorm(args.clip_grad_norm) if args.clip_grad_norm else None
-        decay = {"weight_decay": args.weight_decay} if args.weight_decay else {}
-        kind = paddle.optimizer.AdamW if decay else paddle.optimizer.Adam
-        self.optimizer = kind(highest, parameters=groups, grad_clip=clip, **decay)
+        kind = paddle.optimizer.AdamW if args.weight_decay else paddle.optimizer.Adam
+        self.optimizer = kind(highest, parameters=groups, grad_clip=clip, weight_decay=args.weight_decay)
 
     def begin(self):
         """Load the last checkpoint, or else what of --pretrain fits; returns a sentence on what was loaded.
@@ -99,10 +93,9 @@ class Training:
             return f"resumed: {last}"
         said = "weights: random initialisation"
         if pretrain:
-            places = Path(pretrain), self.args.checkpoint_dir / pretrain / BEST
-            path = next((path for path in places if path.is_file()), None)
-            if path is None:
-                raise UsageError(f"--pretrain {pretrain}: there is no file {places[0]} and no training {places[1]}")
+            path = Path(pretrain) if Path(pretrain).is_file() else self.args.checkpoint_dir / pretrain / BEST
+            if not path.is_file():
+                raise UsageError(f"--pretrain {pretrain}: there is neither this file nor an earlier training's {path}")
             matched, state = open_weights(path).matching(self.model), self.model.state_dict()
             self.model.set_state_dict({**state, **matched})
             said = f"weights: {len(matched)} of {len(state)} tensors from {path}"
@@ -110,29 +103,28 @@ class Training:
         return said
 
     def _load(self, path):
-        content, arguments = read_tensors(path), fixed_arguments(self.args)
-        own = {name: value.name for name, value in self.model.named_parameters()}
+        content = read_tensors(path)
         try:
             exported, moments = arrays_of(content["model"]), arrays_of(content["optimizer"])
             trained = {**exported, **arrays_of(content.get("trained", {}))}
             former, scaler, progress = (json.loads(content[name]) for name in ("arguments", "scaler", "progress"))
             former, progress = {"recipe": "original", **former}, Progress(**progress)
-            name = next((name for name, value in arguments.items() if former[name] != value), None)
-            slots = {key: key.split("/") for key in moments} if name is None else {}
-            renamed = {f"{own[of]}_{slot}": paddle.to_tensor(moments[key]) for key, (of, slot) in slots.items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain") from None
-        if name:
-            raise UsageError(
-                f"{path} was trained with --{name.replace('_', '-')} {former[name]}, not {arguments[name]}: resume "
-                f"with the same value, or begin anew from its weights: --pretrain {path.parent.name} --model-name N"
-            )
+        for name, value in self.args.fixed.items():
+            if former.get(name) != value:
+                raise UsageError(
+                    f"{path} was trained with {flag(name)} {former.get(name)}, not {value}: resume with the same "
+                    f"value, or begin anew from its weights: --pretrain {path.parent.name} --model-name N"
+                )
         if problem := wrong_numbers(moments):
             raise WeightsError(f"{path} {problem}")
         Weights(path, exported).load(self.model)
         self.average = Average(self.model) if self.args.recipe == "people" else None
         Weights(path, trained).load(self.model)
-        self.optimizer.set_state_dict(renamed)
+        own = {name: value.name for name, value in self.model.named_parameters()}
+        slots = [(*name.rpartition("/"), paddle.to_tensor(value)) for name, value in moments.items()]
+        self.optimizer.set_state_dict({f"{own.get(of)}_{slot}": value for of, _, slot, value in slots})
         if scaler:
             self.scaler.load_state_dict(scaler)
         self.progress = progress
@@ -150,7 +142,7 @@ class Training:
             "optimizer": arrays_of(self.optimizer_by_name()),
             "scaler": json.dumps(scaler),
             "progress": json.dumps(asdict(self.progress)),
-            "arguments": json.dumps(fixed_arguments(self.args)),
+            "arguments": json.dumps(self.args.fixed),
         }
         for left_over in self.folder.glob(".*.tmp.pdparams"):  # of a process that was killed while writing
             left_over.unlink(missing_ok=True)
@@ -169,25 +161,20 @@ class Training:
 
     @contextmanager
     def exported(self):
-        """Within the block the model is what is exported, with averaged weights, and in evaluation mode.
-
-        Gives it as a function Sample -> (pha (h, w), fgr (h, w, 3)), floats 0..1.
-        """
-        training = self.model.training
+        """Gives what is exported, in evaluation mode: a function Sample -> (pha (h, w), fgr (h, w, 3)), floats 0..1."""
+        training, swap = self.model.training, self.average.swap if self.average else lambda: None
 
         def predict(sample):
             pha, fgr = (result[0].numpy() for result in self.model(*to_tensor(sample.src, sample.bgr))[:2])
             return pha[0], fgr.transpose(1, 2, 0)
 
         self.model.eval()
-        if self.average:
-            self.average.swap()
+        swap()
         try:
             with paddle.no_grad():
                 yield predict
         finally:
-            if self.average:
-                self.average.swap()
+            swap()
             if training:
                 self.model.train()
 
