@@ -125,12 +125,10 @@ def _enlarged(picture, factor, shape):
     return np.ascontiguousarray(whole[: shape[0], : shape[1]])
 
 
-def islets(pha):
-    """Where alpha is an islet that nothing solid belongs to: a mask for pictures of that size, or None for nowhere.
+def without_islets(pha):
+    """Alpha, uint8 (H, W), without islets that nothing solid belongs to: itself where there is none, or nothing solid.
 
     A second person, or a thing, is solid somewhere and stays; so does all that touches what is, as hair and veils do.
-
-    uint8 (H, W) -> bool (H, W), or None; always None where nothing is solid.
     """
     whole = padded_to_multiples(pha, CELL)
     lines = whole.reshape(-1, CELL, whole.shape[1]).max(axis=1)
@@ -139,8 +137,9 @@ def islets(pha):
     solid = np.zeros(count, bool)
     solid[labels[cells >= SOLID]] = True
     if not solid.any() or solid[1:].all():
-        return None
+        return pha
     solid[0] = True  # what is not even faint stays as it is
-    weak = (~solid[labels]).astype(np.uint8)
-    size = tuple(CELL * side for side in weak.shape[::-1])
-    return cv2.resize(weak, size, interpolation=cv2.INTER_NEAREST)[: pha.shape[0], : pha.shape[1]] > 0
+    rows, columns = np.nonzero(~solid[labels])
+    whole = np.array(whole)
+    whole.reshape(len(lines), CELL, -1, CELL)[rows, :, columns] = 0
+    return whole[: pha.shape[0], : pha.shape[1]]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from utils.picture.foreground import clean_foreground, islets
+from utils.picture.foreground import clean_foreground, without_islets
 from utils.prediction.pipeline import stream
 from utils.system.errors import user_message
 from utils.system.notes import Note, silent
@@ -32,16 +32,11 @@ class Capture(NamedTuple):
 
 def corrected(matte, src, bgr):
     """The matte with clean colours, see `clean_foreground`, with the alpha that they tell, and without weak islets."""
-    fgr, pha = clean_foreground(_without_islets(matte.pha), src, bgr)
-    pha = _without_islets(pha)  # what has come loose
+    fgr, pha = clean_foreground(without_islets(matte.pha), src, bgr)
+    pha = without_islets(pha)  # what has come loose
     clean = matte.with_alpha(pha, lambda: (matte.pha_float + (np.int16(pha) - matte.pha) / np.float32(255)).clip(0, 1))
     clean.fgr = fgr
     return clean
-
-
-def _without_islets(pha):
-    gone = islets(pha)
-    return pha if gone is None else pha * ~gone
 
 
 def clean_matte(matting, src, bgr, correct=True, foreground=True):
