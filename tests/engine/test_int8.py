@@ -98,7 +98,7 @@ def test_where_int8_cannot_be_used_one_line_says_why_and_the_picture_is_right(
         with zipfile.ZipFile(file, "a") as archive:
             archive.writestr("../more.xml", "what nobody asked for")
     elif trouble == "wrong":
-        monkeypatch.setitem(utils.engine.choice.LIMITS, "int8", {"mean": ("alpha", 1e-9)})
+        monkeypatch.setitem(utils.engine.choice.LIMITS, "int8", {"alpha on the average": 1e-9})
     elif trouble == "processor":
         monkeypatch.setattr(utils.engine.int8, "_is_quick", lambda: False)
     elif trouble == "package":
@@ -110,7 +110,7 @@ def test_where_int8_cannot_be_used_one_line_says_why_and_the_picture_is_right(
     told = []
     matte = Matting(weights, precision="int8", device="cpu", tell=told.append)(src, bgr)
     told = [note for note in told if note.kind != "preparing"]
-    assert [note.kind for note in told] == ["int8_not_used"] and words in say(told[0]), say(told[0])
+    assert [note.kind for note in told] == ["engine_passed_over"] and words in say(told[0]), say(told[0])
     assert np.abs(matte.pha_float - true).max() < 1e-4
 
 

@@ -36,7 +36,7 @@ class Echo:
     """In place of MattingRefine: alpha is the source's red, the foreground the background, the error alpha's half."""
 
     def __init__(self):
-        self.backbone_scale, self.refiner = None, SimpleNamespace(sample_pixels=None)
+        self.backbone_scale, self.refiner, self.state_dict = None, SimpleNamespace(sample_pixels=None), dict
 
     def __call__(self, src, bgr):
         assert src.shape == bgr.shape and src.shape[2] % MULTIPLE == src.shape[3] % MULTIPLE == 0
@@ -48,7 +48,7 @@ class Echo:
 
 def echo(**options):
     matting = Matting(device="cpu", engine="paddle", **options)
-    matting._engine = Dygraph(Echo(), "mobilenetv2")
+    matting._engine = Dygraph(Echo())
     return matting
 
 

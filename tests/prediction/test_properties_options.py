@@ -9,7 +9,6 @@ from dataset.data_path import SOURCES, canonical_name
 from dataset.picture import PictureError
 from tests.properties import given, settings, st
 from tools import webcam
-from utils.engine.choice import check_engine
 from utils.prediction import options as predict_options
 from utils.prediction.options import frame_rate
 from utils.prediction.target import open_target
@@ -71,11 +70,6 @@ def test_frame_rate(text):
 def test_device(text):
     found = clean(choose_device, text)
     assert found is None or found == "cpu" or found.startswith(("cpu:", "gpu")) or text == ""
-
-
-@given(words, words)
-def test_engine_and_precision(engine, precision):
-    clean(check_engine, engine, precision)
 
 
 @given(words)

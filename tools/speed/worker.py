@@ -38,8 +38,8 @@ def open_ours(engine, precision, weights, refine, pair):
     from utils.system.errors import UsageError
 
     def tell(note):
-        if note.kind == "int8_not_used":
-            sys.exit(f"int8 cannot be used: {note.values['reason']}")
+        if note.kind == "engine_passed_over":
+            sys.exit("{engine} cannot be used: {reason}".format(**note.values))
 
     try:
         matting = Matting(weights, refine=Refine(**refine), device="cpu", engine=engine, precision=precision, tell=tell)

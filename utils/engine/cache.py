@@ -13,10 +13,8 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import stat
-import sys
 import tempfile
 from pathlib import Path
 
@@ -26,22 +24,19 @@ from utils.system.notes import Note, silent
 FOLDER_VARIABLE = "MATTING_CACHE"
 NAME = "background-matting-paddle"
 NO_HOME = "/nonexistent"  # what Debian gives users without a home; nothing can be kept there
-PLACES = {"win32": ("LOCALAPPDATA", "AppData/Local"), "darwin": ("", "Library/Caches")}  # elsewhere XDG's
-INVENTORY, DESCRIPTION = "inventory.json", "description.json"
+ABOUT = "about.json"  # of an entry: what its maker said, and the SHA-256 of all other files
 ROOT = 0  # the user who may write everywhere anyway
-DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading an inventory may raise
 
 
 def cache_folder():
-    """$MATTING_CACHE, or the place where this system keeps a user's caches.
+    """$MATTING_CACHE, or a folder below $XDG_CACHE_HOME, or below ~/.cache.
 
     A user without a home, as containers have, gets a folder that cannot be written, of which `cached` tells.
     """
     if os.environ.get(FOLDER_VARIABLE):
         return Path(os.environ[FOLDER_VARIABLE])
-    variable, usual = PLACES.get(sys.platform, ("XDG_CACHE_HOME", ".cache"))
     try:
-        return Path(os.environ.get(variable) or Path.home() / usual) / NAME
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / NAME
     except RuntimeError:
         return Path(NO_HOME) / NAME
 
@@ -69,40 +64,32 @@ def cached(name, make, folder=None, tell=silent):
         OSError: not even a temporary folder can be written. Whatever `make` raises.
     """
     folder = Path(folder or cache_folder())
-    entry, described = folder / name, None
+    entry = folder / name
     with contextlib.ExitStack() as stack:
 
         def made(parent):
             work = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=parent))
             stack.callback(shutil.rmtree, work, ignore_errors=True)
             described = make(work)
-            write_json(work / DESCRIPTION, described)
-            write_json(work / INVENTORY, {path.name: sha256_file(path) for path in sorted(work.iterdir())})
+            files = {path.name: sha256_file(path) for path in work.iterdir()}
+            write_json(work / ABOUT, {"described": described, "files": files})
             return work, described
 
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not _is_ours(os.path.realpath(folder)):
-                tell(Note("cache_open_to_others", folder=folder, variable=FOLDER_VARIABLE))
-            elif (described := _find(entry, tell)) is None:
+                raise PermissionError(errno.EPERM, f"others may write there: chmod go-w {folder}")
+            described = _find(entry, tell)
+            if described is None:
                 work, described = made(folder)
                 with contextlib.suppress(OSError):  # another process was first
                     os.rename(work, entry)
                 entry = work if work.exists() else entry
-        except OSError as error:
-            if not _about(error, folder):
-                raise
-            tell(Note("cache_not_writable", folder=folder, reason=error.strerror or error, variable=FOLDER_VARIABLE))
-        if described is None:
+        except OSError as error:  # whatever the maker could not write is written elsewhere, or fails again
+            reason = error.strerror or error
+            tell(Note("cache_not_used", folder=folder, reason=reason, variable=FOLDER_VARIABLE))
             entry, described = made(None)
         yield entry, described
-
-
-def _about(error, folder):
-    """Whether an OSError is about a folder: names something in it, or says that a disk is full without naming any."""
-    if error.filename is None:
-        return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-    return folder in (Path(os.fsdecode(error.filename)), *Path(os.fsdecode(error.filename)).parents)
 
 
 def _is_ours(path):
@@ -114,30 +101,15 @@ def _is_ours(path):
 
 
 def _find(entry, tell):
-    """What the entry's maker said about it, or None if it is missing; a damaged one is put out of the way."""
+    """What the entry's maker said about it, or None if it is missing; a damaged one is deleted."""
     if not entry.is_dir():
         return None
-    damaged = _damaged(entry)
-    if damaged is None:
-        return json.loads((entry / DESCRIPTION).read_text(encoding="utf-8"))
-    tell(Note("cache_damaged", file=entry / damaged))
-    aside = entry.with_name(f".{entry.name}.{secrets.token_hex(6)}")
-    with contextlib.suppress(OSError):  # a folder that cannot be changed: the entry is used from a temporary one
-        os.rename(entry, aside)
-        shutil.rmtree(aside, ignore_errors=True)
-    return None
-
-
-def _damaged(entry):
-    """Name of a file that is not as it was made, or None."""
-    try:
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # what a damaged file may raise
         files = {path.name: path for path in entry.iterdir()}
-        others = [path.name for path in (entry, *files.values()) if not _is_ours(path)]
-        if others:
-            return others[0]
-        recorded = json.loads(files.pop(INVENTORY).read_text(encoding="utf-8"))
-        changed = recorded.keys() ^ files.keys()
-        changed = changed or [name for name, path in files.items() if sha256_file(path) != recorded[name]]
-        return min(changed, default=None)
-    except DAMAGE:
-        return INVENTORY
+        if all(map(_is_ours, (entry, *files.values()))):
+            about = json.loads(files.pop(ABOUT).read_text(encoding="utf-8"))
+            if about["files"] == {name: sha256_file(path) for name, path in files.items()}:
+                return about["described"]
+    tell(Note("cache_damaged", file=entry))
+    shutil.rmtree(entry, ignore_errors=True)
+    return None
