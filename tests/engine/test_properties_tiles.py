@@ -25,7 +25,6 @@ from utils.engine.tiles import (
     choose_cells,
     enlarge_into,
     group_cells,
-    layout,
     make_room,
     reduce_picture,
     split_into,
@@ -109,9 +108,8 @@ def test_any_tiling_refines_each_pixel_from_its_own_surroundings(rows, columns, 
 
 @given(cells, cells, st.integers(1, 6), seeds)
 def test_every_chosen_cell_is_in_one_tile(rows, columns, n, seed):
-    plan = layout(CELL * rows, CELL * columns, 1 / 4, n, 3)
     chosen = np.nonzero(np.random.default_rng(seed).random((rows, columns)) < 0.4)
-    tile_rows, tile_columns, cell_rows, cell_columns, of_tile = group_cells(*chosen, plan)
+    tile_rows, tile_columns, cell_rows, cell_columns, of_tile = group_cells(*chosen, n, -(-rows // n), columns)
     assert sorted(zip(cell_rows, cell_columns)) == sorted(zip(*chosen))
     np.testing.assert_array_equal(np.unique(of_tile), np.arange(len(tile_rows)))
     assert (np.diff(of_tile) >= 0).all()
@@ -134,9 +132,8 @@ def test_cells_of_a_picture_are_a_view_that_writes_back(rows, columns, seed):
 
 @given(cells, cells, st.integers(1, 6), st.sampled_from([0, 3]), seeds)
 def test_a_framed_picture_has_zeros_around_it(rows, columns, n, margin, seed):
-    plan = layout(CELL * rows, CELL * columns, 1 / 4, n, margin)
-    picture = pictures(np.random.default_rng(seed), plan.rows.size, plan.columns.size, 3)
-    framed = make_room(plan)[1][:3]
+    picture = pictures(np.random.default_rng(seed), CELL * rows, CELL * columns, 3)
+    framed = make_room(CELL * rows, CELL * columns, 1 / 4, n, margin)[2][:3]
     split_into(framed, picture, 2 * margin)
     around = 2 * margin, 2 * margin + CELL * n
     np.testing.assert_array_equal(framed, np.pad(picture, (around, around, (0, 0))).transpose(2, 0, 1))

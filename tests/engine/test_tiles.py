@@ -118,7 +118,7 @@ def test_a_gap_in_an_outline_is_refined_where_that_is_wanted():
 
 def test_windows_outside_an_array_are_refused():
     array = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
-    squares = windows(array.transpose(2, 0, 1), 3)
+    squares = windows(array.transpose(2, 0, 1), 3, 3)
     assert np.array_equal(squares[1, 2], array[1:4, 2:5].transpose(2, 0, 1))
     with pytest.raises(IndexError, match="out of bounds"):
         squares[np.array([2]), np.array([2])]

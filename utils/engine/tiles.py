@@ -52,15 +52,15 @@ class TiledMatting:
         self.name, self.backbone, self.n, self.batch = name, backbone, n, batch or AT_ONCE.get(name, 12)
         self.prevent_oversampling = True
         self.threads = ThreadPoolExecutor(len(tiles), "tiles")
-        self._room = lru_cache(maxsize=1)(lambda *sizes: make_room(layout(*sizes, self.n, self.margin)))
+        self._room = lru_cache(maxsize=1)(lambda *sizes: make_room(*sizes, self.n, self.margin))
         self._background = Last(self._prepare)
 
     def _prepare(self, bgr, scale):
         """The room, see `make_room`, with the background in it; the source, which is still missing, takes turns."""
-        plan, framed, coarse = self._room(*bgr.shape[:2], scale)
+        room = rows, columns, framed, coarse = self._room(*bgr.shape[:2], scale)
         split_into(framed[3:], bgr, 2 * self.margin)
-        split_into(coarse[3:], reduce_picture(bgr, plan.rows.coarse, plan.columns.coarse), 1)
-        return plan, framed, coarse
+        split_into(coarse[3:], reduce_picture(bgr, rows.coarse, columns.coarse), 1)
+        return room
 
     def __call__(self, src, bgr, refine, foreground=True):
         """Matte one picture.
@@ -73,19 +73,19 @@ class TiledMatting:
 
         Returns Matte.
         """
-        plan, framed, coarse = self._background(bgr, refine.scale)
+        room = rows, columns, framed, coarse = self._background(bgr, refine.scale)
         tasks = [self.threads.submit(split_into, framed[:3], src, 2 * self.margin)]
         copy = self.threads.submit(src.copy) if foreground else None
-        split_into(coarse[:3], reduce_picture(src, plan.rows.coarse, plan.columns.coarse), 1)
-        inner = coarse[None, :, 1 : plan.rows.coarse + 1, 1 : plan.columns.coarse + 1]
-        dense, features = self.coarse(np.ascontiguousarray(inner))
+        split_into(coarse[:3], reduce_picture(src, rows.coarse, columns.coarse), 1)
+        dense, features = self.coarse(np.ascontiguousarray(coarse[None, :, 1:-1, 1:-1]))
         dense = dense[0, :DENSE]
         pha, err = np.clip(dense[PHA], 0, 1), np.clip(dense[ERR], 0, 1)
         size = src.shape[:2]
         full_pha, fgr = np.zeros(size, np.uint8), copy.result() if foreground else None
         if refine.mode != "full":
             self._enlarge(src, pha, dense[FGR], full_pha, fgr, tasks)
-        chosen = group_cells(*choose_cells(err, refine, *size, self.prevent_oversampling), plan)
+        cells = choose_cells(err, refine, *size, self.prevent_oversampling)
+        chosen = group_cells(*cells, self.n, len(rows.to_half), len(columns.to_half))
         cells = chosen[2:4]
         cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
 
@@ -107,7 +107,7 @@ class TiledMatting:
 
         for task in tasks:
             task.result()
-        self._refine((features[0], coarse, framed), plan, chosen, 4 if foreground else 1, write)
+        self._refine(features[0], room, chosen, 4 if foreground else 1, write)
         return Matte(full_pha, fgr, pha_float, lambda: err, lambda: np.float32(marked(size, cells)))
 
     def _enlarge(self, src, pha, residual, full_pha, fgr, tasks):
@@ -125,15 +125,14 @@ class TiledMatting:
             levels = np.ascontiguousarray(residual.transpose(1, 2, 0)[coarse]) * np.float32(LEVELS)
             enlarge_into(shown, levels, lambda strip, at: cv2.add(seen[at], strip, shown[at], dtype=cv2.CV_8U), run)
 
-    def _refine(self, maps, plan, chosen, channels, write):
+    def _refine(self, features, room, chosen, channels, write):
         """Refine all tiles, and give write(slice of cells, what they became) the chosen cells of each batch."""
-        n, rows, columns, m, q = self.n, plan.rows, plan.columns, plan.coarse_span, plan.feature_span
-        features, coarse, framed = maps
-        short = [(0, max(0, q - length)) for length in features.shape[:2]]
-        features = np.pad(features, (*short, (0, 0))) if np.any(short) else features
-        features = np.moveaxis(windows(features.transpose(2, 0, 1), q), 2, -1)
-        coarse = windows(coarse.transpose(0, 2, 1), m + 2)
-        pictures = windows(framed, CELL * (n + self.margin))
+        n, (rows, columns, framed, coarse) = self.n, room
+        (seen_rows, span_rows), (seen_columns, span_columns) = (x.to_coarse.shape[1:] for x in (rows, columns))
+        features = np.moveaxis(windows(features.transpose(2, 0, 1), span_rows, span_columns), 2, -1)
+        coarse = windows(coarse.transpose(0, 2, 1), seen_columns, seen_rows)
+        side = CELL * (n + self.margin)
+        pictures = windows(framed, side, side)
         tile_rows, tile_columns, cell_rows, cell_columns, of_tile = chosen
         batch, starts = self.batch, iter(range(0, len(tile_rows), self.batch))
 
@@ -162,53 +161,35 @@ class Axis(NamedTuple):
     Tiles lie side by side along the columns of the picture, and begin at any cell along its rows.
     """
 
-    size: int  # of the pictures, divisible by 4
-    coarse: int  # of the coarse picture
+    coarse: int  # length of the coarse picture
     first_coarse: np.ndarray  # (places,) int, first of the m coarse pixels that a tile sees
     first_feature: np.ndarray  # (places,) int, first of its q features
     to_half: np.ndarray  # (places, k, m) float32
     to_coarse: np.ndarray  # (places, m + 2, q) float32
 
 
-class Layout(NamedTuple):
-    """All that follows from the sizes alone."""
+def lay_tiles(size, scale, n, margin, step):
+    """Lay tiles along an axis of a size, at every cell or every so many: an Axis.
 
-    n: int  # cells on a tile's side
-    margin: int  # half-size pixels around a tile, 3, or 0 for 1x1 kernels
-    coarse_span: int  # m
-    feature_span: int  # q
-    rows: Axis
-    columns: Axis
-
-
-def layout(height, width, scale, n, margin):
-    """Lay tiles over pictures: a Layout of its attributes, and `scale`: coarse size relative to theirs, at most 1/2."""
-    sizes, coarse = (height, width), [int(size * scale) for size in (height, width)]
-    tile = np.arange(-margin, 2 * n + margin)
-    places = [np.arange(0, size // CELL, step) for size, step in zip(sizes, (n, 1))]
-    seen = [2 * first[:, None] + tile for first in places]
-    m, first_coarse, to_half = _seen(seen, [size // 2 for size in sizes], coarse)
-    seen = [first[:, None] + np.arange(-1, m + 1) for first in first_coarse]
-    q, first_feature, to_coarse = _seen(seen, coarse, [-(-size // 2) for size in coarse])
-    axes = (Axis(*values) for values in zip(sizes, coarse, first_coarse, first_feature, to_half, to_coarse))
-    return Layout(n, margin, m, q, *axes)
-
-
-def _seen(positions, sizes, source_sizes):
-    """What tiles see of smaller maps, of each axis: positions (tiles, count), its size and that of the maps.
-
-    Returns span: how many source pixels the widest tile needs; and for each axis the first of each tile's, which stay
-    inside the axis if they fit; and the weights that enlarge them, (tiles, count, span) float32.
+    scale: coarse size relative to the pictures', at most 1/2; n: cells on a tile's side; margin: half-size pixels
+    around a tile, 3, or 0 for 1x1 kernels.
     """
-    found = [_bilinear(*axis) for axis in zip(positions, sizes, source_sizes)]
-    span = int(max((high.max(1) - low.min(1)).max() for low, high, _ in found)) + 1
-    firsts = [np.minimum(low.min(1), max(length - span, 0)) for (low, _, _), length in zip(found, source_sizes)]
-    weights = []
-    for (low, high, (near, far)), first in zip(found, firsts):
-        at = first[:, None, None] + np.arange(span)
-        both = (low[..., None] == at) * near[..., None] + (high[..., None] == at) * far[..., None]
-        weights.append(both.astype(np.float32))
-    return span, firsts, weights
+    coarse, places = int(size * scale), np.arange(0, size // CELL, step)[:, None]
+    first_coarse, to_half = _enlarging(2 * places + np.arange(-margin, 2 * n + margin), size // 2, coarse)
+    seen = first_coarse[:, None] + np.arange(-1, to_half.shape[2] + 1)
+    first_feature, to_coarse = _enlarging(seen, coarse, -(-coarse // 2))
+    return Axis(coarse, first_coarse, first_feature, to_half, to_coarse)
+
+
+def _enlarging(positions, size, source_size):
+    """The first source pixel that each tile needs, (tiles,), and the weights that enlarge them, (tiles, count, span)
+    float32; positions: (tiles, count)."""
+    low, high, (near, far) = _bilinear(positions, size, source_size)
+    span = int((high.max(1) - low.min(1)).max()) + 1
+    first = np.minimum(low.min(1), source_size - span)
+    at = first[:, None, None] + np.arange(span)
+    weights = (low[..., None] == at) * near[..., None] + (high[..., None] == at) * far[..., None]
+    return first, weights.astype(np.float32)
 
 
 def _bilinear(positions, size, source_size):
@@ -284,15 +265,17 @@ def marked(size, cells):
     return out
 
 
-def group_cells(rows, columns, plan):
+def group_cells(rows, columns, n, down, across):
     """Cover cells with tiles: in each row of tiles each begins at the first cell that the one before leaves open.
+
+    Args:
+        rows, columns: of the cells; n: cells on a tile's side; down, across: rows of tiles, and columns of cells.
 
     Returns:
         tile_rows, tile_columns: where the tiles begin, in tiles and in cells; cell_rows, cell_columns: the cells,
         sorted by tile; of_tile: the index of each cell's tile.
     """
-    n, across = plan.n, plan.columns.size // CELL
-    following = np.full((len(plan.rows.first_coarse), across + 1), across)  # the first cell at or after a column
+    following = np.full((down, across + 1), across)  # the first cell at or after a column
     following[rows // n, columns] = columns
     following = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1]
     number, first, tiles = np.arange(len(following)), following[:, 0], []
@@ -306,18 +289,17 @@ def group_cells(rows, columns, plan):
     return *np.divmod(tiles, across), rows[order], columns[order], of_tile[order]
 
 
-def make_room(plan):
+def make_room(height, width, scale, n, margin):
     """Room for source and background as tiles see them: zeros where a tile reaches beyond the picture.
 
     Returns:
-        plan.
+        rows, columns: see `lay_tiles`.
         framed: uint8 (6, h, w), with 2 * margin pixels before the picture, and after it those and a tile.
-        coarse: float32 (6, at least hc + 2, at least wc + 2), with one pixel before the picture.
+        coarse: float32 (6, hc + 2, wc + 2), with one pixel around the picture.
     """
-    axes = plan.rows, plan.columns
-    sizes = (4 * plan.margin + axis.size + CELL * plan.n for axis in axes)
-    coarse_sizes = (2 + max(axis.coarse, plan.coarse_span) for axis in axes)
-    return plan, np.zeros((6, *sizes), np.uint8), np.zeros((6, *coarse_sizes), np.float32)
+    axes = lay_tiles(height, scale, n, margin, n), lay_tiles(width, scale, n, margin, 1)
+    framed = np.zeros((6, *(4 * margin + size + CELL * n for size in (height, width))), np.uint8)
+    return *axes, framed, np.zeros((6, *(axis.coarse + 2 for axis in axes)), np.float32)
 
 
 def split_into(planes, picture, before):
@@ -326,9 +308,9 @@ def split_into(planes, picture, before):
     cv2.split(picture, [plane[rows, columns] for plane in planes])
 
 
-def windows(planes, size):
-    """View all square windows of channels (C, H, W): (H - size + 1, W - size + 1, C, size, size)."""
-    return sliding_window_view(planes, (size, size), (1, 2)).transpose(1, 2, 0, 3, 4)
+def windows(planes, height, width):
+    """View all windows of a size in channels (C, H, W): (H - height + 1, W - width + 1, C, height, width)."""
+    return sliding_window_view(planes, (height, width), (1, 2)).transpose(1, 2, 0, 3, 4)
 
 
 def enlarge_into(out, maps, convert, run=map):
