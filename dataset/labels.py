@@ -29,7 +29,7 @@ def kind_of(pha, fgr=None, path=None):
     soft = (pha > 2) & (pha < 253)  # what a JPEG leaves of 0 and 255 is not soft
     if pha.max() == 1:
         with suppress(PictureError):  # of a film
-            if path and read_stored(path).values.dtype == np.uint16:
+            if path and read_stored(path).pixels.dtype == np.uint16:
                 return "16 bit"
         return "ones"
     if not pha.any():

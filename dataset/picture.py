@@ -1,22 +1,19 @@
-"""Pictures on disk -> uint8 arrays in height, width, channel order. The one place that decodes a picture file.
-
-photo = read_photo("IMG_0001.HEIC")
-photo.rgb  # uint8 (H, W, 3), sRGB: what the network sees; read_rgb gives it at once
-photo.pixels, photo.profile, photo.dpi  # what the file has: 16 bits, Display P3, 300 dots an inch
+"""Pictures on disk -> arrays in height, width, channel order. The one place that decodes a picture file.
 
 Pillow reads most; OpenCV what has 16 bits a channel; pillow-heif, pillow-jxl-plugin, OpenEXR and rawpy, which are in
 requirements/pictures.txt, are imported when a file needs them.
 """
 
 import io
+import math
 import os
 import warnings
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Optional
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -38,7 +35,6 @@ KEPT_OF_SHOT = (0x829A, 0x829D, 0x8827, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 
 # Once for all: pictures are read in several threads, and filters that each sets and restores are lost for good. What is
 # too large is told by its size.
 warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|pillow_jxl)\b")
-ANIMATED = ("PNG", "WEBP", "AVIF")  # of other formats, what follows the first picture is a page or a preview
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +77,7 @@ class Photo:
         return (new.astype(np.int32) - old + self.pixels).clip(0, np.iinfo(dtype).max).astype(dtype)
 
 
-def read_photo(path, location=False):
+def read_photo(path, location=False, look=None):
     """Read a picture as colour, with its depth, profile, resolution and camera.
 
     Grey becomes three equal channels; palettes are converted, and CMYK, grey that has a profile, and RGB whose profile
@@ -91,32 +87,33 @@ def read_photo(path, location=False):
     Args:
         path: file of a suffix in SUFFIXES, though its first bytes decide.
         location: whether `exif` keeps the place where it was taken.
+        look: called with the width and height that the header states, before anything is decoded; it may raise.
 
     Returns Photo. Raises PictureError: the file is missing, damaged, of another kind, needs a package that is not
     installed, or has more pixels than `limit_megapixels` allows.
     """
-    stored = read_stored(path, location)
-    values, alpha, profile = stored.values, None, stored.profile
+    stored = read_stored(path, location, look)
+    values, alpha, profile = stored.pixels, None, stored.profile
     space = colour_space(profile) if values.dtype != np.float32 else None
     if values.ndim == 2 and space == "GRAY":
         values = np.asarray(to_srgb(Image.fromarray(levels(values)), profile))
     elif values.ndim == 2:
-        values = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB)
+        values, space = cv2.cvtColor(values, cv2.COLOR_GRAY2RGB), None
     elif values.shape[2] == 4:
         alpha = levels(values[..., 3], light=False)
         values = np.ascontiguousarray(values[..., :3])
-    profile = profile if space == "RGB" and stored.values.ndim == 3 else None
+    profile = profile if space == "RGB" else None
     if profile and not colour_space(profile, back=True):
         values, profile = converted(levels(values), profile), None
-    return Photo(values, alpha, profile, *stored[2:])
+    return replace(stored, pixels=values, alpha=alpha, profile=profile)
 
 
-def read_rgb(path):
+def read_rgb(path, look=None):
     """Read a picture as colour, uint8 (H, W, 3), sRGB, 0..255: `rgb` of `read_photo`, which raises the same errors.
 
     An alpha channel is dropped; the colours under it stay as they are stored.
     """
-    return read_photo(path).rgb
+    return read_photo(path, look=look).rgb
 
 
 def read_rgba(path):
@@ -136,7 +133,7 @@ def read_alpha(path):
     0 is background, 255 foreground; 16-bit files are rounded to 8 bits. Raises PictureError as read_photo, or if the
     file is coloured or transparent, so that it cannot be a matte.
     """
-    values = levels(read_stored(path).values, light=False)
+    values = levels(read_stored(path).pixels, light=False)
     if values.ndim == 2:
         return values
     if values.shape[2] == 4 and values[..., 3].min() < 255:
@@ -173,61 +170,55 @@ def find_pictures(folder):
     return sorted(found, key=lambda path: path.relative_to(folder).parts)
 
 
-class Stored(NamedTuple):
-    """What is in a file: the decoded values, upright, (H, W), (H, W, 3) or (H, W, 4), uint8, uint16 or float32."""
-
-    values: np.ndarray
-    profile: Optional[bytes] = None
-    dpi: Optional[tuple] = None
-    exif: Optional[bytes] = None
-    frames: int = 1
-
-
-def read_stored(path, location=False):
-    """Decode a file completely, and see which way up it is; `location` and errors as of read_photo."""
+def read_stored(path, location=False, look=None):
+    """Decode a file: a Photo, its pixels (H, W), (H, W, 3) or (H, W, 4) as stored, but upright; see read_photo."""
     path = Path(path)
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is no ordinary file" if path.exists() else "does not exist"
         raise PictureError(f"{path} {what}: give a picture file")
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
-    with _refusals(path):
-        if path.stat().st_size > max(1 << 31, 16 * (Image.MAX_IMAGE_PIXELS or 0)):  # a pixel has at most 16 bytes
+
+    def check(width, height):
+        if width * height > Image.MAX_IMAGE_PIXELS:
             raise Image.DecompressionBombError
-        data = path.read_bytes()
-        if data[:4] == EXR:
-            return Stored(_read_exr(path))
-        if path.suffix.lower() in RAW_SUFFIXES:
-            return _read_raw(path, data, location)
-        return _read_with_pillow(path, data, location)
+        if look:
+            look(width, height)
+
+    try:
+        if path.stat().st_size > max(1 << 31, 16 * Image.MAX_IMAGE_PIXELS):  # a pixel has at most 16 bytes
+            raise Image.DecompressionBombError
+        data, raw = path.read_bytes(), path.suffix.lower() in RAW_SUFFIXES
+        read = _read_exr if data[:4] == EXR else _read_raw if raw else _read_with_pillow
+        return read(path, data, location, check)
+    except (PictureError, MemoryError):
+        raise
+    except Image.DecompressionBombError:
+        limit = Image.MAX_IMAGE_PIXELS // 10**6
+        raise PictureError(f"{path} claims to have more than {limit} million pixels: give a smaller picture") from None
+    except UnidentifiedImageError:
+        raise PictureError(f"{path} is not a picture that can be read: give a PNG, JPEG, HEIC, TIFF or WebP") from None
+    except PermissionError:
+        raise PictureError(f"{path} may not be read: change its permissions") from None
+    except Exception as error:  # decoders raise nearly anything on damaged data
+        raise PictureError(f"{path} is damaged or cut off ({one_line(error)[:120]}): copy or save it again") from None
 
 
-def picture_size(path):
-    """Height and width that the header of a file states, as stored. Raises PictureError."""
-    with _refusals(path):
-        data = path.read_bytes()
-        if data[:4] == EXR:
-            width, height = np.subtract(*_exr_header(path)["displayWindow"][::-1]) + 1
-            return int(height), int(width)
-        if path.suffix.lower() in RAW_SUFFIXES:
-            with _package("rawpy", "camera RAW", path).imread(str(path)) as raw:
-                return raw.sizes.height, raw.sizes.width
-        with Image.open(io.BytesIO(data), formats=_formats(data, path)) as image:
-            return image.height, image.width
-
-
-def _read_with_pillow(path, data, location):
+def _read_with_pillow(path, data, location, check):
     try:
         image = Image.open(io.BytesIO(data), formats=_formats(data, path))
     except UnidentifiedImageError:
         if data[:4] not in (b"II*\0", b"MM\0*"):
             raise
-        return Stored(_read_deep(data, np.float32))
+        values = _read_deep(data, np.float32)
+        check(*values.shape[1::-1])
+        return Photo(values)
     with image:
-        _check_size(*image.size)
+        check(*image.size)
         premultiplied = getattr(image, "tag_v2", {}).get(0x0152) == (1,)
         deep = image.mode in ("RGB", "RGBA") and ";16" in str(image.tile) and not premultiplied  # Pillow keeps 8 bits
-        frames = image.n_frames if image.format in ANIMATED else 1
+        # Of other formats, what follows the first picture is a page or a preview.
+        frames = image.n_frames if image.format in ("PNG", "WEBP", "AVIF") else 1
         image.load()  # tells damage, which OpenCV passes over
         profile, tags = image.info.get("icc_profile"), Image.Exif()
         with suppress(Exception):  # a broken EXIF block says nothing about the pixels, which are sound
@@ -251,7 +242,7 @@ def _read_with_pillow(path, data, location):
         way = tags.get(ORIENTATION)
         values = values.swapaxes(0, 1) if way in (5, 6, 7, 8) else values
         values = values[:: -1 if way in (3, 4, 7, 8) else 1, :: -1 if way in (2, 3, 6, 7) else 1]
-        return Stored(values.copy(), profile, _dpi(image, tags), _exif(tags, location), frames)
+        return Photo(values.copy(), None, profile, _dpi(image, tags), _exif(tags, location), frames)
 
 
 def _formats(data, path):
@@ -287,64 +278,35 @@ def _read_deep(data, dtype):
     return values if values.ndim == 2 else cv2.cvtColor(values, codes[values.shape[2]])
 
 
-def _exr_header(path):
-    return _package("OpenEXR", "OpenEXR", path).File(str(path), header_only=True).header()
-
-
-def _read_exr(path):
-    """Linear light, float32 (H, W), (H, W, 3) or (H, W, 4), its colours divided by alpha; the display window's."""
-    header = _exr_header(path)
-    (left, top), (right, bottom) = ((int(x) for x in corner) for corner in header["displayWindow"])
-    _check_size(right - left + 1, bottom - top + 1)
-    _check_size(*(int(x) + 1 for x in np.subtract(*header["dataWindow"][::-1])))
-    found = import_module("OpenEXR").File(str(path), separate_channels=True).channels()
+def _read_exr(path, data, location, check):
+    """Linear light, float32, its colours divided by alpha; the display window's."""
+    exr = _package("OpenEXR", "OpenEXR", path)
+    header = exr.File(str(path), header_only=True).header()
+    display, stored = (np.array(header[name], np.int64) for name in ("displayWindow", "dataWindow"))
+    sizes = [(last - first + 1).tolist() for first, last in (display, stored)]
+    check(*max(sizes, key=math.prod))
+    found = exr.File(str(path), separate_channels=True).channels()
     names = next((names for names in ("RGBA", "RGB", "Y") if set(names) <= set(found)), None)
     if names is None:
         raise PictureError(f"{path} has the channels {', '.join(sorted(found))}: give a picture with R, G and B")
-    data = np.stack([np.float32(found[name].pixels) for name in names], axis=-1)
-    values = np.zeros((bottom - top + 1, right - left + 1, len(names)), np.float32)
-    x, y = (int(n) for n in header["dataWindow"][0])
-    into = values[max(y - top, 0) :, max(x - left, 0) :]
-    data = data[max(top - y, 0) :, max(left - x, 0) :][: into.shape[0], : into.shape[1]]
-    into[: data.shape[0], : data.shape[1]] = data
-    if len(names) == 4:
+    values = cv2.merge([np.float32(found[name].pixels) for name in names])
+    if (display != stored).any():
+        moved = np.column_stack([np.eye(2), stored[0] - display[0]])
+        values = cv2.warpAffine(values, moved, sizes[0], flags=cv2.INTER_NEAREST)
+    if names == "RGBA":
         values[..., :3] /= np.where(values[..., 3:] > 0, values[..., 3:], 1)
-    return values[..., 0] if len(names) == 1 else values
+    return Photo(values)
 
 
-def _read_raw(path, data, location):
+def _read_raw(path, data, location, check):
     """Developed camera RAW: uint16 (H, W, 3), sRGB; (H, W) of a camera that sees no colours."""
-    rawpy = _package("rawpy", "camera RAW", path)
-    with rawpy.imread(str(path)) as raw:
-        _check_size(raw.sizes.width, raw.sizes.height)
+    with _package("rawpy", "camera RAW", path).imread(str(path)) as raw:
+        check(raw.sizes.width, raw.sizes.height)
         values = raw.postprocess(use_camera_wb=True, no_auto_bright=True, output_bps=16, gamma=(2.4, 12.92))
     tags = Image.Exif()
     with suppress(Exception):  # most kinds are TIFF files, others say nothing of the camera
         tags.load_from_fp(io.BytesIO(data))
-    return Stored(values[..., 0] if values.shape[2] == 1 else values, exif=_exif(tags, location))
-
-
-def _check_size(width, height):
-    if Image.MAX_IMAGE_PIXELS and width * height > Image.MAX_IMAGE_PIXELS:
-        raise Image.DecompressionBombError
-
-
-@contextmanager
-def _refusals(path):
-    """Whatever a decoder raises within the block becomes a PictureError."""
-    try:
-        yield
-    except (PictureError, MemoryError):
-        raise
-    except Image.DecompressionBombError:
-        limit = Image.MAX_IMAGE_PIXELS // 10**6
-        raise PictureError(f"{path} claims to have more than {limit} million pixels: give a smaller picture") from None
-    except UnidentifiedImageError:
-        raise PictureError(f"{path} is not a picture that can be read: give a PNG, JPEG, HEIC, TIFF or WebP") from None
-    except PermissionError:
-        raise PictureError(f"{path} may not be read: change its permissions") from None
-    except Exception as error:  # decoders raise nearly anything on damaged data
-        raise PictureError(f"{path} is damaged or cut off ({one_line(error)[:120]}): copy or save it again") from None
+    return Photo(values[..., 0] if values.shape[2] == 1 else values, exif=_exif(tags, location))
 
 
 def _dpi(image, tags):
@@ -358,11 +320,10 @@ def _dpi(image, tags):
 def _exif(tags, location):
     """An EXIF block of what is worth keeping, or None: maker's notes and previews go, and unasked the place as well."""
     with suppress(Exception):
-        shot = tags.get_ifd(SHOT)
+        shot, new = tags.get_ifd(SHOT), Image.Exif()
         kept = {tag: tags[tag] for tag in KEPT if tag in tags}
         kept[SHOT] = {tag: shot[tag] for tag in KEPT_OF_SHOT if tag in shot}
         kept[PLACE] = dict(tags.get_ifd(PLACE)) if location else {}
-        new = Image.Exif()
         new.update({tag: value for tag, value in kept.items() if value})
         if new:
             new[ORIENTATION] = 1

@@ -84,21 +84,25 @@ def main():
 
 def answered(path, megapixels, side):
     """The answer to a question: a dict, and a picture or None."""
-    from dataset.picture import EXR, PictureError, limit_megapixels, picture_size, read_rgb
+    from dataset.picture import EXR, PictureError, limit_megapixels, read_rgb
+
+    too_large = {}
+
+    def look(width, height):
+        if height * width > megapixels * 10**6 or max(height, width) > side:
+            too_large.update(refused="too_large", height=height, width=width, limit=megapixels, side=side)
+            raise PictureError
+        limit_megapixels(megapixels)
+        with open(path, "rb") as file:  # of floats, which take twice as much
+            limit_process(height * width * (2 if file.read(4) == EXR else 1))
 
     try:
         limit_process(0)
         limit_megapixels(10**6)  # the header is to be told whatever it claims
-        height, width = picture_size(Path(path))
-        if height * width > megapixels * 10**6 or max(height, width) > side:
-            return {"refused": "too_large", "height": height, "width": width, "limit": megapixels, "side": side}, None
-        limit_megapixels(megapixels)
-        with open(path, "rb") as file:  # of floats, which take twice as much
-            limit_process(height * width * (2 if file.read(4) == EXR else 1))
-        picture = np.ascontiguousarray(read_rgb(path))
+        picture = np.ascontiguousarray(read_rgb(path, look))
         return {"size": picture.shape[:2]}, picture
     except PictureError as error:
-        return {"refused": "no_picture" if "not a picture" in str(error) else "picture_damaged"}, None
+        return too_large or {"refused": "no_picture" if "not a picture" in str(error) else "picture_damaged"}, None
     except MemoryError:
         return {"refused": "too_costly"}, None
 
