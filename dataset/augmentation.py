@@ -11,8 +11,7 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
-DEGREES, SHEAR, SHIFT = 5, 5, 0.1  # of the affine transformation: +- degrees, +- degrees, +- share of the picture
-BLUR_CHANCE, BLUR_RADIUS, SHARPEN_CHANCE = 0.1, 5, 0.1
+BLUR_CHANCE, SHARPEN_CHANCE = 0.1, 0.1
 SHARPEN = np.array([[-2, -2, -2], [-2, 32, -2], [-2, -2, -2]], np.float32) / 16
 GREY = np.array([0.299, 0.587, 0.114])
 NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])  # for equal shares of that distribution
@@ -32,11 +31,10 @@ def draw_affine(rng, size, out_size, canvas, scale, flip=0.0):
     """
     height, width = size
     cover = max(canvas / width, canvas / height)
-    angle, shear = np.deg2rad(rng.uniform(-DEGREES, DEGREES)), np.deg2rad(rng.uniform(-SHEAR, SHEAR))
-    factor = cover * rng.uniform(*scale)
-    shift = np.rint([rng.uniform(-SHIFT, SHIFT) * cover * side for side in (width, height)])
-    cut = max(out_size) / canvas
-    linear = affine(angle, shear, factor * cut)
+    turn_and_shear = np.deg2rad(rng.uniform(-5, 5, 2))
+    factor, cut = cover * rng.uniform(*scale), max(out_size) / canvas
+    shift = np.rint(rng.uniform(-0.1, 0.1, 2) * cover * (width, height))
+    linear = affine(*turn_and_shear, factor * cut)
     if rng.random() < flip:
         linear[0] *= -1
     return about(linear, (width / 2, height / 2), np.array(out_size[::-1]) / 2 + shift * cut)
@@ -69,8 +67,7 @@ def warp(picture, matrix, out_size, border=cv2.BORDER_CONSTANT):
 
 def stays_inside(matrix, shape, out_size):
     """Whether no pixel of the output needs anything beyond the picture's edge."""
-    height, width = out_size
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]])
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]]) * out_size[::-1]
     source = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T)
     return bool((source > 0.5).all() and (source.T < np.array(shape[1::-1]) - 0.5).all())
 
@@ -82,14 +79,12 @@ def warp_foreground(fgr, pha, matrix, out_size):
 
 
 def filtered(rng, pictures, zoom):
-    """Blur and sharpen pictures that belong together, both seldom; returns a list of them.
+    """Blur and sharpen pictures that belong together, both seldom; returns them.
 
     `zoom` is the size of the crop's pixels relative to those of the canvas, at which the original blurs.
     """
-    pictures = list(pictures)
-    if rng.random() < BLUR_CHANCE:
-        width = (2 * int(rng.integers(BLUR_RADIUS + 1)) + 1) * zoom
-        pictures = [box_blur(x, width) for x in pictures] if width > 1 else pictures
+    if rng.random() < BLUR_CHANCE and (width := (2 * int(rng.integers(6)) + 1) * zoom) > 1:
+        pictures = [box_blur(x, width) for x in pictures]
     if rng.random() < SHARPEN_CHANCE:
         pictures = [cv2.filter2D(x, -1, SHARPEN, borderType=cv2.BORDER_REPLICATE) for x in pictures]
     return pictures

@@ -24,7 +24,7 @@ def colour_space(profile, back=False):
     """
     with suppress(ImageCms.PyCMSError, OSError, KeyError, ValueError):
         if profile and len(profile) <= LARGEST:
-            space = _opened(profile).profile.xcolor_space.strip()
+            space = ImageCms.ImageCmsProfile(io.BytesIO(profile)).profile.xcolor_space.strip()
             _transform(profile, MODES[space], back)
             return space
 
@@ -86,10 +86,6 @@ def _curve(dtype):
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
-def _opened(profile):
-    return ImageCms.ImageCmsProfile(io.BytesIO(profile))
-
-
 @lru_cache(maxsize=8)  # pictures of one camera follow one another
 def _is_srgb(profile):
     steps = np.linspace(0, 255, 9).astype(np.uint8)
@@ -100,5 +96,5 @@ def _is_srgb(profile):
 
 @lru_cache(maxsize=8)
 def _transform(profile, mode, back):
-    ends = (SRGB, _opened(profile)) if back else (_opened(profile), SRGB)
+    ends = [ImageCms.ImageCmsProfile(io.BytesIO(profile)), SRGB][:: -1 if back else 1]
     return ImageCms.buildTransform(*ends, mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, BLACK_POINT)

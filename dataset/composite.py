@@ -16,7 +16,6 @@ from . import augmentation as change
 from .picture import PictureError
 
 SHADOW_CHANCE, NOISE_CHANCE, JITTER_CHANCE, MOVE_CHANCE = 0.3, 0.4, 0.8, 0.3
-SHADOW_STRENGTH, NOISE_SIGMA = 0.3, 0.03
 ATTEMPTS = 20  # sound pictures to look for in place of a damaged one
 
 
@@ -49,11 +48,11 @@ def draw_batch(rng, recipe):
     width_height = np.array(size[::-1])
     return SimpleNamespace(
         size=size,
-        shadow_strength=SHADOW_STRENGTH * rng.random(),
+        shadow_strength=0.3 * rng.random(),
         shadow_linear=change.affine(*np.deg2rad(rng.uniform(-5, 5, 2)), rng.uniform(0.5, 1.5)),
         shadow_shift=rng.uniform(-0.2, 0.2, 2) * width_height,
         shadow_blur=int(rng.integers(20, 40)),
-        noise_sigma=NOISE_SIGMA * rng.random(2),  # of src, of bgr
+        noise_sigma=0.03 * rng.random(2),  # of src, of bgr
         jitter_order=int(rng.integers(2)),
         move_linear=change.affine(np.deg2rad(rng.uniform(-1, 1)), 0.0, 1.0),
         move_shift=rng.uniform(-0.01, 0.01, 2) * width_height,
@@ -160,7 +159,7 @@ def shadow(pha, batch, reduce=4):
 
 def camera_jitter(rng, picture, order):
     """ColorJitter(0.18, 0.18, 0.18, 0.1) as in kornia 0.4.1: brightness adds, contrast scales, the others in HSV."""
-    brightness, contrast, saturation = rng.uniform(-0.18, 0.18) * 255, *rng.uniform(0.82, 1.18, 2)
+    brightness, (contrast, saturation) = rng.uniform(-0.18, 0.18) * 255, rng.uniform(0.82, 1.18, 2)
     turn = rng.uniform(-0.1, 0.1)
     offset = brightness * contrast if rng.random() < 0.5 else brightness
     table = np.rint(np.arange(256) * contrast + offset).clip(0, 255).astype(np.uint8)
@@ -172,4 +171,4 @@ def camera_jitter(rng, picture, order):
 def collate(samples):
     """Stack samples: src, bgr, fgr (b, h, w, 3) and pha (b, h, w, 1), uint8, and one list of messages."""
     *pictures, skipped = zip(*samples)
-    return (*(np.stack(arrays) for arrays in pictures), [message for messages in skipped for message in messages])
+    return (*map(np.stack, pictures), sum(skipped, []))

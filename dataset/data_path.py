@@ -10,12 +10,8 @@ AUTHORS_PAGE = "https://grail.cs.washington.edu/projects/background-matting-v2/#
 SPLIT_FOLDERS = {"train": ("train",), "valid": ("valid", "val", "test")}
 
 
-class DataError(PictureError):
-    """A data set is missing or incomplete; the message says which, where it was looked for and what to do."""
-
-
-class MissingData(DataError):
-    """The folder of a data set is not there."""
+class MissingData(PictureError):
+    """The folder of a data set is not there; the message says where it was looked for and how to get it."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +53,19 @@ SOURCES = {
 
 
 def canonical_name(name):
-    """Name of a data set in SOURCES, from any case and any name that its folder may have; raises DataError."""
+    """Name of a data set in SOURCES, from any case and any name that its folder may have; raises PictureError."""
     for known, source in SOURCES.items():
         if name.lower() in source.folders:
             return known
-    raise DataError(f"unknown data set '{name.lower()}': choose one of {', '.join(SOURCES)}")
+    raise PictureError(f"unknown data set '{name.lower()}': choose one of {', '.join(SOURCES)}")
 
 
 def data_folder(data_root, name, split):
-    """Folder of one split ("train" or "valid") of a data set; raises DataError if there is none."""
+    """Folder of one split ("train" or "valid") of a data set; PictureError if it has none, MissingData if not here."""
     name, data_root = canonical_name(name), Path(data_root)
     source = SOURCES[name]
     if split not in source.splits:
-        raise DataError(f"{name} has no {split} part, only {' and '.join(source.splits)}")
+        raise PictureError(f"{name} has no {split} part, only {' and '.join(source.splits)}")
     folder, part = subfolder(data_root, source.folders), split if len(source.splits) > 1 else ""
     if folder and part:
         folder = subfolder(folder, SPLIT_FOLDERS[split])
@@ -82,9 +78,5 @@ def data_folder(data_root, name, split):
 
 
 def open_data(data_root, name, split):
-    """ForegroundDataset of (fgr, pha) of one split, ImagesDataset of "backgrounds"; DataError says what is missing."""
-    folder = data_folder(data_root, name, split)
-    try:
-        return ImagesDataset(folder) if name == "backgrounds" else ForegroundDataset(folder)
-    except PictureError as error:
-        raise DataError(f"data set {canonical_name(name)}: {error}") from None
+    """ForegroundDataset of (fgr, pha) of one split, ImagesDataset of "backgrounds"; raises their PictureError."""
+    return (ImagesDataset if name == "backgrounds" else ForegroundDataset)(data_folder(data_root, name, split))

@@ -1,7 +1,4 @@
-"""Paddle data sets of what lies in folders: pictures, videos, and foregrounds with their alpha.
-
-Those are pairs of pictures, RGBA pictures, or pairs of videos.
-"""
+"""Paddle data sets of what lies in folders: pictures, and foregrounds with their alpha."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -41,33 +38,24 @@ def sampled(dataset, samples):
     return Subset(dataset, range(0, len(dataset), max(len(dataset) // max(samples, 1), 1))[:samples])
 
 
-class Video:
-    """Frames of one video that OpenCV can read, uint8 (H, W, 3), RGB; reading them in order needs no seeking.
-
-    The length is what the container states; where a frame cannot be decoded, PictureError names the file and the frame.
-    """
-
-    def __init__(self, path):
-        self.path, self._capture, self._next = Path(path), cv2.VideoCapture(str(path)), 0
-        if not self._capture.isOpened():
-            state = "cannot be read as a video" if self.path.exists() else "does not exist"
-            raise PictureError(f"{path} {state}: give an .mp4 or another video that OpenCV reads")
-
-    def __len__(self):
-        return int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-
-    def __getitem__(self, index):
-        if index != self._next:
-            self._capture.set(cv2.CAP_PROP_POS_FRAMES, index)
-        decoded, frame = self._capture.read()
-        if not decoded:
-            self._next = None
-            raise PictureError(f"{self.path}: frame {index} cannot be decoded: re-encode or download the video again")
-        self._next = index + 1
-        return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+@lru_cache(maxsize=8)  # of each process: a forked reader cannot go on with what is open
+def open_video(path):
+    """cv2.VideoCapture of a video; PictureError if OpenCV cannot read it."""
+    video = cv2.VideoCapture(str(path))
+    if not video.isOpened():
+        raise PictureError(f"{path} cannot be read as a video: give an .mp4 or another video that OpenCV reads")
+    return video
 
 
-open_video = lru_cache(maxsize=8)(Video)  # of each process: a forked reader cannot go on with what is open
+def read_frame(path, index):
+    """Frame of a video, uint8 (H, W, 3), RGB; in order they need no seeking. PictureError names file and frame."""
+    video = open_video(path)
+    if index != video.get(cv2.CAP_PROP_POS_FRAMES):
+        video.set(cv2.CAP_PROP_POS_FRAMES, index)
+    decoded, frame = video.read()
+    if not decoded:
+        raise PictureError(f"{path}: frame {index} cannot be decoded: re-encode or download the video again")
+    return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 
 class ForegroundDataset(Dataset):
@@ -86,34 +74,36 @@ class ForegroundDataset(Dataset):
         if bool(fgr) != bool(pha):
             present, missing = ("fgr", "pha") if fgr else ("pha", "fgr")
             raise PictureError(f"{root} has {present}/ but no {missing}/: both are needed, with equal file names")
-        self.items = _match(fgr, pha) if fgr else [(path,) for path in find_pictures(root)]
+        self.items = _match(fgr, pha) if fgr else [(path, path) for path in find_pictures(root)]
         if not self.items:
             raise PictureError(f"{root} is empty: put pictures into {root}/fgr and {root}/pha")
-        if fgr and self.items[0][0].suffix.lower() in VIDEO_SUFFIXES:
-            self.items = [(*pair, i) for pair in self.items for i in range(min(len(Video(path)) for path in pair))]
+        if self.items[0][0].suffix.lower() in VIDEO_SUFFIXES:
+            counts = [min(open_video(path).get(cv2.CAP_PROP_FRAME_COUNT) for path in pair) for pair in self.items]
+            self.items = [(*pair, i) for pair, count in zip(self.items, counts) for i in range(int(count))]
+            open_video.cache_clear()
 
     def __len__(self):
         return len(self.items)
 
     def __getitem__(self, index):
-        item = self.items[index]
-        if len(item) == 1:
-            rgba = read_rgba(item[0])
-            return rgba[..., :3], rgba[..., 3]
-        if len(item) == 2:
-            fgr, pha = read_rgb(item[0]), read_alpha(item[1])
-        else:
+        fgr_path, pha_path, *frame = self.items[index]
+        if frame:
             with LOCK:
-                fgr, pha = (open_video(path)[item[2]] for path in item[:2])
+                fgr, pha = (read_frame(path, *frame) for path in (fgr_path, pha_path))
             pha = pha[..., 1].copy()
+        elif fgr_path == pha_path:
+            rgba = read_rgba(fgr_path)
+            fgr, pha = rgba[..., :3], rgba[..., 3]
+        else:
+            fgr, pha = read_rgb(fgr_path), read_alpha(pha_path)
         if fgr.shape[:2] != pha.shape:
-            sizes = [f"{shape[1]}x{shape[0]}" for shape in (fgr.shape, pha.shape)]
-            raise PictureError(f"{item[1]} is {sizes[1]}, its foreground {item[0]} is {sizes[0]}: make them equal")
+            sizes = [f"{x.shape[1]}x{x.shape[0]}" for x in (pha, fgr)]
+            raise PictureError(f"{pha_path} is {sizes[0]}, its foreground {fgr_path} is {sizes[1]}: make them equal")
         return fgr, pha
 
     def alpha_file(self, index):
         """Path of the file that an item's alpha is read from."""
-        return self.items[index][:2][-1]
+        return self.items[index][1]
 
 
 def subfolder(folder, names):
@@ -128,15 +118,14 @@ def _match(*folders):
     files = []
     for folder in folders:
         videos = [path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
-        paths = videos or find_pictures(folder)
-        if not paths:
+        found = {path.relative_to(folder).with_suffix(""): path for path in videos or find_pictures(folder)}
+        if not found:
             raise PictureError(f"{folder} holds no pictures or videos: put .jpg, .png or .mp4 files there")
-        files.append({path.relative_to(folder).with_suffix(""): path for path in paths})
-    for here, there, folder, other in ((*files, *folders), (*files[::-1], *folders[::-1])):
-        if alone := sorted(here.keys() - there.keys()):
-            few = ", ".join(str(here[name].relative_to(folder)) for name in alone[:3]) + ", ..." * (len(alone) > 3)
-            others = there.keys() - here.keys()
-            names = f", which holds {len(others)} files of other names, such as {min(others)}" if others else ""
-            what = f"{len(alone)} of {len(here)} files have no partner in {other} ({few}){names}"
-            raise PictureError(f"{folder}: {what}: each foreground needs an alpha of the same name")
+        files.append(found)
+    alone = [sorted(here.keys() - there.keys()) for here, there in (files, files[::-1])]
+    if any(alone):
+        counts = (f"{len(names)} of {len(found)} files in {at}" for names, found, at in zip(alone, files, folders))
+        few = ", ".join(str(found[name]) for names, found in zip(alone, files) for name in names[:2])
+        what = f"{' and '.join(counts)} have no partner, such as {few}"
+        raise PictureError(f"{what}: each foreground needs an alpha of the same name")
     return [tuple(found[name] for found in files) for name in sorted(files[0])]

@@ -8,7 +8,6 @@ from contextlib import suppress
 
 import numpy as np
 
-from .data_path import DataError
 from .errors import PictureError
 from .images import open_video, sampled
 from .picture import read_stored
@@ -44,35 +43,28 @@ def kind_of(pha, fgr=None, path=None):
         return "inverted"
     if not soft.any():
         return "mask"
-    return "premultiplied" if fgr is not None and _fades(pha, fgr) else None
-
-
-def _fades(pha, fgr):
-    """Whether colours are at most as bright as alpha, and dark where it is low, although they are bright elsewhere."""
-    brightness = fgr.max(axis=2)
+    brightness = np.zeros_like(pha) if fgr is None else fgr.max(axis=2)
     faint, strong = (brightness[(pha > low) & (pha < high)] for low, high in ((25, 102), (178, 250)))
     if min(len(faint), len(strong)) < 20 or (brightness > pha.astype(int) + 6)[(pha > 25) & (pha < 250)].mean() > 0.02:
-        return False
-    return np.median(strong) > 40 and np.median(faint) < 0.6 * np.median(strong)
+        return None
+    # No brighter than alpha, and dark where it is low, although bright elsewhere.
+    return "premultiplied" if np.median(strong) > max(40, np.median(faint) / 0.6) else None
 
 
 def looked_at(dataset, count=8):
     """(file of the alpha, pha, fgr) of `count` sound items spread over a ForegroundDataset."""
     for index in sampled(dataset, count).indices:
-        try:
+        with suppress(PictureError):
             fgr, pha = dataset[index]
-        except PictureError:
-            continue
-        yield dataset.alpha_file(index), pha, fgr
+            yield dataset.alpha_file(index), pha, fgr
     open_video.cache_clear()  # a reader process that is forked from this one could not go on with a video that is open
 
 
 def check_labels(items):
-    """Look at alphas and foregrounds before anything starts.
+    """Warnings on alphas and foregrounds, a sentence each with the first file, what was found and what to do.
 
-    Args: items of file, alpha uint8 (H, W), and foreground uint8 (H, W, 3) or None.
-    Returns warnings, a sentence each, with the first file, what was found and what to do.
-    Raises DataError with such a sentence, if at least half of the files cannot be alphas.
+    Items are file, alpha uint8 (H, W), and foreground uint8 (H, W, 3) or None. Raises PictureError with such a
+    sentence if at least half of the files cannot be alphas.
     """
     items = [(path, kind_of(pha, fgr, path)) for path, pha, fgr in items]
     warnings = []
@@ -82,5 +74,5 @@ def check_labels(items):
             others = f" (likewise {len(paths) - 1} more of {len(items)} files looked at)" if len(paths) > 1 else ""
             warnings.append(f"{paths[0]}: {words}{others}")
             if fatal:
-                raise DataError(warnings[-1])
+                raise PictureError(warnings[-1])
     return warnings

@@ -158,13 +158,11 @@ def find_pictures(folder):
     if not folder.is_dir():
         what = "is a file, not a folder" if folder.exists() else "does not exist"
         raise PictureError(f"{folder} {what}: give a folder that holds pictures")
-    found, seen = [], set()
+    found, seen = [], {}
     for parent, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(parent)
-        if real in seen:  # a link that leads back to where we came from
+        if seen.setdefault(os.path.realpath(parent), parent) != parent:  # a link leads back to where we came from
             folders.clear()
             continue
-        seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
         found += [Path(parent, name) for name in names if not name.startswith(".") and name.lower().endswith(SUFFIXES)]
     return sorted(found, key=lambda path: path.relative_to(folder).parts)

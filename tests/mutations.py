@@ -160,7 +160,7 @@ MUTATIONS = [
             ("scale=(0.3, 1.0)", "scale=(0.3, 1.2)"),
             ("background_scale: tuple = (1.0, 2.0)", "background_scale: tuple = (1.0, 3.0)"),
             ("recipe.multiple * recipe.multiple", "recipe.multiple * recipe.multiple + 1"),
-            ("SHADOW_STRENGTH, NOISE_SIGMA = 0.3, 0.03", "SHADOW_STRENGTH, NOISE_SIGMA = 0.3, 0.3"),
+            ("0.03 * rng.random(2)", "0.3 * rng.random(2)"),
             ("rng.uniform(-5, 5, 2)", "rng.uniform(-9, 9, 2)"),
             ("rng.integers(20, 40)", "rng.integers(20, 80)"),
             ("rng.uniform(-0.01, 0.01, 2)", "rng.uniform(-0.1, 0.1, 2)"),

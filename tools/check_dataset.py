@@ -16,7 +16,7 @@ prepare()
 
 import numpy as np
 
-from dataset.data_path import SOURCES, DataError, MissingData, canonical_name, open_data
+from dataset.data_path import SOURCES, MissingData, canonical_name, open_data
 from dataset.images import sampled
 from dataset.labels import KINDS, check_labels, kind_of, looked_at
 from dataset.picture import PictureError
@@ -51,7 +51,7 @@ def main(argv=None):
                 print(f"{name} {split}: {said}")
                 if args.sheet:
                     write_picture(args.sheet / f"{name}_{split}.png", draw_sheet(opened))
-            except DataError as error:
+            except PictureError as error:
                 found = [(True, error)] if args.names or not isinstance(error, MissingData) else []
             wrong += [(fatal, f"{name} {split}: {words}") for fatal, words in found]
     if not looked and not wrong:

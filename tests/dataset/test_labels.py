@@ -6,10 +6,9 @@ from PIL import Image
 
 import eval as door
 import train
-from dataset.data_path import DataError
 from dataset.images import ForegroundDataset
 from dataset.labels import check_labels, kind_of, looked_at
-from dataset.picture import read_alpha, read_rgb
+from dataset.picture import PictureError, read_alpha, read_rgb
 from tests.drawn_data import make_data
 from tools import check_dataset
 
@@ -98,14 +97,13 @@ def test_a_single_odd_file_stops_nothing(data):
     dataset = ForegroundDataset(data / "private/train")
     items = [*looked_at(dataset), *((path, pha // 128, fgr) for path, pha, fgr in looked_at(dataset, 1))]
     assert check_labels(items) == []
-    with pytest.raises(DataError, match=r"00.png: .* \(likewise 1 more of 2 files looked at\)"):
+    with pytest.raises(PictureError, match=r"00.png: .* \(likewise 1 more of 2 files looked at\)"):
         check_labels([(path, pha // 128, fgr) for path, pha, fgr in looked_at(dataset, 2)])
 
 
 def test_names_that_do_not_pair_are_told_once_with_what_is_there(data):
     for path in sorted((data / "private/train/pha").iterdir()):
         path.rename(path.with_name(f"{path.stem}_alpha.png"))
-    with pytest.raises(
-        ValueError, match="4 of 4 files have no partner .*which holds 4 files of other names, such as 00_a"
-    ):
+    words = r"4 of 4 files in .*fgr and 4 of 4 files in .*pha have no partner, such as .*fgr/00.jpg.* .*pha/00_a"
+    with pytest.raises(PictureError, match=words):
         ForegroundDataset(data / "private/train")

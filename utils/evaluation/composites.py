@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from dataset import drawn
-from dataset.data_path import DataError, data_folder
+from dataset.data_path import data_folder
 from dataset.images import FGR_FOLDERS, ForegroundDataset, ImagesDataset, subfolder
 from dataset.labels import looked_at
 from dataset.picture import PictureError, read_alpha, read_rgb
@@ -341,7 +341,7 @@ def choose_samples(args: Namespace) -> tuple[Samples, str]:
     try:
         foregrounds = path or data_folder(args.data_root, "photomatte85", "valid")
         backgrounds = args.backgrounds or data_folder(args.data_root, "backgrounds", "valid")
-    except DataError as error:
+    except PictureError as error:
         if path:
             raise UsageError(f"--backgrounds is needed for foregrounds: {error}") from None
         return DemonstrationSet(args.seed), f"{error}.{DEMONSTRATION}"

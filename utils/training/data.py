@@ -49,7 +49,7 @@ def training_batches(args, rank=0, world=1):
     """Open the training data; args is one of `utils.training.options.parse_jobs`, rank and world as of Batches.
 
     Returns a DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`, and its Batches, by which it
-    is told where to begin. Raises DataError if data is missing and UsageError if there is too little for one batch.
+    is told where to begin. Raises PictureError if data is missing and UsageError if there is too little for one batch.
     """
     foregrounds = open_data(args.data_root, args.dataset_name, "train")
     backgrounds = open_data(args.data_root, "backgrounds", "train")
@@ -90,7 +90,7 @@ def close(loader):
 class Validation(Samples):
     """The same square composites at every validation, drawn from the index alone: samples for `evaluate`.
 
-    count, size: how many, and their side in pixels; recipe: "original" or "people". DataError if data is missing.
+    count, size: how many, and their side in pixels; recipe: "original" or "people". PictureError if data is missing.
     """
 
     def __init__(self, data_root, dataset_name, count, size, recipe="original"):

@@ -7,7 +7,7 @@ from itertools import count
 
 import numpy as np
 
-from dataset.data_path import DataError
+from dataset.errors import PictureError
 from model.resize import nearest
 from utils.evaluation.samples import share
 from utils.evaluation.score import evaluate, gather
@@ -71,7 +71,7 @@ class Run:
         self.since = time.perf_counter()
 
     def check_skipped(self, messages, foregrounds):
-        """Warn of damaged files; DataError if there are more than 1 % of the foregrounds (one is always allowed)."""
+        """Warn of damaged files; PictureError if there are more than 1 % of the foregrounds (one is always allowed)."""
         skipped = self.progress.skipped
         for message in dict.fromkeys(messages):
             if message not in skipped:
@@ -79,7 +79,7 @@ class Run:
                 self.log.line(f"warning: skipped {message}")
         if len(skipped) > max(1, foregrounds // 100):
             damaged = f"{len(skipped)} files could not be read in one epoch of {foregrounds}, the last: {skipped[-1]}"
-            raise DataError(f"{damaged}; run -m tools.check_dataset to find all of them")
+            raise PictureError(f"{damaged}; run -m tools.check_dataset to find all of them")
 
     def after_step(self, values, reading, pictures, outputs):
         """Log, validate and save where it is time for it; reading: seconds waited for the batch; the rest of a step."""
@@ -124,7 +124,7 @@ class Run:
         for failure in report.failures:
             self.log.line(f"warning: not validated: {failure['error']}")
         if not report.rows:
-            raise DataError(f"no validation picture could be scored, the first: {report.failures[0]['error']}")
+            raise PictureError(f"no validation picture could be scored, the first: {report.failures[0]['error']}")
         row = {"name": self.args.model_name, "step": progress.step, "epoch": progress.epoch, **report.means}
         row.update(validated_on=self.args.valid_dataset_name, failures=len(report.failures))
         row["train_loss"] = sum(self.totals) / len(self.totals) if self.totals else None
