@@ -27,7 +27,6 @@ class Recipe:
     lowest: int
     multiple: int
     scale: tuple = None  # of the foreground relative to covering the canvas
-    background_scale: tuple = (1.0, 2.0)
 
 
 RECIPES = {
@@ -117,7 +116,7 @@ def crop_foreground(rng, fgr, pha, size, recipe):
 
 def crop_background(rng, back, size, recipe):
     """Random crop of a background; where the original would show black beyond its edge, it is mirrored."""
-    matrix = change.draw_affine(rng, back.shape[:2], size, recipe.canvas, recipe.background_scale, flip=0.5)
+    matrix = change.draw_affine(rng, back.shape[:2], size, recipe.canvas, (1.0, 2.0), flip=0.5)
     back = change.warp(back, matrix, size, cv2.BORDER_REFLECT_101)
     return change.jitter(rng, *change.filtered(rng, [back], max(size) / recipe.canvas))
 

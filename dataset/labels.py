@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 
 from .errors import PictureError
-from .images import open_video, sampled
+from .folders import open_video, sampled
 from .picture import read_stored
 
 # kind -> (whether it is an error, what it is and what to do)
@@ -56,7 +56,7 @@ def looked_at(dataset, count=8):
     for index in sampled(dataset, count).indices:
         with suppress(PictureError):
             fgr, pha = dataset[index]
-            yield dataset.alpha_file(index), pha, fgr
+            yield dataset.items[index][1], pha, fgr
     open_video.cache_clear()  # a reader process that is forked from this one could not go on with a video that is open
 
 

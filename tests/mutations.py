@@ -158,7 +158,7 @@ MUTATIONS = [
         "dataset/composite.py": [
             ("canvas=512, lowest=256", "canvas=512, lowest=300"),
             ("scale=(0.3, 1.0)", "scale=(0.3, 1.2)"),
-            ("background_scale: tuple = (1.0, 2.0)", "background_scale: tuple = (1.0, 3.0)"),
+            ("recipe.canvas, (1.0, 2.0)", "recipe.canvas, (1.0, 3.0)"),
             ("recipe.multiple * recipe.multiple", "recipe.multiple * recipe.multiple + 1"),
             ("0.03 * rng.random(2)", "0.3 * rng.random(2)"),
             ("rng.uniform(-5, 5, 2)", "rng.uniform(-9, 9, 2)"),

@@ -16,8 +16,7 @@ prepare()
 
 import numpy as np
 
-from dataset.data_path import SOURCES, MissingData, canonical_name, open_data
-from dataset.images import sampled
+from dataset.folders import SOURCES, MissingData, canonical_name, open_data, sampled
 from dataset.labels import KINDS, check_labels, kind_of, looked_at
 from dataset.picture import PictureError
 from utils.picture.blend import blend
@@ -80,8 +79,8 @@ def check(pictures, backgrounds):
             soft.append(np.mean((pha > 0) & (pha < 255)))
             opaque.append(np.mean(pha == 255))
             if not pha.any():
-                found.append((True, f"{pictures.alpha_file(i)} is an alpha of zero everywhere"))
-            kinds[kind_of(pha, fgr, pictures.alpha_file(i))].append(pictures.alpha_file(i))
+                found.append((True, f"{pictures.items[i][1]} is an alpha of zero everywhere"))
+            kinds[kind_of(pha, fgr, pictures.items[i][1])].append(pictures.items[i][1])
     for kind, (fatal, words) in KINDS.items():
         if files := kinds[kind]:
             found.append((fatal, f"{len(files)} of {len(pictures)}, such as {files[0]}: {words}"))

@@ -20,7 +20,7 @@ from dataset.composite import (
     draw_batch,
     shadow,
 )
-from dataset.images import ForegroundDataset, ImagesDataset
+from dataset.folders import ForegroundDataset, ImagesDataset
 from dataset.picture import PictureError
 from tests.drawn_data import disc, make_data, scene
 
@@ -107,12 +107,14 @@ def test_a_foreground_cut_at_the_frame_keeps_its_colour_up_to_the_cut():
     assert (out_fgr[out_pha > 0] == 200).all()
 
 
-def test_reflection_is_skipped_only_where_it_is_not_needed():
+def test_reflection_is_skipped_only_where_it_is_not_needed(monkeypatch):
+    borders, warp_affine = [], cv2.warpAffine
+    monkeypatch.setattr(cv2, "warpAffine", lambda *a, **b: borders.append(b["borderMode"]) or warp_affine(*a, **b))
     picture, inside = smooth_picture(100, 100), augmentation.about(np.eye(2) * 2.0, (50, 50), (50, 50))
-    assert augmentation.stays_inside(inside, picture.shape, (100, 100))
+    augmentation.warp(picture, inside, (100, 100), cv2.BORDER_REFLECT_101)
     beyond = augmentation.about(np.eye(2) * 1.01, (50, 50), (70, 50))
-    assert not augmentation.stays_inside(beyond, picture.shape, (100, 100))
     assert augmentation.warp(picture, beyond, (100, 100), cv2.BORDER_REFLECT_101)[:, 0].min() > 0
+    assert borders == [cv2.BORDER_CONSTANT, cv2.BORDER_REFLECT_101]
 
 
 # ------------------------------------------------------------------------------------------------- blur, colour, noise

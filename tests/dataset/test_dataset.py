@@ -8,8 +8,17 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.data_path import SOURCES, MissingData, canonical_name, data_folder, open_data
-from dataset.images import ForegroundDataset, ImagesDataset, read_frame, sampled
+from dataset.folders import (
+    SOURCES,
+    ForegroundDataset,
+    ImagesDataset,
+    MissingData,
+    canonical_name,
+    data_folder,
+    open_data,
+    read_frame,
+    sampled,
+)
 from dataset.labels import looked_at
 from dataset.picture import PictureError
 from tests.drawn_data import disc, make_data, scene
@@ -139,7 +148,7 @@ def test_pairs_of_videos_are_read_frame_by_frame(tmp_path):
         fgr, pha = pairs[i]
         assert fgr.shape == (32, 32, 3) and pha.shape == (32, 32)
         assert abs(int(pha.mean()) - (100 * (i // 5) + 9 * (i % 5))) <= 4
-    assert pairs.alpha_file(7).name == "1.mp4"
+    assert pairs.items[7][1].name == "1.mp4"
 
 
 def test_a_foreground_without_alpha_is_named(tmp_path):

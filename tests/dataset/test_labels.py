@@ -6,7 +6,7 @@ from PIL import Image
 
 import eval as door
 import train
-from dataset.images import ForegroundDataset
+from dataset.folders import ForegroundDataset
 from dataset.labels import check_labels, kind_of, looked_at
 from dataset.picture import PictureError, read_alpha, read_rgb
 from tests.drawn_data import make_data

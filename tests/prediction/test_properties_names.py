@@ -12,7 +12,7 @@ import paddle
 import pytest
 from PIL import Image
 
-from dataset.images import ForegroundDataset
+from dataset.folders import ForegroundDataset
 from dataset.picture import SUFFIXES, PictureError, find_pictures, read_alpha, read_rgb
 from tests.properties import given, names, pictures, seeds, settings, st
 from utils.picture.write import write_picture
@@ -133,7 +133,7 @@ def test_foreground_and_alpha_of_any_name_belong_together(folder, wanted, suffix
     data = ForegroundDataset(root)
     assert len(data) == len(wanted)
     for i in range(len(data)):
-        stem = data.alpha_file(i).stem
+        stem = data.items[i][1].stem
         fgr, pha = data[i]
         np.testing.assert_array_equal(pha, alphas[stem])
         np.testing.assert_array_equal(fgr, np.dstack([pha] * 3))

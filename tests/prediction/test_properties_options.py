@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import pytest
 
-from dataset.data_path import SOURCES, canonical_name
+from dataset.folders import SOURCES, canonical_name
 from dataset.picture import PictureError
 from tests.properties import given, settings, st
 from tools import webcam

@@ -11,8 +11,7 @@ import pytest
 
 import predict
 from dataset import drawn
-from dataset.data_path import SOURCES
-from dataset.images import ForegroundDataset
+from dataset.folders import SOURCES, ForegroundDataset
 from dataset.picture import read_alpha, read_rgb
 from tests.background.test_align import pair
 from tests.drawn_data import disc, make_data, scene

@@ -20,7 +20,7 @@ import numpy as np
 import paddle
 
 from dataset.composite import RECIPES, CompositeDataset
-from dataset.data_path import open_data
+from dataset.folders import open_data
 from model import MattingRefine
 from tools.speed import worker
 from utils.engine.backends import threads

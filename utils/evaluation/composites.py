@@ -23,8 +23,7 @@ import numpy as np
 from PIL import Image
 
 from dataset import drawn
-from dataset.data_path import data_folder
-from dataset.images import FGR_FOLDERS, ForegroundDataset, ImagesDataset, subfolder
+from dataset.folders import FGR_FOLDERS, ForegroundDataset, ImagesDataset, data_folder, subfolder
 from dataset.labels import looked_at
 from dataset.picture import PictureError, read_alpha, read_rgb
 from utils.evaluation.metric import make_trimap
@@ -199,7 +198,7 @@ class Composites(Samples):
     """Samples composed from foregrounds and backgrounds when they are asked for; the same whenever, wherever.
 
     Args:
-        foregrounds: folder with fgr and pha in it, or with RGBA pictures, see dataset.images.
+        foregrounds: folder with fgr and pha in it, or with RGBA pictures, see dataset.folders.
         backgrounds: folder of pictures without people.
         protocol: one of PROTOCOLS:
             paper-like  the foreground fills the frame as it was photographed; the background covers it, cropped at a

@@ -14,8 +14,7 @@ from paddle.io import DataLoader, DistributedBatchSampler
 
 from dataset.augmentation import draw_affine, warp, warp_foreground
 from dataset.composite import RECIPES, CompositeDataset, Recipe, collate
-from dataset.data_path import open_data
-from dataset.images import sampled
+from dataset.folders import open_data, sampled
 from dataset.people.dataset import PeopleDataset
 from utils.evaluation.samples import Sample, Samples
 from utils.picture.blend import blend

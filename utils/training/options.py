@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from dataset.composite import RECIPES
-from dataset.data_path import SOURCES, canonical_name
+from dataset.folders import SOURCES, canonical_name
 from model import BACKBONES, MODES
 from utils.system.cpu import cores
 from utils.system.errors import UsageError

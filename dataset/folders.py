@@ -1,5 +1,6 @@
-"""Paddle data sets of what lies in folders: pictures, and foregrounds with their alpha."""
+"""Data sets that lie in folders: where they are looked for, where to get them, and what reads them."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -9,10 +10,80 @@ from paddle.io import Dataset, Subset
 
 from .picture import PictureError, find_pictures, read_alpha, read_rgb, read_rgba
 
+AUTHORS_PAGE = "https://grail.cs.washington.edu/projects/background-matting-v2/#/datasets"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 FGR_FOLDERS = ("fgr", "fg")  # the second names are those of Distinctions-646
-PHA_FOLDERS = ("pha", "gt", "alpha")
 LOCK = Lock()  # OpenCV aborts the process where two threads read one video
+
+
+class MissingData(PictureError):
+    """The folder of a data set is not there; the message says where it was looked for and how to get it."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """folders: accepted names below the data root, in any case, the first is the documented one."""
+
+    folders: tuple
+    where: str  # where to get it
+    layout: str  # what has to lie in the folder
+    splits: tuple = ("train", "valid")
+
+
+PAIRS = "{split}/fgr and {split}/pha with equal file names (.jpg or .png), nested folders allowed"
+SOURCES = {
+    "videomatte240k": Source(
+        ("videomatte240k", "videomatte240k_jpeg_hd", "videomatte240k_jpeg_sd"),
+        f"download VideoMatte240K from {AUTHORS_PAGE}",
+        PAIRS + ", or .mp4 files in both; the released test part serves as valid",
+    ),
+    "distinctions646": Source(
+        ("distinctions646", "distinctions-646", "distinction"),
+        "request Distinctions-646 from its authors, see https://github.com/yuhaoliu7456/CVPR2020-HAttMatting",
+        PAIRS + " (its own names FG and GT are accepted)",
+    ),
+    "photomatte85": Source(
+        ("photomatte85", "test85"),
+        f"download PhotoMatte85 from {AUTHORS_PAGE}",
+        "the 85 RGBA pictures themselves, or fgr and pha with equal file names",
+        splits=("valid",),
+    ),
+    "private": Source(("private",), "make it from your own pictures with python -m tools.make_private_data", PAIRS),
+    "people": Source(("people",), "put your own cut-outs there", PAIRS),
+    "backgrounds": Source(
+        ("backgrounds", "background"),
+        f"collect photographs without people, several thousand if possible; a small valid set is on {AUTHORS_PAGE}",
+        "pictures in {split}, nested folders allowed",
+    ),
+}
+
+
+def canonical_name(name):
+    """Name of a data set in SOURCES, from any case and any name that its folder may have; raises PictureError."""
+    for known, source in SOURCES.items():
+        if name.lower() in source.folders:
+            return known
+    raise PictureError(f"unknown data set '{name.lower()}': choose one of {', '.join(SOURCES)}")
+
+
+def data_folder(data_root, name, split):
+    """Folder of one split ("train" or "valid") of a data set; PictureError if it has none, MissingData if not here."""
+    name, data_root = canonical_name(name), Path(data_root)
+    source = SOURCES[name]
+    if split not in source.splits:
+        raise PictureError(f"{name} has no {split} part, only {' and '.join(source.splits)}")
+    folder = subfolder(data_root, source.folders)
+    if folder and len(source.splits) > 1:
+        folder = subfolder(folder, ("valid", "val", "test") if split == "valid" else ("train",))
+    if folder is None:
+        lay_out = f"Lay it out in {data_root / source.folders[0]} as {source.layout.format(split=split)}"
+        raise MissingData(f"data set {name} not found: no {split} part there. To get it, {source.where}. {lay_out}")
+    return folder
+
+
+def open_data(data_root, name, split):
+    """ForegroundDataset of (fgr, pha) of one split, ImagesDataset of "backgrounds"; raises their PictureError."""
+    return (ImagesDataset if name == "backgrounds" else ForegroundDataset)(data_folder(data_root, name, split))
 
 
 class ImagesDataset(Dataset):
@@ -62,7 +133,8 @@ class ForegroundDataset(Dataset):
     """Items (fgr, pha): uint8 (H, W, 3) RGB, not multiplied by alpha, and uint8 (H, W).
 
     The folder holds either `fgr/` and `pha/`, whose files belong together by their path without suffix
-    (`fgr/0001/a.jpg` and `pha/0001/a.png`), pictures or videos; or RGBA pictures.
+    (`fgr/0001/a.jpg` and `pha/0001/a.png`), pictures or videos; or RGBA pictures. `items` has their paths, (fgr, pha),
+    and of videos the frame.
 
     Raises PictureError that names the folder if it is missing, empty, or if a foreground has no alpha or the reverse;
     and, when an item is read, the file that is damaged or whose alpha has another size than its colours.
@@ -70,7 +142,7 @@ class ForegroundDataset(Dataset):
 
     def __init__(self, root):
         root = Path(root)
-        fgr, pha = subfolder(root, FGR_FOLDERS), subfolder(root, PHA_FOLDERS)
+        fgr, pha = subfolder(root, FGR_FOLDERS), subfolder(root, ("pha", "gt", "alpha"))
         if bool(fgr) != bool(pha):
             present, missing = ("fgr", "pha") if fgr else ("pha", "fgr")
             raise PictureError(f"{root} has {present}/ but no {missing}/: both are needed, with equal file names")
@@ -100,10 +172,6 @@ class ForegroundDataset(Dataset):
             sizes = [f"{x.shape[1]}x{x.shape[0]}" for x in (pha, fgr)]
             raise PictureError(f"{pha_path} is {sizes[0]}, its foreground {fgr_path} is {sizes[1]}: make them equal")
         return fgr, pha
-
-    def alpha_file(self, index):
-        """Path of the file that an item's alpha is read from."""
-        return self.items[index][1]
 
 
 def subfolder(folder, names):
