@@ -9,7 +9,7 @@ from model.resize import bilinear
 from tests.prediction.test_predictor import scene
 from utils.engine.presets import Refine
 from utils.engine.programs import CoarseProgram, TileProgram
-from utils.engine.tiles import TiledMatting, choose_cells, enlarge_into, reduce_picture, windows
+from utils.engine.tiles import TiledMatting, choose_cells, enlarge_into, reduce_picture, windows, with_gaps
 from utils.picture.levels import to_uint8
 from utils.picture.tensor import to_tensor
 from utils.weights.load import DEFAULT_WEIGHTS, our_names, read_state
@@ -107,13 +107,12 @@ def test_sampling_takes_the_largest_errors_and_no_zeros():
     assert len(chosen("thresholding", 0, 0.5)[0]) == (err > 0.5).sum()
 
 
-def test_a_gap_in_an_outline_is_refined_where_that_is_wanted():
-    """The coarse network may be sure of a cell in the middle of an outline: a notch would stay."""
-    err = np.zeros((10, 10), np.float32)
-    err[4, 2:8] = 0.5
-    err[4, 5] = 0
-    chosen, closed = (set(zip(*choose_cells(err, Refine(pixels=1600, gaps=gaps), 40, 40))) for gaps in (False, True))
-    assert closed - chosen == {(4, 5)} and chosen < closed and len(chosen) == 5
+def test_a_gap_in_an_outline_is_refined_and_what_is_bare_or_solid_is_not():
+    """The coarse network may be sure of a cell in the middle of an outline."""
+    pha = np.tile(np.float32([0, 0, 0, 0.01, 0.5, 0.99, 1, 1, 1, 1]), (10, 1))
+    chosen = np.array([1, 2, 3, 5, 6]), np.full(5, 4)
+    gaps = set(zip(*with_gaps(chosen, pha, (40, 40)))) - set(zip(*chosen))
+    assert gaps == {(0, 4), (4, 4), (7, 4)}
 
 
 def test_windows_outside_an_array_are_refused():

@@ -23,6 +23,7 @@ HIDDEN = 32
 PHA, FGR, ERR, HID = 0, slice(1, 4), 4, slice(5, 5 + HIDDEN)  # output channels of the decoder
 DENSE = 5  # alpha, residual and error
 LEVELS = 255.0
+FAINT = 0.03  # what alpha differs by from 0 and 1 where it is neither bare nor solid
 AROUND = 4  # coarse pixels around the subject that are enlarged, too
 STRIP_BYTES = 1 << 20  # of float32 enlarged at a time: stays in the processor's cache
 TILE_CELLS = 8  # on a tile's side: of 3 to 16 the fastest on pictures of people
@@ -85,6 +86,7 @@ class TiledMatting:
         if refine.mode != "full":
             self._enlarge(src, pha, dense[FGR], full_pha, fgr, tasks)
         cells = choose_cells(err, refine, *size, self.prevent_oversampling)
+        cells = with_gaps(cells, pha, size) if refine.gaps else cells
         chosen = group_cells(*cells, self.n, len(rows.to_half), len(columns.to_half))
         cells = chosen[2:4]
         cell_pha = np.empty((len(cells[0]), CELL, CELL), np.float32)
@@ -226,7 +228,7 @@ def reduce_picture(picture, height, width):
 
 
 def choose_cells(err, refine, height, width, prevent_oversampling=True):
-    """Choose the cells to refine, as the network's Refiner does, and perhaps those between them.
+    """Choose the cells to refine, as the network's Refiner does.
 
     Args:
         err: float32 (hc, wc), 0..1, the coarse network's predicted error.
@@ -252,10 +254,18 @@ def choose_cells(err, refine, height, width, prevent_oversampling=True):
             smaller = len(chosen) - wanted
             largest = np.argpartition(err[chosen], min(smaller, len(chosen) - 1))[smaller:]
             chosen = np.sort(chosen[largest])
-    if refine.gaps:
-        closed = marked((height, width), np.divmod(chosen, size[1]))
-        chosen = np.flatnonzero(cv2.morphologyEx(closed, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)))
     return np.divmod(chosen, size[1])
+
+
+def with_gaps(cells, pha, size):
+    """Cells (rows, columns), and those beside them that coarse alpha, (hc, wc), calls neither bare nor solid.
+
+    Left out, these would show: as notches in an outline, and as steps as wide as a cell.
+    """
+    chosen = marked(size, cells)
+    pha = cv2.resize(pha, chosen.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    gaps = cv2.dilate(chosen, np.ones((3, 3), np.uint8)) & (abs(pha - 0.5) < 0.5 - FAINT)
+    return np.nonzero(chosen | gaps)
 
 
 def marked(size, cells):
