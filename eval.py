@@ -20,7 +20,7 @@ from dataset.labels import check_labels
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, match_background
 from utils.evaluation import score
-from utils.evaluation.composites import choose_samples, frame_height
+from utils.evaluation.composites import choose_samples
 from utils.evaluation.samples import PredictionFolder, share
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
@@ -28,7 +28,7 @@ from utils.prediction.loop import clean_matte, corrected
 from utils.system.command_line import UsageError, command_line, printer
 from utils.system.cpu import rank_and_count
 from utils.system.files import refuse_to_overwrite, write_json, write_text
-from utils.system.parser import Parser
+from utils.system.parser import Parser, at_least_1
 
 
 def parse(argv):
@@ -47,7 +47,7 @@ def parse(argv):
     add("--region", nargs="+", choices=score.REGIONS, default=score.REGIONS, help="of each picture (default: both)")
     add("--metrics", nargs="+", choices=score.METRICS, help="default: all but mad dtssd; clips mad mse grad conn dtssd")
     add("--seed", type=int, default=0, help="of composites, default 0")
-    add("--height", type=frame_height, metavar="N", help="of composites (default: their own; reference: 2048)")
+    add("--height", type=at_least_1, metavar="N", help="of composites (default: their own; reference: 2048)")
     add("--num-workers", type=int, default=2, help="threads that read and score, default 2")
     add("--output", type=Path, help="write means and settings to this .json")
     add("--per-image", type=Path, help="write every picture's numbers to this .csv")
@@ -109,25 +109,24 @@ def described(args, matting):
     network = f"{matting.backbone}, weights {Path(matting.weights).name}, refine {args.refine_mode}"
     alpha = "corrected" if args.remove_islets else "as it is"
     corrections = f"align {args.align}, match exposure {args.match_exposure}, alpha {alpha}"
-    cleaned = ", foreground cleaned" if args.clean_foreground else ""
-    return f"{network}, engine {matting.engine}; {corrections}{cleaned}"
+    return f"{network}, engine {matting.engine}; {corrections}{', foreground cleaned' * args.clean_foreground}"
 
 
 def show(args, report, samples, title, predict, source):
     """Print the result and write the files that were asked for."""
     print(f"{title}\n{source}\nprotocol {args.protocol}: {len(report.rows)} of {len(samples)} pictures scored")
-    print(score.text_table(report))
+    print(score.table({"prediction": report}), end="")
     for failure in report.failures:
         print(f"failed: {failure['name']}: {failure['error']}", file=sys.stderr)
+    if report.failures:
+        print(f"error: {len(report.failures)} of {len(samples)} pictures failed and are in no mean", file=sys.stderr)
     extra = predict.extra(samples) if args.pred else []
     for path in extra:
         print(f"extra: {path} belongs to no picture of the set and was not scored", file=sys.stderr)
-    if report.failures:
-        print(f"error: {len(report.failures)} of {len(samples)} pictures failed and are in no mean", file=sys.stderr)
     if args.output:
         settings = {"data": title, "predictions": source, "protocol": args.protocol, "extra": extra}
         scored = {"scored": len(report.rows), "failed": report.failures, "means": report.means}
-        write_json(args.output, {**settings, **scored, "units": score.units_of(report)})
+        write_json(args.output, {**settings, **scored, "units": score.METRICS})
     if args.per_image:
         write_text(args.per_image, score.csv_text(report))
     if worst := report.worst(args.save_worst):

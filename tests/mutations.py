@@ -70,7 +70,7 @@ MUTATIONS = [
             ("np.minimum(pred, true)", "np.maximum(pred, true)"),
             ("smaller >= np.float32(", "smaller > np.float32("),
             ("np.float32((step - 1) /", "np.float32(step /"),
-            ("distance >= _CONNECTIVITY_TOLERANCE", "distance > _CONNECTIVITY_TOLERANCE"),
+            ("distance >= np.float32(0.15)", "distance > np.float32(0.15)"),
             ("(true_pha > 0)[..., None]", "(true_pha >= 0)[..., None]"),
             ("math.sqrt(_mean(np.square(after - before)))", "math.sqrt(_mean(np.square(after + before)))"),
             ("/ len(changes) * 100", "/ len(errors) * 100"),

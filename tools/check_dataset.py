@@ -22,11 +22,10 @@ from dataset.picture import PictureError
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
 from utils.picture.write import write_picture
-from utils.system.command_line import command_line
+from utils.system.command_line import UsageError, command_line
 from utils.system.parser import Parser
 
 GREEN = np.uint8([60, 180, 90])
-SHOWN = 8  # pictures of a contact sheet
 
 
 @command_line
@@ -40,13 +39,17 @@ def main(argv=None):
     args, rest = parser.parse_known_args(argv)
     if rest and not args.quick:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    looked, wrong = False, []
+    looked, wrong = False, []  # whether there is anything; (whether it is an error, words)
     for name in dict.fromkeys([*map(canonical_name, args.names or SOURCES), "backgrounds"]):
         for split in SOURCES[name].splits:
             try:
                 opened = open_data(args.data_root, name, split)
                 looked = True
-                said, found = (glance if args.quick else check)(opened, name == "backgrounds")
+                if args.quick:
+                    doubts = [] if name == "backgrounds" else check_labels(looked_at(opened))
+                    said, found = f"{len(opened)} pictures", [(False, words) for words in doubts]
+                else:
+                    said, found = check(opened)
                 print(f"{name} {split}: {said}")
                 if args.sheet:
                     write_picture(args.sheet / f"{name}_{split}.png", draw_sheet(opened))
@@ -54,50 +57,44 @@ def main(argv=None):
                 found = [(True, error)] if args.names or not isinstance(error, MissingData) else []
             wrong += [(fatal, f"{name} {split}: {words}") for fatal, words in found]
     if not looked and not wrong:
-        wrong = [(True, f"no data set below {args.data_root}: {', '.join(SOURCES)} are looked for")]
+        raise UsageError(f"no data set below {args.data_root}: {', '.join(SOURCES)} are looked for")
     for fatal, words in wrong:
         print(f"{'error' if fatal else 'warning'}: {words}", file=sys.stderr)
     return int(any(fatal for fatal, _ in wrong))
 
 
-def glance(pictures, backgrounds):
-    """Look at a few files; returns their number and doubts: a list of (False, words)."""
-    return len(pictures), [(False, words) for words in check_labels([] if backgrounds else looked_at(pictures))]
-
-
-def check(pictures, backgrounds):
+def check(pictures):
     """Read everything; returns a summary and what is wrong: a list of (whether it is an error, words)."""
-    found, sizes, soft, opaque, kinds = [], [], [], [], defaultdict(list)
+    found, sizes, soft, kinds = [], [], [], defaultdict(list)
     for i in range(len(pictures)):
         try:
-            fgr, pha = (pictures[i], None) if backgrounds else pictures[i]
+            item = pictures[i]
         except PictureError as error:
             found.append((True, error))
             continue
+        fgr, pha = item if isinstance(item, tuple) else (item, None)  # a background
         sizes.append(fgr.shape[1::-1])
         if pha is not None:
+            path = pictures.items[i][1]
             soft.append(np.mean((pha > 0) & (pha < 255)))
-            opaque.append(np.mean(pha == 255))
+            kinds[kind_of(pha, fgr, path)].append(path)
             if not pha.any():
-                found.append((True, f"{pictures.items[i][1]} is an alpha of zero everywhere"))
-            kinds[kind_of(pha, fgr, pictures.items[i][1])].append(pictures.items[i][1])
+                found.append((True, f"{path} is an alpha of zero everywhere"))
     for kind, (fatal, words) in KINDS.items():
         if files := kinds[kind]:
             found.append((fatal, f"{len(files)} of {len(pictures)}, such as {files[0]}: {words}"))
-    said = [f"{len(pictures)} pictures"]
+    said = f"{len(pictures)} pictures"
     if sizes:
-        said.append("{}x{} to {}x{}".format(*np.min(sizes, axis=0), *np.max(sizes, axis=0)))
+        said += ", {}x{} to {}x{}".format(*np.min(sizes, axis=0), *np.max(sizes, axis=0))
     if soft:
-        said.append(f"alpha {np.mean(opaque):.1%} opaque, {np.mean(soft):.2%} soft")
-    if problems := sum(fatal for fatal, _ in found):
-        said.append(f"problems: {problems}")
-    return ", ".join(said), found
+        said += f", {np.mean(soft):.2%} of alpha soft"
+    return said, found
 
 
 def draw_sheet(pictures):
     """Some pictures: foreground, alpha, and the foreground before green, under what is odd; or backgrounds alone."""
     rows, captions = [], []
-    for i in sampled(pictures, SHOWN).indices:
+    for i in sampled(pictures, 8).indices:
         with suppress(PictureError):
             item = pictures[i]
             fgr, pha = item if isinstance(item, tuple) else (item, None)

@@ -3,8 +3,8 @@
     python -m tools.compare --data DATA/set --pred ours=output/ours --pred theirs=output/theirs \\
         --output output/table.md --figure output/compare.jpg
 
-Each --pred is NAME=FOLDER, the folder as eval.py --pred takes it. The table has one row a method and stands in
-Markdown. The figure shows the four samples that are worst for the first method, or those of --names.
+Each --pred is NAME=FOLDER, the folder as eval.py --pred takes it. The table, in Markdown, has one row a method
+and region. The figure shows the four samples that are worst for the first method, or those of --names.
 """
 
 import sys
@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from utils.evaluation.samples import PredictionFolder, StoredSet
-from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate, markdown_table, side_by_side
+from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate, side_by_side, table
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite, write_text
@@ -43,7 +43,7 @@ def main(argv=None):
         for failure in methods[name][1].failures:
             print(f"{name}: {failure['name']} failed: {failure['error']}", file=sys.stderr)
     reports = {name: report for name, (_, report) in methods.items()}
-    text = markdown_table(reports)
+    text = table(reports)
     print(text, end="")
     if args.output:
         write_text(args.output, text)

@@ -24,7 +24,7 @@ from utils.picture.resize import cover
 from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import write_json
-from utils.system.parser import Parser
+from utils.system.parser import Parser, at_least_1
 
 
 @command_line
@@ -39,7 +39,7 @@ def main(argv=None):
     add("--output", type=Path, required=True, help="new folder for the set")
     add("--protocol", choices=composites.PROTOCOLS, default="paper-like", help="how they are made (default paper-like)")
     add("--seed", type=int, default=0, help="of all random numbers (default 0)")
-    add("--height", type=composites.frame_height, metavar="N", help="(default: their own; reference: 2048; clips: 540)")
+    add("--height", type=at_least_1, metavar="N", help="(default: their own; reference: 2048; clips: 540)")
     args = parser.parse_args(argv)
     if not (args.demonstration or ((args.foregrounds or args.clips) and args.backgrounds)):
         raise UsageError("give --foregrounds or --clips, and --backgrounds; or --demonstration")
@@ -58,14 +58,14 @@ def make(args, samples, protocol, parts):
     entries = []
     for index, name in enumerate(tqdm(samples.names, unit="image", disable=None)):
         try:
-            sample = samples[index]
+            sample, files = samples[index], {}
         except PictureError as error:
             print(f"left out {name}: {error}", file=sys.stderr)
             continue
-        pictures = {f"{part}/{name}.png": getattr(sample, part) for part in parts}
-        for path, picture in pictures.items():
+        for part in parts:
+            picture, path = getattr(sample, part), f"{part}/{name}.png"
             write_picture(args.output / path, picture)
-        files = {path: {"pixels_sha256": composites.pixels_sha256(picture)} for path, picture in pictures.items()}
+            files[path] = {"pixels_sha256": composites.pixels_sha256(picture)}
         entries.append({"name": name, **sample.parameters, "files": files})
     made = {"protocol": protocol, "seed": args.seed, "height": args.height, "count": len(entries)}
     # Last, so that a set with a manifest is a whole one.

@@ -131,8 +131,7 @@ def test_reference_shrinks_the_subject_in_a_square(sources):
 
 def test_the_integer_warp_equals_pillows_affine():
     picture = smooth_picture(np.random.RandomState(3), 90, 70)
-    matrix = (0.83, 0.11, 4.3, -0.07, 0.91, -2.6)
-    a, b, c, d, e, f = matrix
+    matrix = (a, b, c), (d, e, f) = (0.83, 0.11, 4.3), (-0.07, 0.91, -2.6)
     # Pillow counts from pixel corners: shift by half a pixel on both sides.
     corners = (a, b, c + 0.5 - 0.5 * (a + b), d, e, f + 0.5 - 0.5 * (d + e))
     expected = np.asarray(

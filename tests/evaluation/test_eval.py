@@ -52,7 +52,7 @@ def test_bare_call_scores_the_demonstration_set_and_says_so(tmp_path, monkeypatc
     assert door.main(["--metrics", "sad"]) == 0
     said = capsys.readouterr().out
     assert "download PhotoMatte85" in said and "DEMONSTRATION SET" in said and "9 of 9 pictures scored" in said
-    assert float(said.split("\nall")[1].split()[0]) == pytest.approx(1.103, abs=0.01)  # of the shipped weights
+    assert float(said.split("| all ")[1].split()[1]) == pytest.approx(1.103, abs=0.01)  # of the shipped weights
 
 
 def test_bare_call_takes_photomatte85_where_the_predecessor_had_it(people, monkeypatch, capsys):
@@ -141,8 +141,8 @@ def test_the_score_is_that_of_the_files_that_predict_writes(tmp_path, capsys, mo
     done = "corrected" if mode == "auto" else "as it is"
     assert f"engine paddle; align {mode}, match exposure {mode}, alpha {done}" in capsys.readouterr().out
     means = json.loads((tmp_path / "report.json").read_text())["means"]
-    row = (tmp_path / "table.md").read_text().splitlines()[-1]
-    assert row == f"| files | 1 | {means['sad_all']:.3f} | {means['sad_unknown']:.3f} |"
+    rows = [row.split()[1::2] for row in (tmp_path / "table.md").read_text().splitlines()[2:]]
+    assert rows == [["files", "1", region, f"{means[f'sad_{region}']:.3f}"] for region in ("all", "unknown")]
     assert (means["sad_all"] < 2) == (mode == "auto")  # so that the corrections are seen to matter
 
 
@@ -194,7 +194,7 @@ def test_the_foreground_is_cleaned_on_demand(people):
         (["--data-path", "NOT_THERE"], "--data-path NOT_THERE does not exist"),
         (["--pred", "pred"], "--data-path"),
         (["--num-workers", "-1"], "--num-workers"),
-        (["--height", "70"], "--height"),
+        (["--data-path", "people", "--backgrounds", "rooms", "--height", "70"], "--height"),
         (["--protocol", "reference", "--metrics", "grad"], "reference"),
         (["--protocol", "reference", "--region", "all"], "--region"),
         (["--data-path", "set", "--model-path", "nowhere.pdparams"], "nowhere.pdparams"),
@@ -219,6 +219,6 @@ def test_two_processes_print_what_one_prints(people, monkeypatch, capsys):
     assert door.main([*arguments, "one.csv"]) == 1 and done.returncode != 0  # because of the failure
     outputs = "".join(capsys.readouterr()), done.stdout + done.stderr
     assert (people / "one.csv").read_text() == (people / "two.csv").read_text()
-    table = [[line for line in text.splitlines() if line.startswith(("all ", "unknown "))] for text in outputs]
+    table = [[line for line in text.splitlines() if line.startswith("| prediction")] for text in outputs]
     assert table[0] == table[1][:2] and len(table[0]) == 2  # the launcher shows the log of a failed process once more
     assert all("3 of 4 pictures scored" in text and "failed: c:" in text for text in outputs)

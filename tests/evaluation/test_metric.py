@@ -211,5 +211,5 @@ def test_wrong_trimaps_and_sequences_are_refused():
         metric.dtssd([alpha, alpha], [alpha])
     with pytest.raises(ValueError, match="at least two"):
         metric.dtssd([alpha], [alpha])
-    with pytest.raises(ValueError, match="one size"):
+    with pytest.raises(ValueError, match="shapes"):
         metric.dtssd([alpha, alpha.T], [alpha, alpha.T])

@@ -10,7 +10,7 @@ from dataset.picture import PictureError
 from utils.evaluation import metric
 from utils.evaluation.metric import make_trimap
 from utils.evaluation.samples import PredictionFolder, Sample, StoredSet
-from utils.evaluation.score import csv_text, evaluate, markdown_table, ordered_map, side_by_side, text_table
+from utils.evaluation.score import csv_text, evaluate, ordered_map, side_by_side, table
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 
@@ -138,7 +138,8 @@ def test_a_mistake_in_the_program_is_no_failure_of_a_picture():
 def test_without_a_foreground_its_metric_is_left_out_of_the_mean():
     report = evaluate(darker, Samples(2, fgr=False), metrics=("sad", "fgr_mse"))
     assert report.means["fgr_mse_all"] is None and report.means["sad_all"] > 0
-    assert " - " in text_table(report).replace("\n", " ") + " "
+    first = table({"ours": report}).splitlines()[2].split()
+    assert first == ["|", "ours", "|", "2", "|", "all", "|", f"{report.means['sad_all']:.3f}", "|", "-", "|"]
 
     def sometimes(sample):
         return sample.pha, sample.src if sample.name == "picture1" else None
@@ -186,8 +187,10 @@ def test_ordered_map_keeps_the_order_and_does_not_run_far_ahead():
 
 
 def test_the_reference_protocol_has_two_metrics():
-    with pytest.raises(ValueError, match="sad and mse of the unknown region only"):
+    with pytest.raises(UsageError, match="sad and mse of the unknown region only"):
         evaluate(darker, Samples(1), metrics=("grad",), protocol="reference")
+    with pytest.raises(UsageError, match="dtssd is of the whole picture"):
+        evaluate(darker, Samples(1), metrics=("dtssd",), regions=("unknown",))
 
 
 @pytest.fixture
@@ -238,9 +241,8 @@ def test_tables_have_a_number_for_every_column(stored):
     lines = csv_text(report).splitlines()
     assert lines[0] == "index,name,sad_all,mse_all,sad_unknown,mse_unknown" and len(lines) == 3
     assert float(lines[1].split(",")[2]) == report.rows[0]["sad_all"]
-    table = markdown_table({"ours": report})
-    assert "| method | images | sad all, 1000 px | mse all, 1/1000 |" in table
-    assert f"| ours | 2 | {report.means['sad_all']:.3f} | {report.means['mse_all']:.3f} |" in table
-    heads, units, first, _ = (line.split() for line in text_table(report).splitlines())
-    assert heads == ["region", "sad", "mse"] and units == ["1000", "px", "1/1000"]
-    assert first == ["all", f"{report.means['sad_all']:.3f}", f"{report.means['mse_all']:.3f}"]
+    heads, line, first, second = table({"ours": report}).splitlines()
+    assert heads == "| method | images | region  | sad, 1000 px | mse, 1/1000 |" and set(line) == set("|- ")
+    numbers = [f"{report.means[column]:.3f}" for column in report.columns]
+    assert first.split()[1::2] == ["ours", "2", "all", *numbers[:2]] and len(first) == len(heads)
+    assert second.split()[1::2] == ["ours", "2", "unknown", *numbers[2:]]

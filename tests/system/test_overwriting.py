@@ -8,7 +8,7 @@ import pytest
 
 import eval
 import predict
-from tools import compare, convert_weights, export, make_private_data, training_report
+from tools import compare, convert_weights, export, make_private_data
 from utils.picture.write import write_picture
 from utils.system.errors import UsageError
 from utils.system.files import refuse_to_overwrite
@@ -18,13 +18,11 @@ from utils.weights.load import DEFAULT_WEIGHTS
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A set of one pair, a training's log, and weights; the programs run in this folder."""
+    """A set of one pair, and weights; the programs run in this folder."""
     monkeypatch.chdir(tmp_path)
     for part in ("src", "bgr", "pha", "fgr"):
         picture = np.zeros((48, 64) if part == "pha" else (48, 64, 3), np.uint8)
         write_picture(tmp_path / "set" / part / "a.png", picture)
-    (tmp_path / "log").mkdir()
-    (tmp_path / "log" / "valid.jsonl").write_text('{"epoch": 0, "step": 1}\n')
     (tmp_path / "set" / "mine.json").write_text("{}")
     shutil.copy(DEFAULT_WEIGHTS, "w.pdparams")
     os.symlink("w.pdparams", "w.onnx")
@@ -48,7 +46,6 @@ PROGRAMS = [
     (compare, "--data set --pred a=set/pha --figure link/bgr/a.png"),
     (export, "--model-path w.pdparams --output w.onnx"),
     (make_private_data, "--src output/train/fgr --bgr set/bgr --output output"),
-    (training_report, "log --plot log/valid.jsonl"),
     (convert_weights, "w.pdparams --output w.pdparams"),
 ]
 

@@ -63,7 +63,7 @@ def test_check_names_everything_that_is_wrong(tmp_path, capsys):
     (root / "private" / "valid" / "pha" / "00.png").unlink()
     assert check_dataset.main(["--data-root", str(root), "private"]) == 1
     out, err = capsys.readouterr()
-    assert "private train: 5 pictures" in out and "problems: 4" in out and "soft" in out
+    assert "private train: 5 pictures" in out and "soft" in out and err.count("error: private train: ") == 4
     for words in ("00.jpg", "01.png is 12x10", "02.png", "zero everywhere", "1 of 3 files in "):
         assert words in err
 
@@ -129,15 +129,12 @@ def test_report_takes_the_best_validation_of_each_training(tmp_path, capsys):
         (tmp_path / name / "valid.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     folders = [str(tmp_path / "stage1"), str(tmp_path / "stage2")]
     assert training_report.main(folders) == 0
-    lines = capsys.readouterr().out.splitlines()[2:]
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()[2:]]
     assert lines == [
         "| before training | photomatte85 | 0 | 9.000 | 18.000 | - | 1.000 |",
         "| stage1 | photomatte85 | 10 | 4.000 | 8.000 | - | 1.000 |",
         "| stage2 | photomatte85 | 10 | 3.000 | 6.000 | - | 1.000 |",
     ]
-    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
-    assert training_report.main([*folders, "--plot", str(tmp_path / "plot.png")]) == 0
-    assert read_rgb(tmp_path / "plot.png").shape[1] > 1000
     assert training_report.main([str(tmp_path / "nothing")]) == 1
 
 

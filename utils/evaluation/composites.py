@@ -12,11 +12,11 @@ Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 
 import hashlib
 import math
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ from dataset.folders import FGR_FOLDERS, ForegroundDataset, ImagesDataset, data_
 from dataset.labels import looked_at
 from dataset.picture import PictureError, read_alpha, read_rgb
 from utils.evaluation.metric import make_trimap
-from utils.evaluation.samples import Label, Sample, Samples, StoredSet, clips_in
+from utils.evaluation.samples import Sample, Samples, StoredSet, clips_in
 from utils.picture.blend import blend
 from utils.picture.sample_pair import SAMPLE_PHA, SAMPLE_SRC, read_sample_pair
 from utils.system.errors import UsageError
@@ -44,10 +44,6 @@ CAPTURE = {
     "shadow_softness": (0.02, 0.06),  # radius of the box filter, of the picture's height
 }
 SEVERAL = {"shift": 2, "white_balance": 3, "shadow_offset": 2}  # numbers that are drawn
-DEMONSTRATION = """
-A small set is scored instead; its numbers show that everything runs, and nothing else.
-DEMONSTRATION SET: the sample pair, its subject in 4 drawn scenes, 4 drawn figures"""
-MARGIN = 80  # pixels of the sample kept to the left of its subject, who touches the frame elsewhere
 
 
 def _uniform(rng, low, high):
@@ -97,8 +93,7 @@ def capture(
     """
     fgr, pha = _fit_frame(fgr, pha, height)
     height, width = pha.shape
-    wide, parameters = _cover(background, width + 4, height + 4, rng)  # room for the shift
-    chosen: dict[str, Any] = {}
+    wide, chosen = _cover(background, width + 4, height + 4, rng)  # room for the shift
     for name, bounds in CAPTURE.items():
         values = [_uniform(rng, *bounds) for _ in range(SEVERAL.get(name, 1))]
         chosen[name] = values if name in SEVERAL else values[0]
@@ -110,10 +105,10 @@ def capture(
     src = _add_noise(blend(fgr, pha, scene), chosen, rng)
 
     right, down = chosen["shift"]
-    bgr = _warp(wide, [1, 0, 2 + right, 0, 1, 2 + down], width, height)
+    bgr = _warp(wide, [[1, 0, 2 + right], [0, 1, 2 + down]], width, height)
     levels = np.arange(256)[:, None] * (chosen["exposure"] * np.array(chosen["white_balance"]))
     lighter = cv2.LUT(bgr, np.minimum(np.rint(levels), 255).astype(np.uint8)[None])
-    return src, _add_noise(lighter, chosen, rng), pha, fgr, {**parameters, **chosen}
+    return src, _add_noise(lighter, chosen, rng), pha, fgr, chosen
 
 
 def _soft_shadow(pha, offset, softness):
@@ -149,43 +144,41 @@ def _reference(fgr, pha, background, rng, size):
 def _random_affine(shape, size, scale, rng):
     """The earlier reproduction's affine transform about the picture's centre: rotation and shear along x within 5
     degrees, shift within a tenth, scale relative to covering the square. Returns output -> input and what was drawn."""
-    height, width = shape
-    cover = max(size / width, size / height)
+    sides = np.array(shape[::-1])
+    cover = max(size / sides)
     chosen = {
         "rotation": _uniform(rng, -5, 5),
-        "shift": [int(round(_uniform(rng, -0.1, 0.1) * cover * side)) for side in (width, height)],
+        "shift": [int(round(_uniform(rng, -0.1, 0.1) * cover * side)) for side in sides.tolist()],
         "scale": _uniform(rng, *scale),
         "shear": _uniform(rng, -5, 5),
     }
-    # Rounded, so that the last digit of another machine's cosine does not matter; plain Python numbers from here on.
-    cos, sin = (round(function(math.radians(chosen["rotation"])), 12) for function in (math.cos, math.sin))
-    tan = round(math.tan(math.radians(chosen["shear"])), 12)
-    # The inverse of scale * rotation * shear along x, as in torchvision's affine().
-    zoom = cover * chosen["scale"]
-    xx, xy, yx, yy = (cos - sin * tan) / zoom, (sin + cos * tan) / zoom, -sin / zoom, cos / zoom
-    # Pixel centres: the middle of the output, moved by the shift, shows the middle of the input.
-    middle_x, middle_y = ((size - 1) / 2 + shift for shift in chosen["shift"])
-    offset_x = (width - 1) / 2 - xx * middle_x - xy * middle_y
-    offset_y = (height - 1) / 2 - yx * middle_x - yy * middle_y
-    return [xx, xy, offset_x, yx, yy, offset_y], chosen
+    # Rounded, so that the last digit of another machine's cosine does not matter.
+    turned = math.radians(chosen["rotation"])
+    cos, sin, tan = (
+        round(x, 12) for x in (math.cos(turned), math.sin(turned), math.tan(math.radians(chosen["shear"])))
+    )
+    # The inverse of scale * rotation * shear along x, as in torchvision's affine(), about both middles.
+    inverse = np.array([[cos - sin * tan, sin + cos * tan], [-sin, cos]]) / (cover * chosen["scale"])
+    middle = (size - 1) / 2 + np.array(chosen["shift"])
+    return np.column_stack([inverse, (sides - 1) / 2 - (inverse * middle).sum(axis=1)]), chosen
 
 
 def _warp(picture, matrix, width, height, rows_at_once=256):
     """Affine transform with bilinear point sampling in integers; black outside.
 
-    matrix: (a, b, c, d, e, f), output pixel (x, y) shows the input at (a x + b y + c, d x + e y + f).
+    matrix: (2, 3), output pixel (x, y) shows the input at matrix @ (x, y, 1).
     """
-    a, b, c, d, e, f = (int(round(value * 2**24)) for value in matrix)
+    scaled = np.rint(np.multiply(matrix, 2**24)).astype(np.int64)
     padded = np.pad(picture.reshape(*picture.shape[:2], -1).astype(np.int32), ((1, 1), (1, 1), (0, 0)))
     out = np.empty((height, width, padded.shape[2]), np.uint8)
     x = np.arange(width, dtype=np.int64)
     for top in range(0, height, rows_at_once):
         y = np.arange(top, min(top + rows_at_once, height), dtype=np.int64)[:, None]
         # Coordinates in 1/256 pixel, one further for the black frame.
-        at_x = np.clip(((a * x + b * y + c + 2**15) >> 16) + 256, 0, (padded.shape[1] - 1) * 256 - 1)
-        at_y = np.clip(((d * x + e * y + f + 2**15) >> 16) + 256, 0, (padded.shape[0] - 1) * 256 - 1)
+        at = (((a * x + b * y + c + 2**15) >> 16) + 256 for a, b, c in scaled)
+        at_x, at_y = (np.clip(to, 0, (side - 1) * 256 - 1) for to, side in zip(at, padded.shape[1::-1]))
         left, up = at_x >> 8, at_y >> 8
-        right, low = ((at & 255)[..., None].astype(np.int32) for at in (at_x, at_y))
+        right, low = ((to & 255)[..., None].astype(np.int32) for to in (at_x, at_y))
         above, below = (padded[row, left] * (256 - right) + padded[row, left + 1] * right for row in (up, up + 1))
         out[top : top + len(y)] = (above * (256 - low) + below * low + 32768) >> 16
     return out.reshape(height, width, *picture.shape[2:])
@@ -200,13 +193,10 @@ class Composites(Samples):
     Args:
         foregrounds: folder with fgr and pha in it, or with RGBA pictures, see dataset.folders.
         backgrounds: folder of pictures without people.
-        protocol: one of PROTOCOLS:
-            paper-like  the foreground fills the frame as it was photographed; the background covers it, cropped at a
-                        random place; bgr is exactly the background behind src.
-            reference   what the earlier Paddle reproduction evaluated on: foreground and alpha under one random affine
-                        transform in a black square of 2048 pixels, scaled to 0.55-0.9 of covering it, the background
-                        under another, scaled to 1-1.2; bgr is exact.
-            capture     paper-like, but src and bgr are two photographs: CAPTURE says what they differ by.
+        protocol: one of PROTOCOLS: "paper-like", the foreground fills the frame as it was photographed, and the
+            background covers it, cropped at a random place; "reference", what the earlier Paddle reproduction
+            evaluated on, each under a random affine transform in a black square of 2048 pixels; both with exactly the
+            background behind src as bgr. "capture", paper-like as two photographs, see CAPTURE.
         seed: every random number follows from it and the foreground's name.
         height: pictures of paper-like and capture are scaled to it, None keeps the foreground's own size (cut at the
             right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference;
@@ -221,6 +211,8 @@ class Composites(Samples):
         seed: int = 0,
         height: Optional[int] = None,
     ):
+        if height and height % 4:
+            raise UsageError(f"--height {height} is no multiple of 4: give one that is")
         self.foregrounds, self.backgrounds = ForegroundDataset(foregrounds), ImagesDataset(backgrounds)
         self.protocol, self.seed, self.height, self.background_folder = protocol, seed, height, backgrounds
         folder = subfolder(foregrounds, FGR_FOLDERS) or foregrounds
@@ -245,8 +237,7 @@ class Composites(Samples):
         src, bgr, pha, fgr, parameters = PROTOCOLS[self.protocol](fgr, pha, background, rng, self.height)
         return Sample(name, pha, src, bgr, fgr, make_trimap(pha), {**sources, **parameters})
 
-    def labels(self) -> Iterable[Label]:
-        """See Samples."""
+    def labels(self) -> Iterable[tuple]:
         return looked_at(self.foregrounds)
 
 
@@ -308,18 +299,11 @@ def swaying_clip(scene: np.ndarray, seed: int, count: int) -> tuple[np.ndarray, 
 def cut_out() -> tuple[np.ndarray, np.ndarray]:
     """The sample's subject: fgr and pha. Where pha is not full, fgr goes on from where it is."""
     pha, src = read_alpha(SAMPLE_PHA), read_rgb(SAMPLE_SRC)
-    left = max(0, np.flatnonzero(pha.any(axis=0))[0] - MARGIN)
+    left = max(0, np.flatnonzero(pha.any(axis=0))[0] - 80)  # the subject touches the frame elsewhere
     pha, src = pha[:, left:], src[:, left:]
     solid = (pha == 255).astype(np.float32)
     beyond = drawn.continue_outside(src / np.float32(255) * solid[..., None], solid)
     return np.where(solid[..., None] > 0, src, beyond), pha
-
-
-def frame_height(text: str) -> int:
-    """The type of the flag --height: a multiple of 4."""
-    if int(text) < 4 or int(text) % 4:
-        raise ArgumentTypeError(f"{text} is no multiple of 4")
-    return int(text)
 
 
 def choose_samples(args: Namespace) -> tuple[Samples, str]:
@@ -343,6 +327,8 @@ def choose_samples(args: Namespace) -> tuple[Samples, str]:
     except PictureError as error:
         if path:
             raise UsageError(f"--backgrounds is needed for foregrounds: {error}") from None
-        return DemonstrationSet(args.seed), f"{error}.{DEMONSTRATION}"
+        said = "A small set is scored instead; its numbers show that everything runs, and nothing else."
+        title = "DEMONSTRATION SET: the sample pair, its subject in 4 drawn scenes, 4 drawn figures"
+        return DemonstrationSet(args.seed), f"{error}.\n{said}\n{title}"
     samples = Composites(foregrounds, backgrounds, protocol, args.seed, args.height)
     return samples, f"{foregrounds} over {backgrounds}, {protocol}, seed {args.seed}"

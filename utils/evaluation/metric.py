@@ -1,17 +1,18 @@
 """Matting metrics, each a pure function of one picture and, if wanted, one trimap; and trimaps.
 
-The formulas are those of the evaluation scripts published with Background Matting V2 (Lin et al., CVPR 2021), which
-go back to Rhemann et al., "A perceptually motivated online benchmark for image matting", CVPR 2009. Every function
-returns the number as papers print it, in the unit that it names, so no factor has to be remembered.
+The formulas are those of the evaluation scripts published with Background Matting V2 (Lin et al., CVPR 2021:
+compute_sad_loss, compute_mse_loss, compute_gradient_loss, compute_connectivity_error, benchmark.m), which go back to
+Rhemann et al., "A perceptually motivated online benchmark for image matting", CVPR 2009; of others it is said. Every
+function returns the number as papers print it, in the unit that it names, so no factor has to be remembered.
 
 Alphas are (H, W), foregrounds (H, W, 3), either uint8 (0..255) or floating (0..1), and the two of a pair may differ in
-kind. With a trimap, uint8 (H, W), only its unknown pixels (128) count; without one the whole picture does. No input is
-changed. Wrong shapes, kinds or values raise ValueError.
+kind. With a trimap, uint8 (H, W), only its unknown pixels (128) count; without one the whole picture does; means over
+no pixel are 0. No input is changed. Wrong shapes, kinds or values raise ValueError.
 """
 
 import math
 from collections.abc import Iterable
-from itertools import zip_longest
+from itertools import tee, zip_longest
 from typing import Optional
 
 import cv2
@@ -23,29 +24,19 @@ LOW, HIGH, ITERATIONS = 0.06, 0.96, 10  # alphas between which a pixel is soft; 
 # The "3 x 3 circular kernel": a disc of radius 1 is a cross.
 _CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
-_GRADIENT_CUT = 0.01  # share of the Gaussian's peak below which the gradient's filter is cut off
-_CONNECTIVITY_STEPS = 10
-_CONNECTIVITY_TOLERANCE = np.float32(0.15)
-
 
 def sad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
-    """Sum of absolute differences: sum |pred - true| / 1000, in thousands of full pixels.
-
-    Source: compute_sad_loss of the original evaluation.
-    """
+    """Sum of absolute differences: sum |pred - true| / 1000, in thousands of full pixels."""
     return float(np.abs(_difference(pred, true))[_region(pred, trimap)].sum()) / 1000
 
 
 def mse(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
-    """Mean squared error: mean (pred - true)^2 * 1000, in thousandths; 0 if the trimap has no unknown pixel.
-
-    Source: compute_mse_loss of the original evaluation.
-    """
+    """Mean squared error: mean (pred - true)^2 * 1000, in thousandths."""
     return _mean(np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000
 
 
 def mad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None) -> float:
-    """Mean absolute difference: mean |pred - true| * 1000, in thousandths; 0 if the trimap has no unknown pixel.
+    """Mean absolute difference: mean |pred - true| * 1000, in thousandths.
 
     Source: the evaluation of Robust Video Matting (Lin et al., WACV 2022), whole picture there.
     """
@@ -57,8 +48,6 @@ def grad(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None
 
     Each alpha is first stretched by its own minimum and maximum to 0..1 (a constant one has gradient 0), then filtered
     with 9 x 9 first derivatives of a Gaussian, sigma 1.4, of unit Frobenius norm, with replicated borders.
-
-    Source: compute_gradient_loss of the original evaluation; Rhemann et al. 2009.
     """
     pred, true = _pair(pred, true)
     error = np.square(_gradient_magnitude(pred) - _gradient_magnitude(true))
@@ -71,24 +60,18 @@ def conn(pred: np.ndarray, true: np.ndarray, trimap: Optional[np.ndarray] = None
     phi tells how well a pixel hangs together with the largest 4-connected region where both alphas are opaque: with l
     the last of the levels 0, 0.1, ..., 1 at which the pixel belongs to that region without a break and d = alpha - l,
     phi = 1 - d where d >= 0.15, else 1. Of regions of equal size the first in column order is taken.
-
-    Source: compute_connectivity_error of the original evaluation, step 0.1; Rhemann et al. 2009.
     """
     # Single precision as in the original: in double precision 153 / 255 falls short of the sixth level.
     pred, true = _pair(pred, true, np.float32)
     smaller = np.minimum(pred, true)
     level, pending = np.ones_like(smaller), np.ones(smaller.shape, bool)
-    for step in range(1, _CONNECTIVITY_STEPS + 1):
-        inside = _largest_component(smaller >= np.float32(step / _CONNECTIVITY_STEPS))
-        level[pending & ~inside] = np.float32((step - 1) / _CONNECTIVITY_STEPS)
+    for step in range(1, 11):
+        inside = _largest_component(smaller >= np.float32(step / 10))
+        level[pending & ~inside] = np.float32((step - 1) / 10)
         pending &= inside
-
-    def phi(alpha):
-        distance = alpha - level
-        return np.where(distance >= _CONNECTIVITY_TOLERANCE, 1 - distance, np.float32(1))
-
-    error = np.abs(phi(pred) - phi(true))[_region(pred, trimap)]
-    return float(error.sum(dtype=np.float64)) / 1000
+    distances = pred - level, true - level
+    phi = [np.where(distance >= np.float32(0.15), 1 - distance, np.float32(1)) for distance in distances]
+    return float(np.abs(np.subtract(*phi))[_region(pred, trimap)].sum(dtype=np.float64)) / 1000
 
 
 def fgr_mse(
@@ -98,11 +81,8 @@ def fgr_mse(
 
     The mean goes over the three channels and all pixels of the region, also those that were made black.
 
-    Args: foregrounds (H, W, 3), true alpha (H, W). Returns 0 if the trimap has no unknown pixel.
-    Source: benchmark.m of the original evaluation.
+    Args: foregrounds (H, W, 3), true alpha (H, W).
     """
-    if np.shape(true_pha) != np.shape(pred_fgr)[:2]:
-        raise ValueError(f"foreground is {np.shape(pred_fgr)[:2]} and alpha {np.shape(true_pha)}: sizes must agree")
     error = np.square(_difference(pred_fgr, true_fgr, channels=(3,))) * (true_pha > 0)[..., None]
     return _mean(error[_region(true_pha, trimap)]) * 1000
 
@@ -116,33 +96,24 @@ def dtssd(preds: Iterable[np.ndarray], trues: Iterable[np.ndarray]) -> float:
     Source: Erofeev et al., "Perceptually motivated benchmark for video matting", BMVC 2015, normalised by the number
     of pixels as in the evaluation of Robust Video Matting.
     """
-    before, changes = None, []
-    for pred, true in zip_longest(preds, trues):
-        after = _difference(pred, true)
-        if before is not None:
-            if before.shape != after.shape:
-                raise ValueError(f"dtSSD needs frames of one size, got {before.shape} and {after.shape}")
-            changes.append(math.sqrt(_mean(np.square(after - before))))
-        before = after
+    earlier, later = tee(_difference(pred, true) for pred, true in zip_longest(preds, trues))
+    next(later, None)
+    changes = [math.sqrt(_mean(np.square(after - before))) for before, after in zip(earlier, later)]
     if not changes:
         raise ValueError("dtSSD needs at least two frames")
     return sum(changes) / len(changes) * 100
 
 
 def reference_sad(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> float:
-    """SAD as the earlier Paddle reproduction printed it: 2 * sum |pred - true| / 1000 over the unknown pixels.
+    """SAD as the earlier Paddle reproduction printed it, twice the sum over its own trimap's unknown pixels / 1000.
 
-    The factor 2 is its default `scale`, meant for batches of two and left in at batch 1. Use with
-    `make_trimap(pha, rule="reference")`.
+    The factor 2 was meant for batches of two. Use with `make_trimap(pha, rule="reference")`.
     """
     return 2 * sad(pred, true, trimap)
 
 
 def reference_mse(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> float:
-    """MSE as the earlier Paddle reproduction printed it: 2 * sum (pred - true)^2 / (count + 1) * 1000.
-
-    count is the number of unknown pixels; the factor 2 is the same as in `reference_sad`.
-    """
+    """MSE as the earlier reproduction printed it: twice the sum over n unknown pixels / (n + 1) * 1000."""
     squares = np.square(_difference(pred, true))[_region(pred, trimap)]
     return 2 * float(squares.sum()) / (squares.size + 1) * 1000
 
@@ -151,13 +122,10 @@ def make_trimap(pha: np.ndarray, rule: str = "paper") -> np.ndarray:
     """Trimap of a true alpha: 0 background, 128 unknown, 255 foreground.
 
     Rules, with ten dilations or erosions by a 3 x 3 cross:
-        paper      unknown = closing (dilations, then erosions) of the pixels with 0.06 < pha < 0.96.
+        paper      the literal reading of a sentence in the supplement of Background Matting V2: unknown = closing
+                   (dilations, then erosions) of the pixels with 0.06 < pha < 0.96.
         reference  the earlier Paddle reproduction's: unknown where the grey alpha, eroded, is below 1 and, dilated,
                    is above 0.
-
-    "paper" is the literal reading of one sentence in the supplement of Background Matting V2 (threshold the alpha at
-    0.06 and 0.96, then 10 dilations followed by 10 erosions with a 3 x 3 circular kernel). Its band holds little more
-    than the soft pixels; that of "reference" is at least 20 pixels wide along every edge.
 
     Args: alpha (H, W), uint8 0..255 or floating 0..1, which is not changed; rule: one of RULES.
     Returns uint8 (H, W). Raises ValueError for an unknown rule, a wrong shape or kind.
@@ -222,8 +190,7 @@ def _gradient_magnitude(alpha, sigma=1.4):
     if low == high:
         return np.zeros_like(alpha)
     alpha = (alpha - low) / (high - low)
-    half = math.ceil(sigma * math.sqrt(-2 * math.log(math.sqrt(2 * math.pi) * sigma * _GRADIENT_CUT)))
-    at = np.arange(-half, half + 1, dtype=np.float64)
+    at = np.arange(-4, 5, dtype=np.float64)
     smooth = np.exp(-np.square(at) / (2 * sigma**2)) / (sigma * math.sqrt(2 * math.pi))
     slope = -at * smooth / sigma**2
     # Frobenius norm of an outer product = product of the norms.

@@ -16,7 +16,6 @@ import numpy as np
 from dataset.picture import PictureError, find_pictures, read_alpha, read_rgb
 
 PARTS = ("src", "bgr", "pha", "fgr", "trimap")
-Label = tuple[Path, np.ndarray, Optional[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,8 @@ class Sample:
 class Samples:
     """What can be scored: samples[i] is a Sample, made or read when it is asked for.
 
-    names: of all samples. clips: {name of a frame: its clip}, empty for photographs.
+    names: of all samples. clips: {name of a frame: its clip}, empty for photographs. labels(): (file of the alpha, pha,
+    fgr or None) of some samples on disk, for dataset.labels.check_labels.
     """
 
     names: list[str]
@@ -51,8 +51,7 @@ class Samples:
     def __getitem__(self, index: int) -> Sample:
         raise NotImplementedError
 
-    def labels(self) -> Iterable[Label]:
-        """(file of the alpha, pha, fgr or None) of some samples on disk, for dataset.labels.check_labels."""
+    def labels(self) -> Iterable[tuple]:
         return ()
 
 
@@ -90,8 +89,7 @@ class StoredSet(Samples):
                 raise PictureError(f"{self.parts[part][name]} differs in size from {self.parts['pha'][name]}")
         return Sample(name, **pictures, clip=self.clips.get(name))
 
-    def labels(self) -> Iterator[Label]:
-        """See Samples: of at most eight."""
+    def labels(self) -> Iterator[tuple]:
         for name in self.names[:: -(-len(self.names) // 8)]:
             path, fgr = self.parts["pha"][name], self.parts.get("fgr", {}).get(name)
             with suppress(PictureError):  # said when it is scored

@@ -14,7 +14,7 @@ from typing import Any, Callable, Optional
 
 import numpy as np
 
-from dataset.errors import PictureError, one_line
+from dataset.errors import one_line
 from utils.evaluation import metric
 from utils.evaluation.samples import Sample, Samples
 from utils.picture.contact_sheet import contact_sheet
@@ -26,8 +26,6 @@ DEFAULT_METRICS = tuple(METRICS)
 METRICS.update(mad="1/1000", dtssd="1/100")
 CLIP_METRICS = ("mad", "mse", "grad", "conn", "dtssd")  # of Robust Video Matting
 REGIONS = ("all", "unknown")
-# What one picture may fail with; anything else is a mistake in the program and ends it.
-PICTURE_FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
 
 # Gives of one Sample pha (H, W) and fgr (H, W, 3) or None, uint8 or floating 0..1.
 Predict = Callable[[Sample], tuple[np.ndarray, Optional[np.ndarray]]]
@@ -111,7 +109,7 @@ def _attempt(function, *values):
     failed = [value for value in values if isinstance(value, Exception)]
     try:
         return failed[0] if failed else function(*values)
-    except PICTURE_FAILURES as error:
+    except (ValueError, OSError, MemoryError, RuntimeError) as error:  # another is a mistake in the program
         return error
 
 
@@ -119,10 +117,9 @@ def _numbers(columns, protocol, sample, prediction, before):
     """One row of a report: column -> number. before: the sample before and its predicted alpha, or None."""
     pha, fgr = prediction
     if protocol == "reference":
-        trimap = metric.make_trimap(sample.pha, rule="reference")
-        functions = {"sad_unknown": metric.reference_sad, "mse_unknown": metric.reference_mse}
-        return {column: functions[column](pha, sample.pha, trimap) for column in columns}
-    pha, unknown = to_bytes(pha), sample.trimap
+        prefix, unknown = "reference_", metric.make_trimap(sample.pha, "reference")
+    else:
+        prefix, unknown, pha = "", sample.trimap, to_bytes(pha)
     if unknown is None and any(column.endswith("_unknown") for column in columns):
         unknown = metric.make_trimap(sample.pha)
     numbers = dict.fromkeys(columns)
@@ -133,7 +130,7 @@ def _numbers(columns, protocol, sample, prediction, before):
             if fgr is not None and sample.fgr is not None:
                 numbers[column] = metric.fgr_mse(to_bytes(fgr), sample.fgr, sample.pha, trimap)
         elif name != "dtssd":
-            numbers[column] = getattr(metric, name)(pha, sample.pha, trimap)
+            numbers[column] = getattr(metric, prefix + name)(pha, sample.pha, trimap)
         elif before and before[0].clip == sample.clip:
             numbers[column] = metric.dtssd([to_bytes(before[1]), pha], [before[0].pha, sample.pha])
     return numbers
@@ -147,11 +144,12 @@ def to_bytes(picture: np.ndarray) -> np.ndarray:
 
 
 def _columns(metrics, regions, protocol):
-    if protocol != "reference":
-        return [f"{name}_{region}" for region in regions for name in metrics if (name, region) != ("dtssd", "unknown")]
-    columns = [f"{name}_unknown" for name in metrics if name in ("sad", "mse") and "unknown" in regions]
+    columns = [f"{name}_{region}" for region in regions for name in metrics if (name, region) != ("dtssd", "unknown")]
+    if protocol == "reference":
+        columns = [column for column in columns if column in ("sad_unknown", "mse_unknown")]
     if not columns:
-        raise UsageError("--protocol reference has sad and mse of the unknown region only: see --metrics, --region")
+        only = "--protocol reference has sad and mse of the unknown region only, dtssd is of the whole picture"
+        raise UsageError(f"no number is left: {only}: see --metrics, --region")
     return columns
 
 
@@ -188,32 +186,23 @@ def ordered_map(function: Callable, items: Iterable, workers: int) -> Iterator:
             yield waiting.popleft().result()
 
 
-def units_of(report: Report) -> dict[str, str]:
-    """{metric of the report: its unit}."""
-    return {name: unit for name, unit in METRICS.items() if {f"{name}_all", f"{name}_unknown"} & {*report.columns}}
-
-
-def text_table(report: Report) -> str:
-    """The means, one line a region, one column a metric, three digits; `-` where no picture has the metric."""
-    means, units = report.means, units_of(report)
-    rows = [["region", *units], ["", *units.values()]]
-    for region in REGIONS:
-        if any(column.endswith(f"_{region}") for column in means):
-            rows.append([region, *(digits(means.get(f"{name}_{region}")) for name in units)])
-    return "\n".join(f"{first:8}" + "".join(f"{cell:>12}" for cell in cells) for first, *cells in rows)
-
-
-def markdown_table(reports: dict[str, Report]) -> str:
-    """Means of several reports with the same columns, {method: report}: one row a method, three digits."""
+def table(reports: dict[str, Report]) -> str:
+    """Means of reports with the same columns, {method: report}: a row a method and region, a column a metric."""
     columns = next(iter(reports.values())).columns
-    heads = [f"{column.replace('_', ' ')}, {METRICS[column.rpartition('_')[0]]}" for column in columns]
-    rows = [[name, str(len(r.rows)), *map(digits, r.means.values())] for name, r in reports.items()]
-    return markdown([["method", "images", *heads], *rows])
+    names, _, regions = map(dict.fromkeys, zip(*(column.rpartition("_") for column in columns)))
+    rows = [["method", "images", "region", *(f"{name}, {METRICS[name]}" for name in names)]]
+    for method, report in reports.items():
+        means, count = report.means, str(len(report.rows))
+        for region in regions:
+            rows.append([method, count, region, *(digits(means.get(f"{name}_{region}")) for name in names)])
+    return markdown(rows)
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; the first row is its head."""
-    return "".join(f"| {' | '.join(row)} |\n" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
+    """A table in Markdown that can be read as it is, too; the first row is its head."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return "".join(f"| {' | '.join(map(str.ljust, line, widths))} |\n" for line in lines)
 
 
 def digits(value: Optional[float]) -> str:
@@ -237,17 +226,15 @@ def side_by_side(samples: Samples, methods: dict[str, tuple[Predict, Report]], n
     Returns uint8 (H, W, 3). Raises UsageError for a name that the set does not have.
     """
     rows, captions = [], []
+    column = next(iter(methods.values()))[1].columns[0]
     for name in names:
         if name not in samples.names:
             raise UsageError(f"--names: the set has no sample {name}")
-        sample, scored = samples[samples.names.index(name)], []
-        rows.append([sample.src, sample.bgr, sample.pha])
-        for method, (predict, report) in methods.items():
-            column = report.columns[0]
-            scored += [f"{method} {row[column]:.2f}" for row in report.rows if row["name"] == name]
-            try:
-                rows[-1].append(to_bytes(predict(sample)[0]))
-            except PictureError:
-                rows[-1].append(None)
-        captions.append(f"{name}   {column.replace('_', ' ')}: {', '.join(scored)}")
+        sample = samples[samples.names.index(name)]
+        made = [_attempt(predict, sample) for predict, _ in methods.values()]
+        alphas = [None if isinstance(prediction, Exception) else to_bytes(prediction[0]) for prediction in made]
+        rows.append([sample.src, sample.bgr, sample.pha, *alphas])
+        numbers = {method: row[column] for method, (_, r) in methods.items() for row in r.rows if row["name"] == name}
+        scored = ", ".join(f"{method} {number:.2f}" for method, number in numbers.items())
+        captions.append(f"{name}   {column.replace('_', ' ')}: {scored}")
     return contact_sheet(rows, captions, ["src", "bgr", "truth", *methods])
