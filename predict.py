@@ -25,7 +25,7 @@ from utils.prediction.loop import matte_all
 from utils.prediction.options import parse
 from utils.prediction.pairs import PairSource, PictureSink, passed_over, plan
 from utils.prediction.target import open_target
-from utils.system.command_line import UsageError, command_line, printer, short_warnings, terminable
+from utils.system.command_line import UsageError, command_line, printer, terminable
 from utils.system.cpu import launched, rank_and_count
 from utils.system.errors import user_message
 from utils.system.notes import Note
@@ -37,7 +37,6 @@ NAMES_SHOWN = 10  # of pictures that failed; each has had a line of its own
 @command_line
 def main(argv=None):
     args = parse(argv, __doc__)
-    short_warnings()
     tell, (rank, count) = printer(args.verbose), rank_and_count()
     if count > 1:
         cv2.setNumThreads(threads())  # OpenCV would take the whole processor, too

@@ -66,7 +66,6 @@ def main(argv=None):
     with tempfile.TemporaryDirectory() as folder:
         path, outputs = Path(folder) / "net", OUTPUTS[args.model_type]
         export.save_paddle(model, [InputSpec(shape, "float32", name) for name in ("src", "bgr")], path)
-        export.describe_paddle(path, outputs, metadata)
         if args.format == "onnx":
             needed("paddle2onnx", f"--format onnx needs paddle2onnx: {install('engines')}")
             export.save_onnx(path, args.opset)

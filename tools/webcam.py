@@ -36,7 +36,7 @@ from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import clean_matte
 from utils.prediction.target import open_target
 from utils.predictor import choose_device
-from utils.system.command_line import UsageError, command_line, printer, short_warnings
+from utils.system.command_line import UsageError, command_line, printer
 from utils.system.notes import Note
 from utils.system.parser import Parser, at_least_1
 from utils.video.reader import FRAME_RATE, Frame, open_clip
@@ -73,7 +73,6 @@ def parse(argv):
 @command_line
 def main(argv=None):
     args = parse(argv)
-    short_warnings()
     target = open_target(args.target_bgr)
     clip = open_clip(args.source) if args.source else Camera(args.camera, args.size)
     window, recording = None if args.no_window else open_window(clip.width, clip.height), nullcontext()

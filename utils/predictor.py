@@ -9,7 +9,7 @@ matte.pha, matte.fgr, matte.com  # uint8, at the photograph's size
 
 from __future__ import annotations
 
-from utils.system.cpu import give_back_memory, keep_freed_memory, prepare
+from utils.system.cpu import keep_freed_memory, prepare
 
 prepare()
 
@@ -72,8 +72,7 @@ class Matting:
         self._engine = open_engine(self.weights, backbone, engine, precision, self.device, tell)
         self.backbone: str = self._engine.backbone  # of the weights
         self._bgr, self._lock = Last(_fitted), threading.Lock()
-        give_back_memory()  # what was read and exported on the way
-        keep_freed_memory()
+        keep_freed_memory()  # but not what was read and exported on the way
 
     @property
     def engine(self) -> str:
@@ -129,23 +128,16 @@ def choose_device(device: str | None = None) -> str:
 
     Raises UsageError when the device does not exist or this Paddle cannot use it.
     """
-    gpus = _gpus()
+    gpus = 0
+    if version_of("paddlepaddle") == "-" or version_of("paddlepaddle-gpu") != "-":  # else it need not be imported
+        import paddle
+
+        gpus = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
     device = device or ("gpu" if gpus else "cpu")
     if device.partition(":")[0] == "gpu" and not gpus:
         raise UsageError(f"--device gpu: this Paddle finds no GPU; {install('gpu')}, or pass --device cpu")
     if device not in ("cpu", "gpu", *(f"gpu:{index}" for index in range(gpus))):
         raise UsageError(f"--device {device} does not exist: pass cpu, gpu or gpu:0 .. gpu:{max(gpus - 1, 0)}")
     if gpus:
-        import paddle
-
         paddle.set_device(device)
     return device
-
-
-def _gpus():
-    """How many GPUs Paddle can use; the Paddle for processors need not be imported to be asked."""
-    if version_of("paddlepaddle") != "-" == version_of("paddlepaddle-gpu"):
-        return 0
-    import paddle
-
-    return paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0

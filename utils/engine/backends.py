@@ -23,7 +23,7 @@ FASTEST_FIRST = ("openvino", "inference")
 PACKAGES = {"openvino": ("openvino", "paddle2onnx"), "inference": (), "onnxruntime": ("onnxruntime", "paddle2onnx")}
 PROGRAMS = ("coarse", "tiles")
 FORMAT = 4  # raise it when what the programs compute changes: those that are kept somewhere are then made anew
-CORE_LOCK = threading.Lock()
+CORE, CORE_LOCK = [], threading.Lock()  # see `openvino_core`
 SHAPES_KEPT = 8  # compiled by OpenVINO for one program
 
 
@@ -59,8 +59,8 @@ def open_programs(engine, path, copies=1):
     """Open an exported program as one or several functions that may run at once, with equal shares of the threads.
 
     Args:
-        engine: "inference", "openvino", or "onnxruntime", which only checks what tools/export.py writes: the programs
-            in 8 bits take it about three times as long as OpenVINO, and longer than in float32.
+        engine: "inference", "openvino", or "onnxruntime", which only checks what tools/export.py writes: it is the
+            slowest, in 8 bits by far.
         path: of the program's files, without suffix.
         copies: how many functions.
 
@@ -103,15 +103,12 @@ def openvino_core():
     Each gives the calling thread a stack for signal handlers when it compiles, and takes it away when it goes; of
     several the last leaves one behind that is there no more, and the next signal, a Ctrl-C for example, is a crash.
     """
-    with CORE_LOCK:  # lru_cache alone lets several threads make one each
-        return _core()
-
-
-@lru_cache(1)
-def _core():
     import openvino
 
-    return openvino.Core()
+    with CORE_LOCK:  # several threads may want the first one
+        if not CORE:
+            CORE.append(openvino.Core())
+        return CORE[0]
 
 
 def _openvino(path, copies):
@@ -151,12 +148,8 @@ def _openvino(path, copies):
 
 
 def _onnxruntime(path, copies):
-    """ONNX Runtime."""
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = max(1, threads() // copies)
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(f"{path}.onnx", options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(f"{path}.onnx", providers=["CPUExecutionProvider"])
     names = [given.name for given in session.get_inputs()]
     return [lambda *arrays: session.run(None, dict(zip(names, arrays)))] * copies

@@ -1,7 +1,6 @@
 """Trace layers into files that engines load: Paddle Inference models and ONNX."""
 
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -89,16 +88,6 @@ def save_onnx(path, opset=OPSET):
     if not target.exists():
         raise RuntimeError("paddle2onnx wrote no file")
     return target
-
-
-def describe_paddle(path, outputs, metadata):
-    """Name the outputs of PATH.json and put a dict of texts at its "metadata"; a .pdmodel stays as it is."""
-    file = program_file(path)
-    if file.suffix == ".json":
-        text = file.read_text("utf-8")
-        for number, name in enumerate(outputs):
-            text = text.replace(f'"fetch_name_{number}"', f'"{name}"')
-        file.write_text(json.dumps({**json.loads(text), "metadata": metadata}), "utf-8")
 
 
 def describe_onnx(path, outputs, metadata, storage="float32"):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from utils.system import notes
 from utils.system.errors import UsageError, interruption, user_message
 
-__all__ = ["Terminated", "UsageError", "command_line", "printer", "short_warnings", "terminable"]
+__all__ = ["Terminated", "UsageError", "command_line", "printer", "terminable"]
 
 
 class Terminated(KeyboardInterrupt):
@@ -30,13 +30,14 @@ def command_line(main):
 
     An error that the user can mend is printed as one line, `error: …`, and gives exit code 1. Anything else is a
     mistake of ours and keeps its traceback; so does every error while the variable MATTING_DEBUG is set. Ctrl-C gives
-    exit code 130, SIGTERM 143.
+    exit code 130, SIGTERM 143. Warnings of libraries are printed as one line each.
     """
 
     @functools.wraps(main)
     def guarded(argv=None):
         if hasattr(sys.stdout, "reconfigure"):  # a file's name need not fit the terminal's encoding
             sys.stdout.reconfigure(errors="backslashreplace")
+        warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
         try:
             main_thread = threading.current_thread() is threading.main_thread()
             if main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see utils/__init__.py
@@ -78,11 +79,6 @@ def printer(verbose=False):
         tqdm.write(here.sub("", line), file=sys.stderr if warning or note.kind in notes.ERRORS else None)
 
     return tell
-
-
-def short_warnings():
-    """From here on print each warning as one line, `warning: …`."""
-    warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
 
 
 @contextmanager

@@ -8,10 +8,10 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 import warnings
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
-from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 
 from utils.system.errors import UsageError
@@ -40,36 +40,36 @@ def prepare():
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # its warnings say nothing that an error of ours does not
     warnings.filterwarnings("ignore", "No ccache found")
     import_module("zlib")  # Paddle 2.6.2 brings a zlib that PNG readers fail with, unless Python's is loaded before it
-    if not any(isinstance(finder, _QuietPaddle) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _QuietPaddle())
+    if _QuietPaddle not in sys.meta_path:
+        sys.meta_path.insert(0, _QuietPaddle)
 
 
-class _QuietPaddle(MetaPathFinder):
+class _QuietPaddle:
     """Whoever imports Paddle first, and whenever, does it without REMARKS, and keeps SIGTERM, which it takes over."""
 
-    def find_spec(self, name, path=None, target=None):
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        """See importlib.abc.MetaPathFinder."""
         spec = PathFinder.find_spec(name, path, target) if name == "paddle" else None
         if spec:
-            run = spec.loader.exec_module
-            spec.loader.exec_module = lambda module: self._run(run, module)
+            spec.loader.exec_module = partial(_quietly, spec.loader.exec_module)
         return spec
 
-    @staticmethod
-    def _run(run, module):
-        say, on_sigterm = builtins.print, signal.getsignal(signal.SIGTERM)
 
-        def say_the_rest(*values, **options):
-            if not (values and str(values[0]).startswith(REMARKS)):
-                say(*values, **options)
+def _quietly(run, module):
+    say, on_sigterm = builtins.print, signal.getsignal(signal.SIGTERM)
 
-        builtins.print = say_the_rest
-        try:
-            run(module)
-        finally:
-            builtins.print = say
-            # None: set by other code than Python's; only the main thread may set handlers
-            if on_sigterm is not None and threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, on_sigterm)
+    def say_the_rest(*values, **options):
+        if not (values and str(values[0]).startswith(REMARKS)):
+            say(*values, **options)
+
+    builtins.print = say_the_rest
+    try:
+        run(module)
+    finally:
+        builtins.print = say
+        with suppress(ValueError, TypeError):  # in another thread than the main one; set by other code than Python's
+            signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def cores():
@@ -107,23 +107,15 @@ def launched(environ=os.environ):
 
 
 def keep_freed_memory():
-    """Let the C library keep freed memory for the next array instead of giving it back to the system each time.
+    """Let the C library keep what is freed from here on for the next array; what was freed before, the system gets.
 
     Feature maps of some megabytes are made and freed for every picture; fetching their pages anew takes the system a
     sixth of a coarse network's time. What the process occupies at its peak stays about the same. No effect where the
-    C library is not glibc, or where the user has set MALLOC_* variables.
+    C library is not glibc; and nothing is kept where the user has set MALLOC_* variables.
     """
-    if not any(name.startswith("MALLOC_") for name in os.environ):
-        _glibc("mallopt", M_MMAP_THRESHOLD, LARGEST_KEPT)
-        _glibc("mallopt", M_TRIM_THRESHOLD, 2 * LARGEST_KEPT - 1)
-
-
-def give_back_memory():
-    """Give freed memory back to the system at once, where the C library can (glibc)."""
-    _glibc("malloc_trim", 0)
-
-
-def _glibc(name, *arguments):
     library = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
-    if hasattr(library, name):
-        getattr(library, name)(*arguments)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
+        if not any(name.startswith("MALLOC_") for name in os.environ):
+            library.mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT)
+            library.mallopt(M_TRIM_THRESHOLD, 2 * LARGEST_KEPT - 1)
