@@ -1,11 +1,9 @@
 """Train MattingBase or MattingRefine.
 
-    python train.py --stage 1                       the published stage 1, then 2 and 3; `sh run.sh` runs all three
-    python train.py --dataset-name videomatte240k --model-name mine --epoch-end 2 --learning-rate 1e-4
-    python train.py --stage 2 --resume              go on where it was interrupted
-    python -m paddle.distributed.launch --log_dir output/log train.py --stage 1     on all GPUs of this machine
-
-`python train.py --help` lists all options. Checkpoints go to checkpoint/NAME, logs to log/NAME.
+python train.py --stage 1                       the published stage 1, then 2 and 3; `sh run.sh` runs all three
+python train.py --dataset-name videomatte240k --model-name mine --epoch-end 2 --learning-rate 1e-4
+python train.py --stage 2 --resume              go on where it was interrupted
+python -m paddle.distributed.launch --log_dir output/log train.py --stage 1     on all GPUs of this machine
 """
 
 from utils.system.cpu import prepare
@@ -26,7 +24,7 @@ from utils.system.command_line import UsageError, command_line
 from utils.system.cpu import keep_freed_memory
 from utils.training.data import Validation, close, training_batches
 from utils.training.options import LAST, parse_jobs
-from utils.training.people import Unclamped, people_step, rate_at
+from utils.training.people import Unclamped, rate_at
 from utils.training.run import Run, RunLog
 from utils.training.state import Training, forward_loss, hold_alone, precision, seed_step, update
 
@@ -95,12 +93,10 @@ def train(args, held, rank=0, world=1):
             run.check_skipped(skipped, len(loader.dataset))
             seed_step(args.seed, progress.epoch, progress.batch, rank)
             pictures = [to_float(picture) for picture in pictures]
+            if people:
+                optimizer.set_lr(max(args.rates.values()) * rate_at(progress.step, steps))
             with nullcontext() if dtype == "off" else paddle.amp.auto_cast(level="O1", dtype=dtype):
-                if people:
-                    optimizer.set_lr(max(args.rates.values()) * rate_at(progress.step, steps))
-                    terms, outputs = people_step(network, args, progress, pictures)
-                else:
-                    terms, outputs = forward_loss(network, args.model_type, pictures, args.laplacian)
+                terms, outputs = forward_loss(network, args, progress, pictures)
             values = update(terms, optimizer, training.scaler, progress.step)
             if people:
                 training.average.update(progress.step)

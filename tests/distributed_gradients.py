@@ -36,7 +36,7 @@ def main(out, arguments):
     model = Training(args).model
     model.eval()
     network = paddle.DataParallel(model, find_unused_parameters=True) if world > 1 else model
-    terms, _ = forward_loss(network, args.model_type, [to_float(picture) for picture in pictures])
+    terms, _ = forward_loss(network, args, None, [to_float(picture) for picture in pictures])
     terms["total"].backward()
     if rank == 0:
         np.savez(

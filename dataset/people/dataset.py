@@ -66,10 +66,7 @@ def over(fgr, pha, fgr_behind, pha_behind):
 
 
 def make_background(rng, picture, size):
-    """A frame of `size` (height, width) from a photograph, cropped, mirrored, enlarged up to 1.8 times; uint8.
-
-    At times a wall in its colours takes its place, one of PATTERNS is drawn on it, or it is out of focus.
-    """
+    """A frame of `size` (height, width), uint8, from a photograph; at times a wall, with a pattern, or out of focus."""
     height, width = picture.shape[:2]
     fit = max(size[0] / height, size[1] / width) * (1 + 0.8 * rng.random() ** 1.5)
     linear = affine(rng.normal(0, 0.03), 0.0, fit)

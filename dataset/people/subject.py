@@ -62,13 +62,10 @@ def find_head(pha):
 
 
 def place(rng, person, size, picky=True):
-    """A random place for a person in a frame: (2, 3) matrix, source position -> frame position.
+    """A random place for a person in a frame of `size` (height, width): (2, 3) matrix, source -> frame position.
 
-    Three in ten are crops around the outline of the head at about the source's own resolution; two have a head that
-    fills 20 to 60 % of the frame, three are framed as the source, the others have any size. A side where the source
-    cuts her off comes to lie on the frame's or beyond: no straight edge through a body is ever seen.
-
-    size is (height, width) of the frame; picky: None where she would be too blurred, or too little of her be seen.
+    A side where the source cuts her off comes to lie on the frame's or beyond: no straight edge through a body is seen.
+    picky: None where she would be too blurred, or too little of her be seen.
     """
     height, width = size
     source_height, source_width = person.pha.shape
@@ -81,7 +78,7 @@ def place(rng, person, size, picky=True):
     kind, head = rng.random(), person.head
     head_x, head_y, head_width = head or (0, 0, 1)
     filling = min(height, width * 1.2) / (head_width * 1.3)  # the scale at which a head fills the frame
-    if kind > 0.7 and head:
+    if kind > 0.7 and head:  # a crop around the head's outline, where strands are sharp
         scale = min(rng.uniform(0.5, 1.1) * filling, rng.uniform(0.75, 1.35))
         angle = rng.uniform(-0.25, 1.25) * math.pi  # of the outline, mostly above
         point = head_x + 0.62 * head_width * math.cos(angle), head_y + head_width * (0.65 - 0.75 * math.sin(angle))
@@ -93,7 +90,7 @@ def place(rng, person, size, picky=True):
     x0, y0, x1, y1 = person.box
     if kind < 0.2 and head:
         scale = min(rng.uniform(0.2, 0.6) * filling, SHARPEST + 0.2)
-    elif kind < 0.5:
+    elif kind < 0.5:  # as the source is framed
         scale = min(height / source_height * rng.uniform(0.85, 1.15), SHARPEST + 0.2)
     else:
         scale = min(math.exp(rng.uniform(math.log(0.28), math.log(1.2))) * height / (y1 - y0), SHARPEST)
@@ -156,10 +153,7 @@ def make_subject(rng, person, matrix, back):
 
 
 def camouflage(rng, fgr, pha, back):
-    """Clothes or skin, what has the colour of one random spot, or all of her, in the colours behind her outline.
-
-    Such places, low in contrast, are where mattes lose limbs. The colour moves by 30 to 100 %; texture partly stays.
-    """
+    """Bring clothes or skin, what has one random spot's colour, or all of her, near the colours behind her outline."""
     height, width = pha.shape
     step = max(4, min(16, min(height, width) // 24))
     small = max(1, width // step), max(1, height // step)

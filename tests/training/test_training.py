@@ -197,7 +197,7 @@ def test_four_pictures_can_be_learnt_by_heart(root):
     totals = []
     for step in range(15):
         seed_step(0, 0, step)
-        terms, _ = forward_loss(training.model, "base", pictures)
+        terms, _ = forward_loss(training.model, args, training.progress, pictures)
         totals.append(train.update(terms, training.optimizer, training.scaler, step)["total"])
     assert np.mean(totals[-3:]) < 0.2 * totals[0]
 
@@ -527,6 +527,3 @@ def test_a_network_is_validated_in_evaluation_mode_without_gradients(root):
     assert network.modes == [False] and network.training
     np.testing.assert_allclose(pha, src[..., 0] / np.float32(255) / np.sqrt(1 + 1e-5), atol=1e-6)
     np.testing.assert_allclose(fgr, bgr / np.float32(255), atol=1e-7)
-    with pytest.raises(ZeroDivisionError), training.exported():
-        raise ZeroDivisionError
-    assert network.training

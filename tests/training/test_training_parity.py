@@ -1,6 +1,7 @@
 """Five steps of Adam on fixed weights and batches end where the PyTorch original's do (tests/parity/training.npz)."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -43,9 +44,9 @@ def train_case(case):
     trained = {name: value for name, value in model.named_parameters() if not value.stop_gradient}
     optimizer = paddle.optimizer.Adam(learning_rate=RATE, parameters=list(trained.values()))
     pictures = [paddle.to_tensor(x.astype("float64")) for x in batch(case)]
-    totals = []
+    args, totals = SimpleNamespace(recipe="original", model_type=kind, laplacian=False), []
     for step in range(STEPS):
-        terms, _ = forward_loss(model, kind, pictures, use_laplacian=False)
+        terms, _ = forward_loss(model, args, None, pictures)
         totals.append(update(terms, optimizer, paddle.amp.GradScaler(enable=False), step)["total"])
     distances = {}
     for name, value in trained.items():

@@ -45,10 +45,9 @@ class Batches(DistributedBatchSampler):
 
 
 def training_batches(args, rank=0, world=1):
-    """Open the training data; args is one of `utils.training.options.parse_jobs`, rank and world as of Batches.
+    """A DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`, and its Batches.
 
-    Returns a DataLoader of (src, bgr, pha, fgr, skipped), see `dataset.composite.collate`, and its Batches, by which it
-    is told where to begin. Raises PictureError if data is missing and UsageError if there is too little for one batch.
+    args: of `options.parse_jobs`. Raises PictureError if data is missing, UsageError if it is too little for a batch.
     """
     foregrounds = open_data(args.data_root, args.dataset_name, "train")
     backgrounds = open_data(args.data_root, "backgrounds", "train")
@@ -69,10 +68,7 @@ def training_batches(args, rank=0, world=1):
 
 
 def prepare_worker(_=0):
-    """Set up a process that only reads samples: one thread, memory that stays with it, and an end with its parent.
-
-    A reader whose training was killed would wait for ever for its next batch.
-    """
+    """Set up a process that reads samples: one thread, memory that stays, an end even with a killed parent."""
     cv2.setNumThreads(0)
     keep_freed_memory()
     if multiprocessing.parent_process() is not None and sys.platform.startswith("linux"):

@@ -21,11 +21,8 @@ from model.resize import bilinear
 def original_loss(out, true_pha, true_fgr, use_laplacian=True):
     """Loss of MattingBase, or of MattingRefine on the refined pictures and on the coarse ones (`_sm`).
 
-    Args:
-        out: dict of pha, err (b, 1, H, W) and fgr (b, 3, H, W); or of pha, fgr, and pha_sm, err_sm (b, 1, h, w) and
-            fgr_sm (b, 3, h, w).
-        true_pha (b, 1, H, W), true_fgr (b, 3, H, W).
-        use_laplacian: add the Laplacian pyramid term on each alpha.
+    out: dict of pha, err (b, 1, H, W) and fgr (b, 3, H, W); or of pha, fgr, and pha_sm, err_sm (b, 1, h, w) and fgr_sm
+    (b, 3, h, w). use_laplacian: add the Laplacian pyramid term on each alpha.
 
     Returns dict of scalar tensors: pha_l1, pha_sobel_l1, fgr_l1, the same of the coarse pictures (pha_sm_l1 ...) if
     there are any, err_mse, pha_laplacian and pha_sm_laplacian (if used), total.
@@ -53,14 +50,10 @@ def original_loss(out, true_pha, true_fgr, use_laplacian=True):
 
 
 def people_loss(out, true_pha, true_fgr, use_laplacian=True):
-    """Loss of the recipe `people`, on values of MattingRefine before they are clamped (see `people.Unclamped`).
+    """Loss of the recipe `people` on values of MattingRefine before they are clamped, as of `people.Unclamped`.
 
-    Beside the terms of `original_loss`: five times the squared error of alpha; its error before clamping, where that
-    hides it; and, farther than 8 pixels (4 in the coarse picture) from any edge, the wish that it lies 0.02 beyond 0 or
-    1, so that empty and solid parts come out exactly 0 and 1. The foreground weighs more. The true coarse alpha is
-    averaged, not sampled, and the error map learns the error that the coarse alpha has at its own size.
-
-    Arguments are those of `original_loss`, with coarse pictures. Returns a dict of scalar tensors: terms, and total.
+    docs/train.md says what its terms ask for. The true coarse alpha is averaged, not sampled, and the error map learns
+    the coarse alpha's error at its own size. Arguments and result are those of `original_loss`, with coarse pictures.
     """
     with paddle.amp.auto_cast(enable=False):
         out = in_float32(out)

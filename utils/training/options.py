@@ -151,9 +151,9 @@ def _complete(args):
     args.rates = PAPER_RATES[kind] if paper else {part: rate * share for part, share in shares.items()}
     args.weight_decay, args.valid_size = numbers.weight_decay, (args.valid_size or high) // 4 * 4
     args.fixed = {name: getattr(args, name) for name in FIXED + LENGTH * people}
-    subjects = "backgrounds" not in (args.dataset_name, args.valid_dataset_name)
+    names = args.dataset_name, args.valid_dataset_name
     checks = [
-        (subjects, "--dataset-name backgrounds has no subjects: name a data set of foregrounds"),
+        ("backgrounds" not in names, "--dataset-name backgrounds has no subjects: name a data set of foregrounds"),
         (32 <= low < high, f"--crop-size {low} {high}: LOW must be at least 32 and below HIGH"),
         (0 < args.backbone_scale <= 0.5, "--model-backbone-scale must lie in 0..0.5, 0 excluded"),
         (args.epoch_start < args.epoch_end, "--epoch-end must lie above --epoch-start"),

@@ -1,8 +1,6 @@
 """What `--recipe people` makes of a training: one table of its numbers, the network without clamps, its steps.
 
-It goes on from trained weights. All statistics of batch normalisation stay as they are, since batches of two or three
-say little about them; so does dropout. The coarse scale and the number of refined cells are drawn for each step.
-What is validated and exported is an exponential moving average of the weights.
+It goes on from trained weights, whose statistics of batch normalisation stay: small batches say little about them.
 """
 
 import warnings
@@ -15,7 +13,6 @@ from paddle.nn import functional as F
 
 from model.layers import plus
 from model.resize import bilinear, nearest, scaled_size
-from utils.training.loss import people_loss
 
 SCALES, SCALE_CHANCES = (1 / 4, 3 / 8, 1 / 2), (0.2, 0.3, 0.5)  # in half of the steps, else any between
 REFINED = (0.06, 0.22)  # share of the pixels that are refined
@@ -42,10 +39,7 @@ class Unclamped(nn.Layer):
         self.model = model
 
     def forward(self, src, bgr, scale, share):
-        """Matte a batch at a coarse `scale`, refining a `share` of its pixels.
-
-        Args:
-            src, bgr: (b, 3, h, w) float32, 0..1; h and w divisible by 4.
+        """Matte src, bgr (b, 3, h, w) of MattingRefine at a coarse `scale`, refining a `share` of the pixels.
 
         Returns dict: pha (b, 1, h, w), fgr (b, 3, h, w), pha_sm and err_sm (b, 1, hc, wc), fgr_sm (b, 3, hc, wc), none
         of them clamped; ref_sm (b, 1, h/4, w/4), 1 where a cell was refined.
@@ -77,12 +71,8 @@ def refine_blocks(refiner, src, bgr, maps):
     map is a quarter as large and four copies do, and the features at half size, the same for every pixel of a block,
     need not be enlarged at all. The numbers are the same to rounding.
 
-    Args:
-        refiner: model.refiner.Refiner of kernel size 3, in evaluation mode (fixed statistics).
-        src, bgr: (b, 3, h, w), h and w divisible by 4.
-        maps: (b, 36, hc, wc): hidden features, coarse alpha and foreground residual.
-
-    Returns (b, 4, h, w): alpha and foreground residual, not clamped.
+    refiner: a Refiner of kernel size 3 with fixed statistics; src, bgr: (b, 3, h, w), sides divisible by 4; maps:
+    (b, 36, hc, wc) hidden features, alpha, foreground residual. Returns (b, 4, h, w): the latter two, not clamped.
     """
     pictures, half = paddle.concat([src, bgr], axis=1), [n // 2 for n in src.shape[2:]]
     x = paddle.concat([bilinear(maps, half), bilinear(pictures, half)], axis=1)
@@ -142,14 +132,6 @@ def draw_refinement(seed, epoch, batch):
     rng = np.random.default_rng([seed, epoch, batch, 1, 1])
     scale = rng.choice(SCALES, p=SCALE_CHANCES) if rng.random() < 0.5 else rng.uniform(SCALES[0], SCALES[-1])
     return float(scale), rng.uniform(*REFINED)
-
-
-def people_step(network, args, progress, pictures):
-    """Run `Unclamped` for one step and compute its loss; returns as `state.forward_loss`."""
-    src, bgr, *truth = pictures
-    out = network(src, bgr, *draw_refinement(args.seed, progress.epoch, progress.batch))
-    shown = {name: value.detach().clip(0, 1) for name, value in out.items()}
-    return people_loss(out, *truth, args.laplacian), shown
 
 
 def rate_at(step, steps):

@@ -16,11 +16,7 @@ from utils.training.options import BEST, LAST
 
 
 class RunLog:
-    """Writes into one folder, a pathlib.Path; in a process that is not `active` (not rank 0) it does nothing.
-
-    log.txt : every text line, also printed
-    valid.jsonl : one JSON object for each validation
-    vdlrecords.*.log : VisualDL; look at it with `visualdl --logdir FOLDER`
+    """Writes lines of text and VisualDL's records into one folder, a Path; if not `active` (not rank 0), nothing.
 
     go_on: whether a training goes on. If not, an earlier one's log is renamed to FOLDER.1, or the next free number.
     """
@@ -58,10 +54,7 @@ class RunLog:
 
 
 class Run:
-    """One training's log, validations and checkpoints; in all processes alike, written by the first.
-
-    training, log and samples are those of `Training`, `RunLog` and `Validation`; steps: number of the last step.
-    """
+    """A training's log, validations and checkpoints, alike in all processes; steps: number of the last."""
 
     def __init__(self, training, log, samples, steps):
         self.training, self.log, self.samples, self.steps = training, log, samples, steps

@@ -18,9 +18,9 @@ from model import MattingBase, MattingRefine
 from utils.picture.tensor import to_tensor
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import atomic_path, lock_folder
-from utils.training.loss import original_loss
+from utils.training.loss import original_loss, people_loss
 from utils.training.options import BEST, LAST, flag
-from utils.training.people import Average
+from utils.training.people import Average, draw_refinement
 from utils.weights.file import read_tensors
 from utils.weights.load import Weights, arrays_of, open_weights, wrong_numbers
 
@@ -113,10 +113,8 @@ class Training:
             raise WeightsError(f"{path} is no checkpoint of train.py: pass weights alone with --pretrain") from None
         for name, value in self.args.fixed.items():
             if former.get(name) != value:
-                raise UsageError(
-                    f"{path} was trained with {flag(name)} {former.get(name)}, not {value}: resume with the same "
-                    f"value, or begin anew from its weights: --pretrain {path.parent.name} --model-name N"
-                )
+                remedy = f"resume with the same, or begin anew from it: --pretrain {path.parent.name} --model-name N"
+                raise UsageError(f"{path} was trained with {flag(name)} {former.get(name)}, not {value}: {remedy}")
         if problem := wrong_numbers(moments):
             raise WeightsError(f"{path} {problem}")
         Weights(path, exported).load(self.model)
@@ -162,21 +160,19 @@ class Training:
     @contextmanager
     def exported(self):
         """Gives what is exported, in evaluation mode: a function Sample -> (pha (h, w), fgr (h, w, 3)), floats 0..1."""
-        training, swap = self.model.training, self.average.swap if self.average else lambda: None
 
         def predict(sample):
             pha, fgr = (result[0].numpy() for result in self.model(*to_tensor(sample.src, sample.bgr))[:2])
             return pha[0], fgr.transpose(1, 2, 0)
 
+        training, swap = self.model.training, self.average.swap if self.average else lambda: None
         self.model.eval()
         swap()
-        try:
-            with paddle.no_grad():
-                yield predict
-        finally:
-            swap()
-            if training:
-                self.model.train()
+        with paddle.no_grad():
+            yield predict
+        swap()
+        if training:
+            self.model.train()
 
 
 def precision(amp):
@@ -196,28 +192,26 @@ def seed_step(seed, epoch, batch, rank=0):
     paddle.seed(int(np.random.SeedSequence([seed, epoch, batch, rank]).generate_state(1)[0]))
 
 
-def forward_loss(network, kind, pictures, use_laplacian=True):
-    """Run a network, possibly wrapped in DataParallel, and compute its loss.
+def forward_loss(network, args, progress, pictures):
+    """Run MattingBase, MattingRefine or `Unclamped` on src, bgr, pha, fgr, float32 (b, c, h, w) in 0..1.
 
-    Args:
-        kind: "base" or "refine".
-        pictures: src, bgr, pha, fgr, float32 (b, c, h, w) in 0..1.
-
-    Returns dict of named terms with `total`, dict of named outputs.
+    Returns the loss, a dict of named terms with `total`, and the outputs, a dict of name -> tensor.
     """
     src, bgr, *truth = pictures
-    out = dict(zip(OUTPUTS[kind], network(src, bgr)))
-    return original_loss(out, *truth, use_laplacian), out
+    if args.recipe == "people":
+        out = network(src, bgr, *draw_refinement(args.seed, progress.epoch, progress.batch))
+        shown = {name: value.detach().clip(0, 1) for name, value in out.items()}
+        return people_loss(out, *truth, args.laplacian), shown
+    out = dict(zip(OUTPUTS[args.model_type], network(src, bgr)))
+    return original_loss(out, *truth, args.laplacian), out
 
 
 def update(terms, optimizer, scaler, step):
     """One step of the optimizer; returns the terms as floats. UsageError, if one is not finite, changes nothing."""
     values = {name: float(term) for name, term in terms.items()}
     if broken := ", ".join(f"{name} {value}" for name, value in values.items() if not np.isfinite(value)):
-        raise UsageError(
-            f"step {step}: the loss is not finite ({broken}): lower --learning-rate, set --clip-grad-norm, or use "
-            "--amp off; --resume goes on from the last checkpoint"
-        )
+        remedy = "lower --learning-rate, set --clip-grad-norm or --amp off; --resume goes on from the last checkpoint"
+        raise UsageError(f"step {step}: the loss is not finite ({broken}): {remedy}")
     scaler.scale(terms["total"]).backward()
     scaler.step(optimizer)
     scaler.update()
