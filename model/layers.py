@@ -95,18 +95,14 @@ class BatchNorm2D(nn.BatchNorm2D):
     @paddle.jit.not_to_static
     def forward(self, x):
         """(b, c, h, w) -> (b, c, h, w); in training the running statistics move."""
-        if not self.training or self._use_global_stats:
+        if not self.training:
             return super().forward(x)
-        shape = paddle.shape(x)
-        count = shape[0] * shape[2] * shape[3] if -1 in x.shape else x.shape[0] * x.shape[2] * x.shape[3]
-        if not paddle.is_tensor(count) and count < 2:
-            shape = list(x.shape)
-            raise ValueError(f"batch normalisation got one value per channel (shape {shape}): train with a batch of 2+")
+        count = x.size // x.shape[1]
+        if count < 2:
+            raise ValueError(f"batch normalisation got one value per channel ({x.shape}): train with a batch of 2+")
         # the kernel updates the statistics it is given in place, and the backward pass keeps them: give it copies
         mean, variance = self._mean.clone(), self._variance.clone()
-        out = F.batch_norm(
-            x, mean, variance, self.weight, self.bias, training=True, momentum=self._momentum, epsilon=self._epsilon
-        )
+        out = F.batch_norm(x, mean, variance, self.weight, self.bias, True, self._momentum, self._epsilon)
         with paddle.no_grad():
             biased_part = variance - self._momentum * self._variance
             paddle.assign(mean, self._mean)

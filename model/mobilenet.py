@@ -37,8 +37,7 @@ class MobileNetV2Encoder(nn.Layer):
         for expansion, out_channels, blocks, stride in BLOCKS:
             for block in range(blocks):
                 dilation = 2 if len(features) > DILATED else 1
-                of_block = channels, expansion, out_channels, 1 if block else stride, dilation
-                features.append(InvertedResidual(*of_block))
+                features.append(InvertedResidual(channels, expansion, out_channels, 1 if block else stride, dilation))
                 channels = out_channels
         self.features = nn.LayerList(features)
         initialise_encoder(self, skip=self.features[0][0])

@@ -3,7 +3,6 @@
 import math
 from functools import lru_cache
 
-import numpy as np
 import paddle
 from paddle.autograd import PyLayer
 from paddle.nn import functional as F
@@ -67,19 +66,13 @@ class _Bilinear(PyLayer):
 
     @staticmethod
     def backward(ctx, gradient):
-        rows, columns = (
-            paddle.to_tensor(_bilinear_weights(source, size)) for source, size in zip(ctx.source_size, ctx.size)
-        )
+        rows, columns = (_matrix(source, size) for source, size in zip(ctx.source_size, ctx.size))
         return paddle.matmul(rows, paddle.matmul(gradient, columns), transpose_x=True)
 
 
 @lru_cache(maxsize=64)
-def _bilinear_weights(source, size):
-    """(size, source) float32 matrix that resizes `source` values to `size`, half-pixel centres, ends repeated."""
-    positions = np.clip((np.arange(size) + 0.5) * (source / size) - 0.5, 0, None)
-    low = np.minimum(positions.astype(int), source - 1)
-    high = np.minimum(low + 1, source - 1)
-    weights = np.zeros((size, source), np.float32)
-    np.add.at(weights, (np.arange(size), low), 1 - (positions - low))
-    np.add.at(weights, (np.arange(size), high), positions - low)
-    return weights
+def _matrix(source, size):
+    """(size, source) float32: the matrix that resizes `source` values to `size` is what unit vectors are resized to."""
+    with paddle.no_grad():
+        units = paddle.eye(source, dtype="float32").unsqueeze([0, 1])
+        return F.interpolate(units, size=[size, source], mode="bilinear", align_corners=False)[0, 0]

@@ -13,7 +13,7 @@ import paddle
 import pytest
 
 from dataset.picture import PictureError
-from model.resize import _bilinear_weights, bilinear, nearest, scaled_size
+from model.resize import bilinear, nearest, scaled_size
 from tests.properties import given, pictures, seeds, settings, sides, st
 from utils.background.checks import match_size, scene_doubts
 from utils.engine.choice import Dygraph
@@ -163,16 +163,6 @@ def test_pixels_survive_the_way_to_a_tensor_at_any_size(size, channels, seed):
     tensor = to_tensor(picture)
     assert tensor.shape == [1, channels or 1, *size] and 0 <= float(tensor.min()) and float(tensor.max()) <= 1
     np.testing.assert_array_equal(to_uint8(tensor), picture[..., 0] if channels == 1 else picture)
-
-
-@given(st.integers(1, 90), st.integers(1, 90))
-def test_rows_of_the_resizing_matrix_are_means_of_two_neighbours(source, size):
-    weights = _bilinear_weights(source, size)
-    np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)
-    assert (weights >= 0).all() and (np.count_nonzero(weights, axis=1) <= 2).all()
-    ramp = weights @ np.arange(source, dtype=np.float32)
-    at = np.clip((np.arange(size) + 0.5) * source / size - 0.5, 0, source - 1)
-    np.testing.assert_allclose(ramp, at, atol=1e-4)
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(2, 60), st.integers(2, 60), seeds)

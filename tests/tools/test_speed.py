@@ -7,18 +7,18 @@ from argparse import Namespace
 import numpy as np
 import pytest
 
-from tools.speed import measure
-from tools.speed.measure import Worker, prepare_weights, take_turns
+from tools import benchmark
+from tools.benchmark import Worker, prepare_weights, take_turns
 from utils.system.errors import UsageError
 
 
 @pytest.mark.parametrize(("what", "several"), [("pairs", [1, 2]), ("frames", [2])])
 def test_runs_of_predict_are_measured(what, several, monkeypatch, capsys):
     pytest.importorskip("av", reason="PyAV is not installed")
-    monkeypatch.setitem(measure.SIZES, "small", (96, 160))
-    flags = {"size": "small", "engine": "paddle", "precision": "float32", "refine_sample_pixels": 1000}
+    monkeypatch.setitem(benchmark.SIZES, "small", (96, 160))
+    flags = {"size": "small", "engine": "paddle", "precision": "float32"}
     counts = {"pairs": None, "frames": None, what: several}
-    measure.measure_end_to_end(Namespace(**counts, **flags, output_types=["pha"]))
+    benchmark.measure_end_to_end(Namespace(**counts, **flags, output_types=["pha"]))
     said, number = capsys.readouterr().out, r"([\d.]+)"
     network = re.findall(
         rf"reading took {number} s, inference {number} s, cleaning {number} s, writing {number} s", said
@@ -53,6 +53,6 @@ def test_our_worker_measures_frames_and_keeps_alpha(tmp_path):
     seconds, memory = worker("foreground")
     assert 0 < seconds < 60 and 100 < memory < 10_000
     assert np.load(tmp_path / "alpha.npy").shape == (160, 192)
-    worker.close()
+    worker.communicate()
     with pytest.raises(UsageError, match="ended early"):
         Worker([sys.executable, "-c", "pass"])

@@ -3,13 +3,12 @@
     python -m tools.speed.worker ENGINE PRECISION BACKBONE WEIGHTS SCALE PIXELS FOLDER
     PYTHON tools/speed/worker.py original eager|script|onnx BACKBONE WEIGHTS.npz SCALE PIXELS FOLDER
 
-PYTHON is of an environment with torch and backgroundmattingv2 1.0 (`onnx`, the original's export in ONNX Runtime: with
-onnx and onnxruntime, too), so NumPy alone is imported for both. It reads FOLDER/pair.npz, writes FOLDER/alpha.npy, says
-"ready", and answers every line with the seconds of a frame and the peak memory in MiB; a line is "alpha", or else alpha
-and foreground are computed.
+PYTHON is of an environment with torch and backgroundmattingv2 1.0 (`onnx`, the original's export in ONNX Runtime: torch
+2.5 or newer, onnx and onnxruntime), so NumPy alone is imported for both. It reads FOLDER/pair.npz, writes
+FOLDER/alpha.npy, says "ready", and answers every line with the seconds of a frame and the peak memory in MiB; a line is
+"alpha", or else alpha and foreground are computed.
 """
 
-import inspect
 import re
 import resource
 import sys
@@ -72,11 +71,10 @@ def open_onnx(network, src, bgr):
     import torch
 
     network.refiner.patch_crop_method, network.refiner.patch_replace_method = "gather", "scatter_element"
-    older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         file, names = f"{folder}/net.onnx", ["src", "bgr"]
-        torch.onnx.export(network, (src, bgr), file, input_names=names, opset_version=17, **older)
+        torch.onnx.export(network, (src, bgr), file, input_names=names, opset_version=17, dynamo=False)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3

@@ -132,10 +132,8 @@ class Weights:
         """
         shapes = _shapes(model)
         matched = {name: x for name, x in self.state.items() if shapes.get(name) == x.shape}
-        problem = _other_backbone(self.state, shapes) or wrong_numbers(matched)
-        if not matched and not problem:
-            problem = f"holds no weights of this network: give weights of {guess_backbone(shapes)}"
-        if problem:
+        nothing = "" if matched else f"holds no weights of this network: give weights of {guess_backbone(shapes)}"
+        if problem := _other_backbone(self.state, shapes) or wrong_numbers(matched) or nothing:
             raise WeightsError(f"{self.path} {problem}")
         return matched
 
@@ -224,13 +222,12 @@ def _differences(state, shapes):
     misshapen = [f"{name} {state[name].shape} instead of {shapes[name]}" for name in shared]
     said = ("lacks {} tensors ({})", "has {} that do not belong here ({})", "has {} of another shape ({})")
     parts = [text.format(len(x), _listed(x)) for text, x in zip(said, (missing, unexpected, misshapen)) if x]
-    if not parts:
-        return None
-    if other := _other_backbone(state, shapes):
+    if parts and (other := _other_backbone(state, shapes)):
         return other
     if missing and len(parts) == 1 and all(name.startswith("refiner.") for name in missing):
         return "holds base weights without the refiner (MattingBase): give weights of MattingRefine"
-    return f"does not fit the model: it {' and '.join(parts)}; give weights that were trained for this network"
+    remedy = "give weights that were trained for this network"
+    return f"does not fit the model: it {' and '.join(parts)}; {remedy}" if parts else None
 
 
 def _other_backbone(state, shapes):
