@@ -25,7 +25,7 @@ from utils.system.cpu import keep_freed_memory
 from utils.training.data import Validation, close, training_batches
 from utils.training.options import LAST, parse_jobs
 from utils.training.people import Unclamped, rate_at
-from utils.training.run import Run, RunLog
+from utils.training.run import Run
 from utils.training.state import Training, forward_loss, hold_alone, precision, seed_step, update
 
 
@@ -70,16 +70,15 @@ def train(args, held, rank=0, world=1):
     # a step that refines no cell at all gives the refiner no gradient
     network = paddle.DataParallel(network, find_unused_parameters=args.model_type == "refine") if world > 1 else network
 
-    log = RunLog(args.log_dir / args.model_name, active=rank == 0, go_on=progress.step > 0)
-    log.line(
+    run = Run(training, samples, steps)
+    run.line(
         f"{args.model_name}: {args.model_type} {args.model_backbone}, {args.dataset_name} "
         f"({len(loader.dataset)} foregrounds), batch {args.batch_size} on {world} x {paddle.get_device()}, "
         f"crops {args.crop_size[0]}-{args.crop_size[1] - 1}, lr {args.learning_rate}, amp {dtype}, {started_from}",
         f" {vars(args)}",
     )
     for doubt in doubts:
-        log.line(f"warning: {doubt}")
-    run = Run(training, log, samples, steps)
+        run.line(f"warning: {doubt}")
     if progress.step == 0:
         run.validate()  # what is not trained yet
     # disable=None: shown on a terminal only, a log file holds lines

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import paddle
@@ -24,7 +25,7 @@ from utils.picture.tensor import to_float
 from utils.system.command_line import UsageError
 from utils.training.data import Batches, Validation, training_batches
 from utils.training.options import parse_jobs
-from utils.training.run import Run, RunLog
+from utils.training.run import Run
 from utils.training.state import Progress, Training, forward_loss, hold_alone, seed_step
 from utils.weights.file import read_tensors
 from utils.weights.load import read_state, save_weights
@@ -130,13 +131,18 @@ def test_two_trainings_cannot_write_to_one_folder(root, tmp_path, capsys):
     assert train.main(flags(root, tmp_path, "--max-steps", "1")) == 0
 
 
+def log_of(folder, step=0):
+    """A run without a network, whose log is that folder."""
+    args = SimpleNamespace(log_dir=folder.parent, model_name=folder.name)
+    return Run(SimpleNamespace(args=args, progress=Progress(step=step), rank=0), None, 9)
+
+
 def test_a_log_that_cannot_be_written_is_named(tmp_path):
-    log = RunLog(tmp_path)
-    (tmp_path / "log.txt").unlink(missing_ok=True)
-    (tmp_path / "log.txt").symlink_to("/dev/full")
+    run = log_of(tmp_path / "log")
+    (tmp_path / "log" / "log.txt").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as caught:
-        log.line("x")
-    assert caught.value.filename == str(tmp_path / "log.txt")
+        run.line("x")
+    assert caught.value.filename == str(tmp_path / "log" / "log.txt")
 
 
 def test_a_full_disk_is_an_error_and_leaves_the_old_checkpoint(root, begun, capsys):
@@ -336,12 +342,12 @@ def test_logs_hold_terms_rates_and_validations(root, tmp_path):
 
 def test_a_new_training_begins_a_new_log_and_keeps_the_former_one(tmp_path):
     for number in (1, 2, 3):
-        log = RunLog(tmp_path / "stage1")
-        log.append("valid.jsonl", json.dumps({"training": number}))
-        log.writer.close()
-    log = RunLog(tmp_path / "stage1", go_on=True)
-    log.append("valid.jsonl", json.dumps({"training": "3, gone on with"}))
-    log.writer.close()
+        run = log_of(tmp_path / "stage1")
+        run.append("valid.jsonl", json.dumps({"training": number}))
+        run.writer.close()
+    run = log_of(tmp_path / "stage1", step=7)
+    run.append("valid.jsonl", json.dumps({"training": "3, gone on with"}))
+    run.writer.close()
     kept = {path.parent.name: path.read_text().splitlines() for path in tmp_path.glob("*/valid.jsonl")}
     assert kept == {
         "stage1": ['{"training": 3}', '{"training": "3, gone on with"}'],
@@ -353,14 +359,14 @@ def test_a_new_training_begins_a_new_log_and_keeps_the_former_one(tmp_path):
 def test_a_line_holds_the_means_of_its_steps(root, tmp_path, monkeypatch):
     now = iter([10.0, 16.0, 16.0])
     monkeypatch.setattr("utils.training.run.time.perf_counter", lambda: next(now))
-    training = training_of(root, "--batch-size", "3")
+    training = training_of(root, "--batch-size", "3", folder=tmp_path)
     training.progress = Progress(best_sad=7.0, step=1)
-    run = Run(training, RunLog(tmp_path / "log"), None, 12)
+    run = Run(training, None, 12)
     run.args.log_train_loss_interval = 2
     run.after_step({"total": 1.0, "pha_l1": 0.25}, 0.5, None, None)
     training.progress.step = 2
     run.after_step({"total": 2.0, "pha_l1": 0.75}, 1.0, None, None)
-    assert (tmp_path / "log" / "log.txt").read_text() == (
+    assert (tmp_path / "log" / "run" / "log.txt").read_text() == (
         "epoch 1/2 step 2/12 loss 1.5000 SAD 7.000 1.00 samples/s 0:00:30 left "
         "lr 0.0001 reader 0.750 s batch 3.000 s (pha_l1 0.50000)\n"
     )

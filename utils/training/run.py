@@ -15,18 +15,24 @@ from utils.picture.levels import to_uint8
 from utils.training.options import BEST, LAST
 
 
-class RunLog:
-    """Writes lines of text and VisualDL's records into one folder, a Path; if not `active` (not rank 0), nothing.
+class Run:
+    """A training's validations, checkpoints and log, in all processes alike; steps: number of the last.
 
-    go_on: whether a training goes on. If not, an earlier one's log is renamed to FOLDER.1, or the next free number.
+    The first process writes; its log's folder holds log.txt, valid.jsonl and VisualDL's records. When a training
+    begins, a folder of an earlier one is renamed to NAME.1, or the next number that is free.
     """
 
-    def __init__(self, folder, active=True, go_on=False):
-        self.folder, self.writer = folder, None
-        if active:
+    def __init__(self, training, samples, steps):
+        self.training, self.samples, self.steps = training, samples, steps
+        self.args, self.progress, self.writer = training.args, training.progress, None
+        self.folder = folder = self.args.log_dir / self.args.model_name
+        self.sad = self.progress.best_sad  # of the last validation
+        self.recent, self.totals = [], []  # loss terms since the last line, totals since the last validation
+        self.since = time.perf_counter()
+        if training.rank == 0:
             from visualdl import LogWriter  # takes half a second
 
-            if not go_on and folder.is_dir() and any(folder.iterdir()):
+            if self.progress.step == 0 and folder.is_dir() and any(folder.iterdir()):
                 names = (folder.with_name(f"{folder.name}.{number}") for number in count(1))
                 folder.rename(next(name for name in names if not name.exists()))
             folder.mkdir(parents=True, exist_ok=True)
@@ -39,7 +45,7 @@ class RunLog:
             self.append("log.txt", message + more)
 
     def append(self, name, text):
-        """Add a line to a file of the folder."""
+        """Add a line to a file of the log."""
         try:
             if self.writer:
                 with open(self.folder / name, "a", encoding="utf-8") as file:
@@ -52,24 +58,13 @@ class RunLog:
         for name, value in values.items() if self.writer else ():
             self.writer.add_scalar(tag=f"{group}/{name}", step=step, value=value)
 
-
-class Run:
-    """A training's log, validations and checkpoints, alike in all processes; steps: number of the last."""
-
-    def __init__(self, training, log, samples, steps):
-        self.training, self.log, self.samples, self.steps = training, log, samples, steps
-        self.args, self.progress = training.args, training.progress
-        self.sad = self.progress.best_sad  # of the last validation
-        self.recent, self.totals = [], []  # loss terms since the last line, totals since the last validation
-        self.since = time.perf_counter()
-
     def check_skipped(self, messages, foregrounds):
         """Warn of damaged files; PictureError if there are more than 1 % of the foregrounds (one is always allowed)."""
         skipped = self.progress.skipped
         for message in dict.fromkeys(messages):
             if message not in skipped:
                 skipped.append(message)
-                self.log.line(f"warning: skipped {message}")
+                self.line(f"warning: skipped {message}")
         if len(skipped) > max(1, foregrounds // 100):
             damaged = f"{len(skipped)} files could not be read in one epoch of {foregrounds}, the last: {skipped[-1]}"
             raise PictureError(f"{damaged}; run -m tools.check_dataset to find all of them")
@@ -81,9 +76,9 @@ class Run:
         self.totals.append(values["total"])
         if step % args.log_train_loss_interval == 0:
             self.report()
-        if step % args.log_train_images_interval == 0 and self.log.writer:
+        if step % args.log_train_images_interval == 0 and self.writer:
             rows = picture_rows(pictures, outputs)
-            self.log.writer.add_image(tag="train/src_bgr_true_pha_com_err_ref", img=rows, step=step)
+            self.writer.add_image(tag="train/src_bgr_true_pha_com_err_ref", img=rows, step=step)
         if step % args.log_valid_interval == 0:
             self.validate()
         if step % args.checkpoint_interval == 0:
@@ -97,14 +92,14 @@ class Run:
         reader, total = means.pop("reader"), means["total"]
         terms = " ".join(f"{name} {value:.5f}" for name, value in means.items() if name != "total")
         left = timedelta(seconds=int((self.steps - step) * seconds))
-        self.log.line(
+        self.line(
             f"epoch {self.progress.epoch + 1}/{args.epoch_end} step {step}/{self.steps} loss {total:.4f} "
             f"SAD {self.sad:.3f} {args.batch_size / seconds:.2f} samples/s {left} left",
             f" lr {highest:g} reader {reader:.3f} s batch {seconds:.3f} s ({terms})",
         )
         rates = {part: rate * highest / max(args.rates.values()) for part, rate in args.rates.items()}
-        self.log.scalars("train", means, step)
-        self.log.scalars("learning_rate", rates, step)
+        self.scalars("train", means, step)
+        self.scalars("learning_rate", rates, step)
         self.recent, self.since = [], time.perf_counter()
 
     def validate(self):
@@ -115,16 +110,16 @@ class Run:
             report = evaluate(predict, self.samples, metrics=("sad", "mse"), indices=indices)
         report = gather(report) if training.world > 1 else report
         for failure in report.failures:
-            self.log.line(f"warning: not validated: {failure['error']}")
+            self.line(f"warning: not validated: {failure['error']}")
         if not report.rows:
             raise PictureError(f"no validation picture could be scored, the first: {report.failures[0]['error']}")
         row = {"name": self.args.model_name, "step": progress.step, "epoch": progress.epoch, **report.means}
         row.update(validated_on=self.args.valid_dataset_name, failures=len(report.failures))
         row["train_loss"] = sum(self.totals) / len(self.totals) if self.totals else None
-        self.log.append("valid.jsonl", json.dumps(row))
+        self.append("valid.jsonl", json.dumps(row))
         shown = " ".join(f"{name} {value:.5f}" for name, value in report.means.items())
-        self.log.line(f"valid step {progress.step} {shown} ({time.perf_counter() - began:.1f} s)")
-        self.log.scalars("valid", report.means, progress.step)
+        self.line(f"valid step {progress.step} {shown} ({time.perf_counter() - began:.1f} s)")
+        self.scalars("valid", report.means, progress.step)
         self.sad, self.totals = report.means["sad_all"], []
         if self.sad < progress.best_sad:
             progress.best_sad = self.sad
@@ -136,9 +131,9 @@ class Run:
             self.validate()
         self.training.save(LAST)
         done = f"{self.progress.step} steps, best SAD {self.progress.best_sad:.4f}, of {self.training.folder / BEST}"
-        self.log.line(f"{self.args.model_name} is complete: {done}")
-        if self.log.writer:
-            self.log.writer.close()
+        self.line(f"{self.args.model_name} is complete: {done}")
+        if self.writer:
+            self.writer.close()
 
 
 def picture_rows(pictures, outputs, count=4):
