@@ -24,7 +24,7 @@ from utils.evaluation.composites import choose_samples
 from utils.evaluation.samples import PredictionFolder, share
 from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags, matting_from
-from utils.prediction.loop import clean_matte, corrected
+from utils.prediction.loop import cleaned
 from utils.system.command_line import UsageError, command_line, printer
 from utils.system.cpu import rank_and_count
 from utils.system.files import refuse_to_overwrite, write_json, write_text
@@ -94,12 +94,10 @@ def network(args, matting):
 
     def predict(sample):
         bgr, _ = match_background(sample.src, sample.bgr, args.align, args.match_exposure)
-        if args.clean_foreground:
-            matte = seen = clean_matte(matting, sample.src, bgr, args.remove_islets, foreground)
-        else:
-            matte = matting(sample.src, bgr, foreground)
-            seen = corrected(matte, sample.src, bgr) if args.remove_islets else matte
-        return seen.pha_float if args.protocol == "reference" else seen.pha, matte.fgr
+        matte = matting(sample.src, bgr, foreground and not args.clean_foreground)
+        seen = cleaned(matte, sample.src, bgr, args.remove_islets, foreground and args.clean_foreground)
+        pha = seen.pha_float if args.protocol == "reference" else seen.pha
+        return pha, (seen if args.clean_foreground else matte).fgr
 
     return predict
 

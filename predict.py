@@ -31,8 +31,6 @@ from utils.system.errors import user_message
 from utils.system.notes import Note
 from utils.video.reader import open_clip
 
-NAMES_SHOWN = 10  # of pictures that failed; each has had a line of its own
-
 
 @command_line
 def main(argv=None):
@@ -89,24 +87,15 @@ def matte_pictures(args, tell, rank, count):
     if not targets:
         return code
     target = open_target(args.target_bgr) if args.target_bgr else None
-    try:
-        matting = open_matting(args, tell)
-        source = PairSource(targets, args.correction, in_batch, args.keep_location)
-        sink = PictureSink(targets, target, tell, args.output_format or "png", args.crop)
-        hidden = not in_batch or not sys.stderr.isatty()
-        with tqdm(total=len(targets), unit="pair", disable=hidden, mininterval=0.5) as bar:
-            failed, times = matte_all(matting, source, sink, tell, bar.update)
-    except BaseException:
-        if count > 1:
-            tell(Note("rank_ended", rank=rank, count=count))
-        raise
-    if in_batch:
-        tell(Note("pairs_done", count=times.count, pairs=len(targets), seconds=times.wall))
+    matting = open_matting(args, tell)
+    source = PairSource(targets, args.correction, in_batch, args.keep_location)
+    sink = PictureSink(targets, target, tell, args.output_format or "png", args.crop)
+    with tqdm(total=len(targets), unit="pair", disable=None if in_batch else True) as bar:  # None: on a terminal only
+        failed, times = matte_all(matting, source, sink, tell, bar.update)
+    tell(Note("pairs_done", count=times.count, pairs=len(targets), seconds=times.wall))
     tell(Note("stream_times", **vars(times)))
     if failed:
-        names = ", ".join(str(pair.src) for pair in failed[:NAMES_SHOWN])
-        names += f" and {len(failed) - NAMES_SHOWN} more" if len(failed) > NAMES_SHOWN else ""
-        tell(Note("pairs_failed", count=len(failed), pairs=len(targets), names=names))
+        tell(Note("pairs_failed", count=len(failed), pairs=len(targets)))
     return 1 if failed and not launched() else code
 
 

@@ -33,7 +33,7 @@ from utils.engine.int8 import fastest_precision
 from utils.engine.presets import preset
 from utils.picture.blend import blend
 from utils.prediction.flags import add_network_flags, matting_from
-from utils.prediction.loop import clean_matte
+from utils.prediction.loop import cleaned
 from utils.prediction.target import open_target
 from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line, printer
@@ -176,7 +176,8 @@ class Studio:
         behind = self.target.frame(seconds, *src.shape[:2])
         if self.background is None:
             return np.ascontiguousarray(behind)
-        matte = clean_matte(self.matting, src, self.background(src), correct=False)
+        bgr = self.background(src)
+        matte = cleaned(self.matting(src, bgr, False), src, bgr, correct=False)
         self.matted, self.since = self.matted + 1, self.since or time.perf_counter()
         return blend(matte.fgr, matte.pha, behind)
 

@@ -36,9 +36,9 @@ def test_video_is_shown_by_time_and_starts_again(tmp_path):
     for number in range(4):
         write_picture(tmp_path / f"{number}.png", np.full((4, 6, 3), 50 * number, np.uint8))
     target = open_target(tmp_path)  # 30 a second
-    at = [0, 0.5, 1, 1.5, 2.9, 3, 3.5, 4, 5.2, 9, 1]  # in frames
+    at = [0, 0.5, 1, 1.5, 2.9, 3, 3.5, 4, 5.2, 9, 30]  # in frames
     shown = [int(target.frame(t / 30 + 1e-6, 4, 6)[0, 0, 0]) // 50 for t in at]
-    assert shown == [0, 0, 1, 1, 2, 3, 3, 0, 1, 1, 1]
+    assert shown == [0, 0, 1, 1, 2, 3, 3, 0, 1, 1, 2]
 
 
 def test_video_file(tmp_path):

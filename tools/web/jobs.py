@@ -31,7 +31,7 @@ from utils.picture.blend import blend
 from utils.picture.resize import cover, reduced
 from utils.picture.write import write_picture
 from utils.prediction.clip import ClipJob
-from utils.prediction.loop import clean_matte
+from utils.prediction.loop import cleaned
 from utils.prediction.outputs import Output
 from utils.predictor import Matting, Refine, choose_device
 from utils.system.notes import Note
@@ -97,7 +97,7 @@ class Jobs:
             bgr, resized = match_size(src, bgr)
             start = time.perf_counter()
             bgr, match = match_background(src, bgr, asked["align"], asked["exposure"])
-            matte = clean_matte(matting, src, bgr)
+            matte = cleaned(matting(src, bgr, False), src, bgr)
             seconds = time.perf_counter() - start
             files = [folder / f"{result_name(asked['src'])}_{kind}.png" for kind in ("com", "pha", "fgr")]
             for path, picture in zip(files, (matte.com, matte.pha, matte.fgr)):

@@ -14,7 +14,7 @@ from utils.background.estimate import empty_scene, quiet_scene, scene_behind, un
 from utils.background.match import AUTOMATIC, ClipBackground, match_background
 from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture, matte_all
-from utils.prediction.outputs import output_paths, picture_of, with_transparency
+from utils.prediction.outputs import output_paths, picture_of
 from utils.prediction.target import open_target
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent
@@ -27,94 +27,65 @@ SHORT = 0.1  # seconds that a whole result may be shorter than its clip
 
 
 class _Source:
-    """Frames of a clip, and the background of each; see utils.prediction.loop.
+    """Frames of a ClipJob that its _Sink has not yet, and the background of each; see utils.prediction.loop."""
 
-    `done` tells of a Frame whether to leave it out, `deep` whether its pictures are wanted with all their bits.
-    `nobody` is the Note, if any, that the subject is in no frame looked at.
-    """
-
-    def __init__(self, clip, bgr, correction, done, deep):
-        self.clip, self.correction, self.done, self.deep = clip, correction, done, deep
-        self.background = ClipBackground(bgr, correction.align, correction.exposure)
-        self.told, self.nobody = set(), []
-        self._looks = self._failed = 0
+    def __init__(self, job, bgr, sink):
+        self.job, self.correction, self.sink = job, job.correction, sink
+        self.background = ClipBackground(bgr, self.correction.align, self.correction.exposure)
+        self._told, self._looks, self._same, self._empty = set(), 0, [], True
 
     def __iter__(self):
-        read = 0
-        for frame in self.clip:
-            if not self.done(frame):
-                read += 1
-                yield frame
-        if read and self._failed == read:
-            raise PictureError(f"{self.clip.path}: not one of its {read} frames could be read")
+        resume = self.job.output.skip_existing and self.job.format in STILLS
+        return (frame for frame in self.job.clip if not (resume and self.sink.has(frame)))
 
     def read(self, frame):
-        try:
-            photo = frame.photo(self.deep)
-        except PictureError:
-            self._failed += 1
-            raise
+        photo = frame.photo(self.sink.deep)
         bgr = self.background(photo.rgb)
         notes = self.background.first.notes if self.background.frames == 1 else []
-        return Capture(frame, self.clip.path, photo.rgb, bgr, notes, photo=photo)
+        return Capture(frame, self.job.clip.path, photo.rgb, bgr, notes, photo)
 
     def look(self, capture, matte):
         """What is wrong with the background is looked for in a few frames, ever rarer ones, and told once."""
         self._looks += 1
+        self._empty = self._empty and (matte.pha[::8, ::8] > 127).mean() <= SAME_BELOW
         if self._looks & (self._looks - 1):
-            if self.nobody and (matte.pha[::8, ::8] > 127).mean() > SAME_BELOW:
-                self.nobody = []
             return capture.notes
         notes = doubts(capture.src, capture.bgr, matte.pha)
-        nobody = [note for note in notes if note.kind == "same_scene"]  # a subject may come into the picture later
-        self.nobody = nobody if self._looks == 1 or self.nobody else []
-        notes = [note for note in notes if note.kind not in {"same_scene", *self.told}]
-        self.told |= {note.kind for note in notes}
+        self._same = [note for note in notes if note.kind == "same_scene"]  # a subject may come into the picture later
+        notes = [note for note in notes if note.kind not in {"same_scene", *self._told}]
+        self._told |= {note.kind for note in notes}
         return [*capture.notes, *notes]
 
     def spares(self, error):
         return isinstance(error, PictureError)
 
+    @property
+    def notes(self):
+        """Notes on the whole: what was done to the background, and whether the subject is in no frame."""
+        return [*self.background.notes, *(self._same if self._empty else [])]
+
 
 class _Sink:
-    """A video or a sequence a type, of paths as in ClipJob; see utils.prediction.loop.
+    """A video or a sequence a type, of a ClipJob, closed with `stack`, an ExitStack; see utils.prediction.loop.
 
-    Ctrl-C completes what has been written. `deep` is what a _Source has to give it.
+    `deep`: whether pictures are wanted with all their bits.
     """
 
-    def __init__(self, clip, paths, output_format, target, tell):
-        self.clip, self.paths, self.format, self.target, self.tell = clip, paths, output_format, target, tell
-        self.foreground, self.pictures = bool({"fgr", "com"} & set(paths)), "debug" in paths
-        self.dtype = STILLS.get(output_format, (None, np.uint8))[1]
-        self.deep = output_format == "mov" or self.dtype != np.uint8
-        self.written, self.writers = 0, {}
-
-    def __enter__(self):
+    def __init__(self, job, stack):
+        self.format, self.target, self.written, self.writers = job.format, job.target, 0, {}
+        self.foreground, self.pictures = bool({"fgr", "com"} & set(job.paths)), "debug" in job.paths
+        self.dtype = STILLS.get(self.format, (None, np.uint8))[1]
+        self.deep = self.format == "mov" or self.dtype != np.uint8
         channels = {"fgr": 3, "com": 4 if self.target is None else 3, "debug": 3}
-        with ExitStack() as stack:
-            for kind, path in self.paths.items():
-                sound = kind in ("com", "fgr")
-                writer = open_writer(path, self.format, self.clip, channels.get(kind, 1), sound)
-                self.writers[kind] = stack.enter_context(writer)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, kind, error, trace):
-        if kind and issubclass(kind, KeyboardInterrupt) and self.written:
-            kind = error = trace = None
-            for writer in self.writers.values():
-                writer.whole = False
-        for note in dict.fromkeys(note for writer in self.writers.values() for note in writer.notes):
-            self.tell(note)
-        self._stack.__exit__(kind, error, trace)
+        for kind, path in job.paths.items():
+            writer = open_writer(path, self.format, job.clip, channels.get(kind, 1), sound=kind in ("com", "fgr"))
+            self.writers[kind] = stack.enter_context(writer)
 
     def has(self, frame):
         """Whether all pictures of a frame are there already; each writer is to hear of it."""
         return all([writer.has(frame) for writer in self.writers.values()])
 
     def write(self, capture, matte):
-        if capture.photo.alpha is not None:
-            matte = with_transparency(matte, capture.photo.alpha)
         for kind, writer in self.writers.items():
             writer.write(self._picture(kind, matte, capture), capture.item, capture.photo)
         self.written += 1
@@ -156,61 +127,58 @@ class ClipJob:
         self.format = output.format or ("png" if clip.path.is_dir() else "mp4")
         check_format(self.format)
         self.target = open_target(output.target) if output.target else None
-        if self.target is None and "com" in output.types and VIDEO.get(self.format, (0, 0, True))[2] is None:
+        if self.target is None and "com" in output.types and self.format == "mp4":
             self.target = open_target(GREEN)
             self.tell(Note("green", colour=GREEN, format=self.format))
-        self.name = clip.path.resolve().name if clip.path.is_dir() else clip.path.stem
+        name = clip.path.resolve().name if clip.path.is_dir() else clip.path.stem
         suffix = f".{self.format}" if self.format in VIDEO else ""
-        self.paths = self._checked(output_paths(output.folder, self.name, output.types, suffix))
+        self.paths = output_paths(output.folder, name, output.types, suffix)
+        self._of_bgr = output_paths(output.folder, name, ("bgr", "unsure") if output.save_bgr else ())
+        refuse_to_overwrite([clip.path, bgr, output.target], [*self.paths.values(), *self._of_bgr.values()])
         if output.skip_existing and suffix:
             self.paths = {kind: path for kind, path in self.paths.items() if not self._whole(path)}
             if not self.paths:
                 self.tell(Note("nothing_missing"))
 
-    def run(self, matting, tick=None):
+    def run(self, matting, tick=lambda: None):
         """Matte the clip with a utils.predictor.Matting; `tick()` is called after each frame. Returns the exit code.
 
         Raises:
             PictureError, OSError: nothing can be read or written. Misfit: the background is of another scene.
             KeyboardInterrupt: after what was matted so far has been completed.
         """
-        bgr = self._background()
-        sink = _Sink(self.clip, self.paths, self.format, self.target, self.tell)
-        resume = self.output.skip_existing and self.format in STILLS
-        done = sink.has if resume else lambda frame: False
-        source = _Source(self.clip, bgr, self.correction, done, sink.deep)
-        start = time.perf_counter()
-        try:
-            failed, times = matte_all(matting, source, sink, self.tell, tick)
-            self.tell(Note("stream_times", **vars(times)))
-        finally:
-            if sink.written:
-                size, seconds = {"width": self.clip.width, "height": self.clip.height}, time.perf_counter() - start
-                self.tell(Note("clip_done", **size, frames=sink.written, seconds=seconds, rate=sink.written / seconds))
-                for note in [*source.background.notes, *source.nobody]:
-                    self.tell(note)
-                for path in self.paths.values():
-                    self.tell(Note("written", path=path))
+        bgr, start, failed, stopped = self._background(), time.perf_counter(), [], None
+        with ExitStack() as stack:
+            sink = _Sink(self, stack)
+            source = _Source(self, bgr, sink)
+            try:
+                failed, times = matte_all(matting, source, sink, self.tell, tick)
+                self.tell(Note("stream_times", **vars(times)))
+            except KeyboardInterrupt as error:
+                if not sink.written:
+                    raise
+                stopped = error  # once everything is completed
+                for writer in sink.writers.values():
+                    writer.whole = False
+        notes = dict.fromkeys(note for writer in sink.writers.values() for note in writer.notes)
+        size, seconds = {"width": self.clip.width, "height": self.clip.height}, time.perf_counter() - start
+        done = Note("clip_done", **size, frames=sink.written, seconds=seconds, rate=sink.written / seconds)
+        for note in [*notes, done, *source.notes, *(Note("written", path=path) for path in self.paths.values())]:
+            self.tell(note)
+        if stopped:
+            raise stopped
         if failed:
             self.tell(Note("frames_failed", count=len(failed)))
         return 1 if failed else 0
 
-    def _checked(self, paths):
-        refuse_to_overwrite([self.clip.path, self.bgr, self.output.target], paths.values())
-        return paths
-
     def _whole(self, path):
         """Whether an earlier run has written a video to its end; tells if it was stopped before."""
-        try:
-            clips = open_clip(path), self.clip
-        except PictureError:  # none, or a damaged one
-            return False
-        if not all(clip.expected for clip in clips):
-            return True
-        written, whole = (float(clip.expected / clip.rate) for clip in clips)
-        if written < whole - SHORT:
+        with suppress(PictureError):  # there is none, or a damaged one
+            written, whole = (float((clip.expected or 0) / clip.rate) for clip in (open_clip(path), self.clip))
+            if written >= whole - SHORT:
+                return True
             self.tell(Note("begun_anew", file=path, seconds=written, whole=whole))
-        return written >= whole - SHORT
+        return False
 
     def _background(self):
         """The background, uint8 (H, W, 3), RGB, of the clip's size; tells what is doubtful about it."""
@@ -226,28 +194,25 @@ class ClipJob:
             still = not (Path(self.bgr).is_dir() or is_clip(self.bgr))
             bgr = read_frame(self.bgr).rgb if still else empty_scene(open_clip(self.bgr, None, silent, *self.bgr_time))
             bgr, notes = match_size(np.empty((clip.height, clip.width, 3), np.uint8), bgr, clip.path, self.bgr)
-            self._refuse_another_scene(bgr)
+            if not self.force:
+                self._refuse_another_scene(bgr)
         for note in notes:
             self.tell(note)
-        if self.output.save_bgr:
-            paths = self._checked(output_paths(self.output.folder, self.name, ("bgr", "unsure")))
-            for path, picture in zip(paths.values(), (bgr, unsure)):
-                if picture is not None:
-                    write_picture(path, picture)
-                    self.tell(Note("written", path=path))
+        for path, picture in zip(self._of_bgr.values(), (bgr, unsure)):
+            if picture is not None:
+                write_picture(path, picture)
+                self.tell(Note("written", path=path))
         return bgr
 
     def _refuse_another_scene(self, bgr):
-        """However it is aligned, and before the work."""
-        correction, wrong = self.correction, []
+        """However it is aligned, and before the work: unless one of the first frames fits."""
+        wrong = []
         for frame in islice(self.clip, 0, LOOKS * APART, APART):
             with suppress(PictureError):
                 src = frame.rgb()
-                wrong = scene_doubts(src, bgr)
-                if wrong:
-                    wrong = scene_doubts(src, match_background(src, bgr, correction.align, correction.exposure)[0])
-                wrong = [note for note in wrong if note.kind == "other_scene"]
+                fitted, _ = match_background(src, bgr, self.correction.align, self.correction.exposure)
+                wrong = [note for note in scene_doubts(src, fitted) if note.kind == "other_scene"]
                 if not wrong:
                     return
-        if wrong and not self.force:
+        if wrong:
             raise Misfit(Note("refused", path=self.bgr, reason=wrong[0]))

@@ -9,7 +9,6 @@ import numpy as np
 from dataset.colour import in_type
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import debug_picture
-from utils.picture.levels import to_uint8
 from utils.picture.write import STILLS, require
 from utils.system.errors import UsageError
 
@@ -99,12 +98,6 @@ def _share(values, dtype):
     """Floats of 0..1 as a type."""
     values = np.clip(values, 0, 1).astype(np.float32)
     return values if dtype == np.float32 else np.rint(values * 65535).astype(np.uint16)
-
-
-def with_transparency(matte, alpha):
-    """The matte where a photograph that is transparent itself, uint8 (H, W), is seen."""
-    share = np.float32(alpha) / 255
-    return matte.with_alpha(to_uint8(matte.pha_float * share), lambda: matte.pha_float * share)
 
 
 def around_subject(pha, margin):

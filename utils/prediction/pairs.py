@@ -1,13 +1,11 @@
 """Pairs of pictures: which belong together, what is to be done, the source that reads them, the sink that writes."""
 
 import os
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import Optional
 
 from dataset.picture import PictureError, find_pictures, read_photo, read_rgb
@@ -15,11 +13,11 @@ from utils.background.checks import doubts, match_size
 from utils.background.match import AUTOMATIC, match_background
 from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture
-from utils.prediction.outputs import around_subject, output_paths, picture_of, with_transparency
+from utils.prediction.outputs import around_subject, output_paths, picture_of
 from utils.system.errors import UsageError, user_message
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent
-from utils.video.reader import CLIP_SUFFIXES
+from utils.video.reader import CLIP_SUFFIXES, is_clip
 
 SRC_MARK, BGR_MARK = "_src", "_bgr"
 KINDS_SHOWN = 6  # suffixes, most frequent first
@@ -82,10 +80,10 @@ def find_clips(folder):
 
     Raises UsageError if two have the same name.
     """
-    every = (path for path in sorted(Path(folder).iterdir()) if path.suffix.lower() in CLIP_SUFFIXES)
-    clips, first = [path for path in every if path.is_file() and not path.name.startswith(".")], {}
+    clips = [path for path in sorted(Path(folder).glob("[!.]*")) if is_clip(path) and path.is_file()]
     if not clips or find_pictures(folder):
         return []
+    first = {}
     for path in clips:
         if first.setdefault(path.stem, path) is not path:
             raise UsageError(f"{path} would write the same files as {first[path.stem]}: rename one of them")
@@ -182,7 +180,7 @@ class PairSource:
 
     def __init__(self, pairs, correction=AUTOMATIC, in_batch=True, location=False):
         self.pairs, self.correction, self.in_batch, self.location = list(pairs), correction, in_batch, location
-        self._path = self._picture = self._fitted = None
+        self._background, self._fits, self._fitted = lru_cache(1)(read_rgb), None, None
         backgrounds = {pair.bgr for pair in self.pairs}
         if len(backgrounds) == 1 and None not in backgrounds and in_batch:
             self._background(*backgrounds)  # if it is no picture, that is said once
@@ -196,31 +194,24 @@ class PairSource:
             raise UsageError(pair.problem)
         photo = read_photo(pair.src, self.location)
         src, bgr = photo.rgb, self._background(pair.bgr)
-        if self._fitted is None or self._fitted[0].shape != src.shape:
-            self._fitted = match_size(src, bgr, pair.src, pair.bgr)
-        (bgr, notes), start = self._fitted, time.perf_counter()
+        if self._fits != (pair.bgr, src.shape):
+            self._fitted, self._fits = match_size(src, bgr, pair.src, pair.bgr), (pair.bgr, src.shape)
+        bgr, notes = self._fitted
         bgr, match = match_background(src, bgr, self.correction.align, self.correction.exposure)
         notes = [*match.notes, *notes]
         if photo.frames > 1:
             notes.append(Note("first_frame", frames=photo.frames))
         if photo.alpha is not None and photo.alpha.min() < 255:
             notes.append(Note("transparent"))
-        return Capture(pair, pair.src, src, bgr, notes, time.perf_counter() - start, photo)
+        return Capture(pair, pair.src, src, bgr, notes, photo)
 
     def look(self, capture, matte):
-        """Notes on a pair: its size and time, what was done to the background, and what is wrong with it."""
-        height, width = matte.pha.shape
-        matted = Note("matted", width=width, height=height, seconds=capture.seconds)
-        return [matted, *doubts(capture.src, capture.bgr, matte.pha), *capture.notes]  # the main doubt first
+        """Notes on what is wrong with a pair's background, the main doubt first, and on what was done to it."""
+        return [*doubts(capture.src, capture.bgr, matte.pha), *capture.notes]
 
     def spares(self, error):
         """Whether the other pairs go on: after what the user can correct."""
         return self.in_batch and user_message(error) is not None and not isinstance(error, BrokenPipeError)
-
-    def _background(self, path):
-        if path != self._path:
-            self._picture, self._fitted, self._path = read_rgb(path), None, path
-        return self._picture
 
 
 class PictureSink:
@@ -236,30 +227,19 @@ class PictureSink:
 
     def __init__(self, targets, target=None, tell=silent, output_format="png", crop=None):
         self.targets, self.target, self.tell, self.format, self.crop = targets, target, tell, output_format, crop
-        self.types = {kind for paths in targets.values() for kind in paths}
-        self.foreground, self.pictures = bool({"fgr", "com"} & self.types), "debug" in self.types
-
-    def __enter__(self):
-        self._encoders = ThreadPoolExecutor(max(1, len(self.types)))
-        return self
-
-    def __exit__(self, *_):
-        self._encoders.shutdown()
+        types = {kind for paths in targets.values() for kind in paths}
+        self.foreground, self.pictures = bool({"fgr", "com"} & types), "debug" in types
 
     def write(self, capture, matte):
         """Write the results of one pair. All are tried; raises the error of the first that failed."""
-        paths, photo = self.targets[capture.item], capture.photo
-        if photo.alpha is not None:
-            matte = with_transparency(matte, photo.alpha)
+        paths, dtype = self.targets[capture.item], STILLS[self.format][1]
         part = ... if self.crop is None else around_subject(matte.pha, self.crop)
-        dtype = STILLS[self.format][1]
-        turn = Lock() if matte.pha.size > LARGE else nullcontext()
 
         def encode(kind, path):
-            with turn:
-                write_picture(path, picture_of(kind, matte, capture, dtype, self.target)[part], photo)
+            write_picture(path, picture_of(kind, matte, capture, dtype, self.target)[part], capture.photo)
 
-        writing = {path: self._encoders.submit(encode, kind, path) for kind, path in paths.items()}
+        with ThreadPoolExecutor(1 if matte.pha.size > LARGE else len(paths)) as encoders:
+            writing = {path: encoders.submit(encode, kind, path) for kind, path in paths.items()}
         for path, written in writing.items():
             written.result()
             self.tell(Note("written", path=path))

@@ -51,28 +51,25 @@ class PictureTarget:
 
 
 class VideoTarget:
-    """The frame of a clip that is shown at a time; times that grow are served without reading anything twice."""
+    """The frame of a clip that is shown at a time, over and over; times grow, and nothing is kept but one frame."""
 
     def __init__(self, clip):
-        self.clip, self._length = clip, None
-        self._start()
+        self._frames = _endless(clip)
+        self._show(next(self._frames)[1])
 
     def frame(self, seconds, height, width):
-        if self._length:
-            seconds %= self._length
-        if seconds < self._frame.time:
-            self._start()
-        while self._next is not None and self._next.time <= seconds:
-            self._show(self._next)
-        if self._next is None and self._length is None:  # only the end tells how long it is
-            self._length = self._frame.time + 1 / self.clip.rate
-            return self.frame(seconds, height, width)
+        while self._next[0] <= seconds:
+            self._show(self._next[1])
         return self._covering(height, width)
 
-    def _start(self):
-        self._frames = iter(self.clip)
-        self._show(next(self._frames))
-
     def _show(self, frame):
-        self._frame, self._next = frame, next(self._frames, None)
-        self._covering = lru_cache(1)(lambda height, width: cover(frame.rgb(), height, width))
+        self._covering, self._next = lru_cache(1)(lambda *size: cover(frame.rgb(), *size)), next(self._frames)
+
+
+def _endless(clip):
+    """The clip's frames for ever, each with the time at which it is shown."""
+    begin = 0
+    while True:
+        for frame in clip:
+            yield begin + frame.time, frame
+        begin += frame.time + 1 / clip.rate  # only the end tells how long it is
