@@ -44,14 +44,15 @@ def cleaned(matte, src, bgr, correct=True, foreground=True):
         correct: whether alpha becomes what the colours tell, see `clean_foreground`, and loses weak islets.
         foreground: whether `fgr` is wanted where alpha is left alone.
     """
-    if correct:
-        found, (fgr, pha) = matte, clean_foreground(without_islets(matte.pha), src, bgr)
-        pha = without_islets(pha)  # what has come loose
-        matte = found.with_alpha(pha, lambda: (found.pha_float + (np.int16(pha) - found.pha) / np.float32(255)).clip(0, 1))
-        matte.fgr = fgr
-    elif foreground:
-        matte.fgr, _ = clean_foreground(matte.pha, src, bgr, correct=False)
-    return matte
+    if not correct:
+        if foreground:
+            matte.fgr, _ = clean_foreground(matte.pha, src, bgr, correct=False)
+        return matte
+    fgr, pha = clean_foreground(without_islets(matte.pha), src, bgr)
+    pha = without_islets(pha)  # what has come loose
+    clean = matte.with_alpha(pha, lambda: (matte.pha_float + (np.int16(pha) - matte.pha) / np.float32(255)).clip(0, 1))
+    clean.fgr = fgr
+    return clean
 
 
 def matte_all(matting, source, sink, tell=silent, tick=lambda: None):
@@ -108,8 +109,8 @@ def stream(items, read, network, clean, write, failed):
         failed: failed(item, error), called in the calling thread when a step raised an Exception for an item; the
             other items go on, unless it raises one itself.
 
-    Returns a namespace: `wall`, seconds in all; `read`, `network`, `clean`, `write`, seconds that each was busy, reading
-    with the advancing of `items`; `count`, items that were written.
+    Returns a namespace: `wall`, seconds in all; `read` (with the advancing of `items`), `network`, `clean`, `write`,
+    seconds that each was busy; `count`, items that were written.
 
     Raises what `failed` or `items` raise, or KeyboardInterrupt. All threads have ended by then, and what the writer had
     been given is written.
