@@ -354,8 +354,8 @@ def test_without_av_the_way_out_is_named(clip, monkeypatch):
 
 
 def test_clips_are_known_by_their_names():
-    assert all(map(is_clip, ("a.mp4", "A.MOV", Path("b/c.mkv"), "0", "d.webm")))
-    assert not any(map(is_clip, ("a.png", "folder", "auto", "a.jpg", "clip")))
+    assert all(map(is_clip, ("a.mp4", "A.MOV", Path("b/c.mkv"), "d.webm")))
+    assert not any(map(is_clip, ("a.png", "folder", "auto", "a.jpg", "clip", "0")))
 
 
 def test_camera_numbers_go_to_the_other_program():

@@ -163,7 +163,8 @@ class ClipJob:
         notes = dict.fromkeys(note for writer in sink.writers.values() for note in writer.notes)
         size, seconds = {"width": self.clip.width, "height": self.clip.height}, time.perf_counter() - start
         done = Note("clip_done", **size, frames=sink.written, seconds=seconds, rate=sink.written / seconds)
-        for note in [*notes, done, *source.notes, *(Note("written", path=path) for path in self.paths.values())]:
+        said = [*notes, done, *source.notes, *(Note("written", path=path) for path in self.paths.values())]
+        for note in said if sink.written else ():
             self.tell(note)
         if stopped:
             raise stopped

@@ -9,9 +9,9 @@ from dataset.picture import limit_megapixels
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.picture.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
-from utils.picture.write import STILLS
+from utils.picture.write import require
 from utils.prediction.flags import add_network_flags, refine_from
-from utils.prediction.outputs import OUTPUT_TYPES, Output, check_still
+from utils.prediction.outputs import OUTPUT_TYPES, Output
 from utils.prediction.pairs import find_clips
 from utils.system.errors import UsageError
 from utils.system.parser import Parser, add_without_effect, names_of
@@ -88,6 +88,14 @@ def parse(argv, description):
     kind, wrong = ("pictures", given[0]) if args.clips else ("videos", given[1])
     if wrong:
         raise UsageError(f"{wrong[0].option_strings[0]} is for {kind}, and --src names none")
+    if args.output_format in VIDEO and not args.clips:
+        raise UsageError(f"--output-format {args.output_format} is for videos, and --src names none")
+    if args.output_format == "jpg" and "com" in args.output_types and not args.target_bgr:
+        raise UsageError("--output-format jpg has no transparency for com: pass --target-bgr, or choose png or webp")
+    if args.output_format in ("exr", "tiff16"):
+        require("OpenEXR" if args.output_format == "exr" else "tifffile")
+    if args.crop is not None and args.crop < 0:
+        raise UsageError(f"--crop {args.crop} is no margin: give pixels, 0 or more")
     if args.video_resize and (min(args.video_resize) < 4 or any(path.is_dir() for path in args.clips)):
         raise UsageError("--video-resize gives the frames of a video file a size of W x H pixels, at least 4 x 4")
     if args.src is None:
@@ -97,8 +105,6 @@ def parse(argv, description):
     args.correction = Correction(args.align, args.match_exposure, args.remove_islets)
     wanted = tuple(args.output_types), args.output_format, args.target_bgr
     args.output = Output(Path(args.output_dir or "output"), *wanted, args.skip_existing, args.save_bgr, args.crop)
-    if not args.clips or args.output_format in STILLS:
-        check_still(args.output)
     if args.max_megapixels:
         limit_megapixels(args.max_megapixels)
     return args

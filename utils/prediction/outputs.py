@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+import cv2
 import numpy as np
 
 from dataset.colour import in_type
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import debug_picture
-from utils.picture.write import STILLS, require
-from utils.system.errors import UsageError
 
 OUTPUT_TYPES = ("pha", "fgr", "com", "err", "ref", "debug")
 SEEN = 3  # levels of alpha from which something counts as the subject when it is cropped
@@ -33,18 +32,6 @@ class Output:
     crop: Optional[int] = None  # pixels of a photograph's result that are kept around the subject; None keeps all
 
 
-def check_still(output):
-    """Raise UsageError if pictures cannot be written as an Output wants it."""
-    if output.crop is not None and output.crop < 0:
-        raise UsageError(f"--crop {output.crop} is no margin: give pixels, 0 or more")
-    if output.format not in (None, *STILLS):
-        raise UsageError(f"--output-format {output.format} is for videos, and --src names none")
-    if output.format == "jpg" and "com" in output.types and not output.target:
-        raise UsageError("--output-format jpg has no transparency for com: pass --target-bgr, or choose png or webp")
-    if output.format in ("exr", "tiff16"):
-        require("OpenEXR" if output.format == "exr" else "tifffile")
-
-
 def output_paths(folder, name, types, suffix=".png", by_type=False):
     """type -> path: FOLDER/TYPE/NAME.png for a folder of sources, FOLDER/NAME_TYPE.png for one source."""
     return {t: folder / t / f"{name}{suffix}" if by_type else folder / f"{name}_{t}{suffix}" for t in types}
@@ -64,28 +51,22 @@ def picture_of(kind, matte, capture, dtype=np.uint8, target=None, seconds=0):
         target: what "com" is composited over, opened; None: "com" is a cut-out, RGBA.
         seconds: which picture of a target that moves.
     """
-    photo, behind = capture.photo, None
-    if kind == "com" and target is not None:
-        behind = target.frame(seconds, *matte.pha.shape)
-    if kind in ("fgr", "com") and photo is not None and (dtype != np.uint8 or photo.pixels is not photo.rgb):
-        return _coloured(kind, matte, photo, dtype, behind)
+    photo = capture.photo
     if kind == "debug":
         return in_type(debug_picture(capture.src, capture.bgr, matte.pha), dtype)
-    if behind is not None:
-        return blend(matte.fgr, matte.pha, behind)
-    if dtype == np.uint8:
-        return np.asarray(getattr(matte, kind))
-    return _share(matte.pha_float if kind == "pha" else np.float32(getattr(matte, kind)) / 255, dtype)
-
-
-def _coloured(kind, matte, photo, dtype, behind):
-    plain = dtype == np.float32 and photo.profile  # linear light has sRGB's primaries
+    if kind not in ("fgr", "com"):
+        if dtype == np.uint8:
+            return getattr(matte, kind)
+        return _share(matte.pha_float if kind == "pha" else np.float32(getattr(matte, kind)) / 255, dtype)
+    plain = photo is None or (dtype == np.float32 and photo.profile)  # linear light has sRGB's primaries
     fgr = in_type(matte.fgr if plain else photo.repainted(matte.fgr), dtype)
     if kind == "fgr":
         return fgr
-    if behind is None:
-        alpha = matte.pha if dtype == np.uint8 else _share(matte.pha_float, dtype)
-        return np.dstack([fgr * (matte.pha > 0)[..., None], alpha])
+    if target is None:
+        cut_out = cv2.cvtColor(cv2.copyTo(fgr, matte.pha), cv2.COLOR_RGB2RGBA)
+        cut_out[..., 3] = matte.pha if dtype == np.uint8 else _share(matte.pha_float, dtype)
+        return cut_out
+    behind = target.frame(seconds, *matte.pha.shape)
     behind = in_type(behind if plain else photo.numbers(behind), dtype)
     if dtype == np.uint8:
         return blend(fgr, matte.pha, behind)

@@ -58,9 +58,8 @@ def import_av():
 
 
 def is_clip(path):
-    """Whether a path names a video: by its suffix, or as a number, which is a camera's."""
-    text = str(path)
-    return text.isdigit() or Path(text).suffix.lower() in CLIP_SUFFIXES
+    """Whether a path names a video, by its suffix."""
+    return Path(path).suffix.lower() in CLIP_SUFFIXES
 
 
 def open_clip(path, frame_rate=None, tell=silent, start=None, end=None, size=None):
@@ -96,20 +95,20 @@ class Clip:
     def __init__(self, path, start, end, **options):
         self.path, self.options = path, options
         self.span = Fraction(start or 0), None if end is None else Fraction(end)
-        if self.span[0] < 0 or (end is not None and self.span[1] <= self.span[0]):
-            raise self.nothing()
+        self._need(self.span[0] >= 0 and (end is None or self.span[1] > self.span[0]))
 
-    def nothing(self):
-        """The UsageError that no frame lies in the span."""
-        between = " s and ".join(f"{float(at):g}" for at in self.span if at is not None)
-        remedy = "check them against its length"
-        return UsageError(f"{self.path} has no frames between --start and --end ({between} s): {remedy}")
+    def _need(self, frames):
+        """Raise UsageError where no frames lie in the span."""
+        if not frames:
+            between = " s and ".join(f"{float(at):g}" for at in self.span if at is not None)
+            remedy = "check them against its length"
+            raise UsageError(f"{self.path} has no frames between --start and --end ({between} s): {remedy}")
 
     def part(self, start, end):
         """The clip between two times of its own, seconds; see open_clip."""
-        ends = [self.span[0] + Fraction(end)] if end is not None else []
-        ends += [self.span[1]] if self.span[1] is not None else []
-        return type(self)(self.path, self.span[0] + Fraction(start or 0), min(ends, default=None), **self.options)
+        ends = [None if end is None else self.span[0] + Fraction(end), self.span[1]]
+        end = min((at for at in ends if at is not None), default=None)
+        return type(self)(self.path, self.span[0] + Fraction(start or 0), end, **self.options)
 
 
 class FolderClip(Clip):
@@ -123,8 +122,7 @@ class FolderClip(Clip):
         if not pictures:
             raise PictureError(f"{path} holds no pictures: give a folder of PNG or JPEG files")
         self.pictures = pictures[slice(*(None if at is None else math.ceil(at * self.rate) for at in self.span))]
-        if not self.pictures:
-            raise self.nothing()
+        self._need(self.pictures)
         self.expected = len(self.pictures)
         self.height, self.width = read_frame(self.pictures[0]).pixels.shape[:2]
 
@@ -145,8 +143,7 @@ class FolderClip(Clip):
 def frames_in(folder):
     """The pictures in a folder, those of DPX included, in the order of the numbers in their names: list of Path."""
     found = [*find_pictures(folder), *(path for path in Path(folder).rglob("[!.]*") if path.suffix.lower() == DPX)]
-    parts = {path: re.split("([0-9]+)", str(path)) for path in found}
-    return sorted(found, key=lambda path: [int(x) if at % 2 else x for at, x in enumerate(parts[path])])
+    return sorted(found, key=lambda path: re.sub("[0-9]+", lambda number: number[0].zfill(20), str(path)))
 
 
 def numbered(paths):
@@ -167,7 +164,8 @@ def numbered(paths):
 def read_frame(path):
     """A picture that is a frame or a plate, as dataset.picture.Photo; of DPX, the numbers as they are."""
     if Path(path).suffix.lower() == DPX:
-        return FileClip(path).first()
+        clip = FileClip(path)
+        return clip.photo(clip.first, True)
     return read_photo(path)
 
 
@@ -185,29 +183,24 @@ class FileClip(Clip):
             self.start = clip_start(container)
             seconds = (stream.duration or 0) * self.time_base or Fraction(container.duration or 0, 1_000_000)
             curve, primaries = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
-            self._first = next(self.decode(container, stream), None)
-        if self._first is None:
+            self.first = next(self.decode(container, stream), None)
+        if self.first is None:
             raise PictureError(f"{path} holds no frame that can be decoded: copy or download it again")
         self.stated = min(seconds, self.span[1] or seconds)
-        if self.stated and self.stated <= self.span[0]:
-            raise self.nothing()
+        self._need(not self.stated or self.stated > self.span[0])
         self.expected = round((self.stated - self.span[0]) * self.rate) if self.stated else None
-        self._turn, sides = upright(self._first), (self._first.width, self._first.height)
+        self._turn, sides = upright(self.first), (self.first.width, self.first.height)
         if self._turn[0] % 2:
             sides, self.sample_aspect = sides[::-1], 1 / self.sample_aspect
         if size:
             sides, self.sample_aspect = size, Fraction(1)
         self.width, self.height = sides
-        self._tone_map, self.interlaced = None, bool(self._first.interlaced_frame)
+        self._tone_map, self.interlaced = None, bool(self.first.interlaced_frame)
         if curve in (HLG, PQ):
             self._tone_map = lru_cache(1)(partial(tone_map, curve, primaries))
             self.tell(Note("hdr"))
         if self.interlaced:
             self.tell(Note("interlaced"))
-
-    def first(self):
-        """The file's first picture as dataset.picture.Photo, with all its bits; it has been decoded already."""
-        return self._photo(self._first, True)
 
     def __iter__(self):
         count, last, step = 0, None, max(1, round(1 / self.rate / self.time_base))
@@ -226,23 +219,22 @@ class FileClip(Clip):
                     return
                 if time >= start:
                     count += 1
-                    yield Frame(count - 1, time - start, None, partial(self._photo, decoded))
+                    yield Frame(count - 1, time - start, None, partial(self.photo, decoded))
         end = 0 if last is None else last * self.time_base + 1 / self.rate
         if self.stated and end < self.stated - 1.5 / float(self.rate):  # frames that may be missing
             self.tell(Note("cut_off", frames=count, seconds=float(end), stated=float(self.stated)))
 
     def _from_start(self, container, stream):
         """Decoded frames from the last one on that can be decoded by itself and is not behind the span's start."""
-        frames, start = self.decode(container, stream), self.span[0] + self.start
         if self.span[0]:
+            start = self.span[0] + self.start
             container.seek(int(start * 1_000_000))
+            frames = self.decode(container, stream)
             first = next(frames, None)
             if first is not None and first.pts is not None and first.pts * self.time_base <= start:
-                frames = itertools.chain([first], frames)
-            else:  # some containers are sought by guesses
-                container.seek(min(0, int(self.start * 1_000_000)))
-                frames = self.decode(container, stream)
-        return frames
+                return itertools.chain([first], frames)
+            container.seek(min(0, int(self.start * 1_000_000)))  # some containers are sought by guesses
+        return self.decode(container, stream)
 
     def _open(self):
         av = import_av()
@@ -276,7 +268,8 @@ class FileClip(Clip):
         if damaged:
             self.tell(Note("damaged", places=damaged))
 
-    def _photo(self, decoded, deep):
+    def photo(self, decoded, deep):
+        """A decoded frame as dataset.picture.Photo, see Frame."""
         matrix = int(decoded.colorspace)
         if matrix not in (BT709, 4, BT601, 7, 9):  # untagged (0, 2) from this height on is BT.709 to players, too
             matrix = BT709 if matrix in (0, 2) and decoded.height >= 720 else BT601

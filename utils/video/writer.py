@@ -37,14 +37,10 @@ TIMES, TIMES_HEAD = "timestamps.txt", "# timestamp format v2"
 
 def check_format(output_format):
     """Raise UsageError if what this machine has installed cannot write a format, one of FORMATS."""
-    if output_format in VIDEO:
-        av, encoder = import_av(), VIDEO[output_format][0]
-        try:
-            av.codec.Codec(encoder, "w")
-        except ValueError:
-            remedy = "pip install --force-reinstall --only-binary av av, or choose png"
-            why = f"--output-format {output_format}: the installed PyAV has no encoder {encoder}: {remedy}"
-            raise UsageError(why) from None
+    encoder = VIDEO[output_format][0] if output_format in VIDEO else None
+    if encoder and encoder not in import_av().codecs_available:
+        remedy = "pip install --force-reinstall --only-binary av av, or choose png"
+        raise UsageError(f"--output-format {output_format}: the installed PyAV has no encoder {encoder}: {remedy}")
 
 
 @contextmanager
@@ -75,9 +71,8 @@ def open_writer(path, output_format, clip, channels, sound=False):
         raise UsageError(f"--output-format {output_format} has no alpha channel: choose mov, webm or png")
     with atomic_path(path) as temporary, ExitStack() as stack:
         writer = VideoWriter(temporary, output_format, clip, channels, stack)
-        if sound:
-            writer.sounds = open_sounds(clip, writer.container, output_format, stack)
-            writer.notes += [note for track in writer.sounds for note in track.notes]
+        if sound and not clip.path.is_dir():
+            writer.sounds = open_sounds(clip, writer, SOUND[output_format], stack)
         try:
             yield writer
             writer.finish()
@@ -93,36 +88,29 @@ class PictureWriter:
     """
 
     def __init__(self, folder, suffix):
-        self.folder, self.suffix = folder, suffix
-        self.notes, self.times = [], {}
+        self.folder, self.suffix, self.notes, self.times = folder, suffix, [], {}
 
     def has(self, frame):
         """Whether a frame's picture is there already, so that it need not be written."""
-        there = self.path(frame).exists()
-        if there:
-            self._note(frame)
-        return there
-
-    def path(self, frame):
-        return self.folder / f"{frame.name or format(frame.number, '06d')}{self.suffix}"
+        return self._path(frame).exists()
 
     def write(self, picture, frame, like=None):
-        self._note(frame)
-        write_picture(self.path(frame), picture, like)
+        write_picture(self._path(frame), picture, like)
+
+    def _path(self, frame):
+        if frame.name is None:
+            self.times[frame.number] = frame.time  # also of a picture that is there already
+        return self.folder / f"{frame.name or format(frame.number, '06d')}{self.suffix}"
 
     def finish(self):
         if not self.times:
             return
         # The format that mkvmerge and ffmpeg's helpers read: milliseconds, one line a frame.
-        lines = "".join(f"{float(self.times[number]) * 1000:.3f}\n" for number in sorted(self.times))
+        lines = "".join(f"{float(time) * 1000:.3f}\n" for _, time in sorted(self.times.items()))
         earlier = frames_written(self.folder)
         write_text(self.folder / TIMES, f"{TIMES_HEAD}\n{lines}")
         for number in range(max(self.times) + 1, earlier):
             (self.folder / f"{number:06d}{self.suffix}").unlink(missing_ok=True)
-
-    def _note(self, frame):
-        if frame.name is None:
-            self.times[frame.number] = frame.time
 
 
 def frames_written(folder):
@@ -180,50 +168,52 @@ class VideoWriter:
             sound.finish()
 
 
-def open_sounds(clip, container, output_format, stack):
-    """The clip's sound tracks on their way into an opened video: a Sound each, in their order; see there.
+def open_sounds(clip, writer, wanted, stack):
+    """The clip's sound tracks on their way into a VideoWriter's file, in their order: a Sound each, see there.
 
     The clip is told of those that cannot be read, which are left out.
     """
-    if clip.path.is_dir():
-        return []
     with open_container(clip.path) as source:
         contexts = [stream.codec_context for stream in source.streams.audio]
         # FFmpeg knows the codec, and the track how fast and in how many channels it is to be played.
         known = [x is not None and x.sample_rate > 0 and x.layout.nb_channels > 0 for x in contexts]
     if not all(known):  # as the spatial sound beside the ordinary one in clips of some phones
         clip.tell(Note("sound_unknown", count=known.count(False)))
-    wanted = SOUND[output_format]
-    return [Sound(clip, track, container, wanted, stack) for track, is_known in enumerate(known) if is_known]
+    return [Sound(clip, track, writer, wanted, stack) for track, is_known in enumerate(known) if is_known]
 
 
 class Sound:
     """A track on its way: what lies in the clip's span, from the span's beginning on, taken up to where it is wanted.
 
-    Args: clip where it is; track its number among the sounds there; container the opened video; wanted names of the
-    codecs that this holds; stack ExitStack that closes what is opened. `notes`: list of Notes.
+    Args: clip where it is; track its number among the sounds there; writer the opened VideoWriter; wanted names of the
+    codecs that its file can hold; stack ExitStack that closes what is opened.
     """
 
-    def __init__(self, clip, track, container, wanted, stack):
+    def __init__(self, clip, track, writer, wanted, stack):
         source, (start, end) = stack.enter_context(open_container(clip.path)), clip.span
         stream = source.streams.audio[track]
         if start:
             source.seek(int((start + clip_start(source)) * 1_000_000))
-        codec = stream.codec_context.codec
-        name = getattr(codec, "canonical_name", codec.name)  # "mp3", not "mp3float", one of its decoders
-        self.container, self.notes = container, []
+        sound, encoder, self.container = stream.codec_context, wanted[0], writer.container
+        name = getattr(sound.codec, "canonical_name", sound.codec.name)  # "mp3", not "mp3float", one of its decoders
         self.offset, self.end = round((clip_start(source) + start) / stream.time_base), end and end - start
         self.last = self.kind = self.resampler = None
+        self.take, self.items = self._encoded, clip.decode(source, stream)
+        if name in wanted:
+            self.take, self.items = self._copied, source.demux(stream)
+        self.waiting = self._next()
         try:
             if name in wanted:
-                self.take, self.items = self._copied, source.demux(stream)
-                self.waiting = self._next()
-                self.stream = container.add_stream_from_template(stream)
+                self.stream = self.container.add_stream_from_template(stream)
             else:
-                self.take, self.items = self._encoded, clip.decode(source, stream)
-                self._open_encoder(stream.codec_context, wanted[0])
-                self.waiting = self._next()
-                self.notes.append(Note("sound_encoded", old=name, new=wanted[0]))
+                rate = 48_000 if encoder == "libopus" else sound.sample_rate
+                self.stream = self.container.add_stream(encoder, rate=rate, layout=sound.layout.name)
+                context = self.stream.codec_context
+                context.time_base = Fraction(1, rate)
+                context.open()
+                # A codec with frames of any length reports 0.
+                self.wanted = context.format, context.layout, rate, context.frame_size or None
+                writer.notes.append(Note("sound_encoded", old=name, new=encoder))
         except import_av().error.FFmpegError as error:
             why = f"the sound ({name}) cannot be copied ({error.strerror})"
             raise UsageError(f"{clip.path}: {why}: choose --output-format mov") from None
@@ -254,15 +244,6 @@ class Sound:
         self.last = packet.dts = packet.pts
         packet.stream = self.stream
         self.container.mux(packet)
-
-    def _open_encoder(self, source, encoder):
-        rate = 48_000 if encoder == "libopus" else source.sample_rate
-        self.stream = self.container.add_stream(encoder, rate=rate, layout=source.layout.name)
-        context = self.stream.codec_context
-        context.time_base = Fraction(1, rate)
-        context.open()
-        # A codec with frames of any length reports 0.
-        self.wanted = context.format, context.layout, rate, context.frame_size or None
 
     def _encoded(self, frame):
         kind = frame.format.name, frame.layout.name, frame.sample_rate
