@@ -105,21 +105,15 @@ class PictureWriter:
     def finish(self):
         if not self.times:
             return
+        path, earlier = self.folder / TIMES, 0
+        with suppress(OSError, ValueError):  # there is no list, or not one of ours
+            head, *lines = path.read_text(encoding="utf-8").splitlines()
+            earlier = len(lines) if head == TIMES_HEAD else 0
         # The format that mkvmerge and ffmpeg's helpers read: milliseconds, one line a frame.
         lines = "".join(f"{float(time) * 1000:.3f}\n" for _, time in sorted(self.times.items()))
-        earlier = frames_written(self.folder)
-        write_text(self.folder / TIMES, f"{TIMES_HEAD}\n{lines}")
+        write_text(path, f"{TIMES_HEAD}\n{lines}")
         for number in range(max(self.times) + 1, earlier):
             (self.folder / f"{number:06d}{self.suffix}").unlink(missing_ok=True)
-
-
-def frames_written(folder):
-    """How many frames the list of times says that an earlier run has written to a folder; 0 if there is no list."""
-    try:
-        head, *lines = (folder / TIMES).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return 0
-    return len(lines) if head == TIMES_HEAD else 0
 
 
 class VideoWriter:
