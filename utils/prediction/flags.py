@@ -42,12 +42,13 @@ def add_network_flags(parser, *flags):
     add("--device", of_device, type=lambda text: text.replace("cuda", "gpu"))  # the original's name
 
 
-def refine_from(args):
-    """The utils.predictor.Refine that parsed flags describe; raises UsageError for one that is out of range."""
-    return Refine(**{ours: getattr(args, name) for name, ours in OF_REFINE.items() if hasattr(args, name)})
-
-
 def matting_from(args, tell=silent):
-    """The utils.predictor.Matting that parsed flags describe; what a program has no flag for is Matting's default."""
-    given = {ours: getattr(args, name) for name, ours in OF_MATTING.items() if hasattr(args, name)}
-    return Matting(refine=refine_from(args), tell=tell, **given)
+    """The utils.predictor.Matting that parsed flags describe; what a program has no flag for has its default.
+
+    Raises UsageError for a flag that is out of range, before anything is read, and as Matting.
+    """
+
+    def given(names):
+        return {ours: getattr(args, name) for name, ours in names.items() if hasattr(args, name)}
+
+    return Matting(refine=Refine(**given(OF_REFINE)), tell=tell, **given(OF_MATTING))

@@ -10,7 +10,7 @@ from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.picture.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
 from utils.picture.write import require
-from utils.prediction.flags import add_network_flags, refine_from
+from utils.prediction.flags import add_network_flags
 from utils.prediction.outputs import OUTPUT_TYPES, Output
 from utils.prediction.pairs import find_clips
 from utils.system.errors import UsageError
@@ -76,7 +76,6 @@ def parse(argv, description):
     if (args.src is None) != (args.bgr is None):
         auto = " (for a clip whose camera stood still: --bgr auto)" if args.bgr is None else ""
         raise UsageError(f"--src and --bgr belong together: give a picture with the subject and one without{auto}")
-    refine_from(args)  # an error is to be raised before anything is read
     if args.target_bgr and "com" not in args.output_types:
         raise UsageError("--target-bgr is what com is composited over: add com to --output-types")
     given = [[x for x in actions if getattr(args, x.dest) != x.default] for actions in (of_pictures, of_videos)]

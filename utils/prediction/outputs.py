@@ -12,7 +12,6 @@ from utils.picture.blend import blend
 from utils.picture.contact_sheet import debug_picture
 
 OUTPUT_TYPES = ("pha", "fgr", "com", "err", "ref", "debug")
-SEEN = 3  # levels of alpha from which something counts as the subject when it is cropped
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def _share(values, dtype):
 
 def around_subject(pha, margin):
     """Rows and columns, slices, of what is not transparent and some pixels around; everything where nothing is."""
-    seen = pha >= SEEN
+    seen = pha > 2  # levels: less does not count as the subject
     if not seen.any():
         return slice(None), slice(None)
     ends = [np.flatnonzero(seen.any(axis=axis))[[0, -1]] for axis in (1, 0)]

@@ -20,7 +20,6 @@ from utils.system.notes import Note, silent
 from utils.video.reader import CLIP_SUFFIXES, is_clip
 
 SRC_MARK, BGR_MARK = "_src", "_bgr"
-KINDS_SHOWN = 6  # suffixes, most frequent first
 UNREAD = (".gif", ".jp2", ".svg", ".psd", ".dpx")  # pictures that are not read: somebody wanted them matted
 LARGE = 50_000_000  # pixels, from which results are encoded one after the other: memory is scarcer than time then
 
@@ -99,7 +98,7 @@ def passed_over(folder, taken, tell=silent):
     shown = {p for p in every if not any(part.startswith(".") for part in p.relative_to(folder).parts)}
     suffixes = Counter(path.suffix.lower() or path.name for path in shown - set(taken))
     wanted = sum(number for suffix, number in suffixes.items() if suffix in UNREAD + CLIP_SUFFIXES)
-    kinds = ", ".join(f"{number} {suffix}" for suffix, number in suffixes.most_common(KINDS_SHOWN))
+    kinds = ", ".join(f"{number} {suffix}" for suffix, number in suffixes.most_common(6))
     if kinds:
         tell(Note("passed_over", kinds=kinds).on(folder))
     return kinds, wanted

@@ -24,7 +24,6 @@ VIDEO = {  # suffix -> encoder, pixel formats without and with alpha, options
     "mov": ("prores_ks", "yuv444p10le", "yuva444p10le", {"profile": "4444", "vendor": "apl0"}),
     "webm": ("libvpx-vp9", "yuv420p", "yuva420p", VP9),
 }
-OF_ALPHA = {"mp4": {"preset": "ultrafast"}}  # little data in any case
 FORMATS = (*VIDEO, *STILLS)
 # What each container holds as it is; anything else becomes the codec named first.
 SOUND = {
@@ -124,8 +123,8 @@ class VideoWriter:
 
     def __init__(self, path, output_format, clip, channels, stack):
         encoder, opaque, transparent, options = VIDEO[output_format]
-        if channels == 1:
-            options = {**options, **OF_ALPHA.get(output_format, {})}
+        if channels == 1 and output_format == "mp4":
+            options = {**options, "preset": "ultrafast"}  # little data in any case
         self.notes, self.end, self.step, self.whole = [], Fraction(0), 1 / clip.rate, True
         self.size, self.even, self.sounds = None, output_format == "mp4", []
         # The offset between sound and picture is kept to a tick of the clip, not to a millisecond.
