@@ -9,14 +9,14 @@ from utils.background.align import (
     corners_of,
     covered,
     estimate_alignment,
-    implausible,
+    plausible,
     project,
     rescaled,
     subject_mask,
     warp,
 )
 from utils.background.exposure import Exposure
-from utils.system.notes import Note, say
+from utils.system.notes import Note
 
 SIZE = (360, 480)
 
@@ -75,7 +75,7 @@ def error(found, truth, size=SIZE):
 def test_known_homography_is_found_to_a_tenth_of_a_pixel(pixels):
     src, bgr, truth = pair(pixels, seed=pixels)
     alignment = estimate_alignment(src, bgr)
-    assert alignment.reason is None
+    assert not alignment.given_up
     assert error(alignment.matrix, truth) < 0.1
     assert alignment.after < alignment.before / 2
     assert alignment.inliers <= alignment.matches
@@ -85,7 +85,7 @@ def test_known_homography_is_found_to_a_tenth_of_a_pixel(pixels):
 def test_exposure_does_not_hide_the_motion():
     src, bgr, truth = pair(8, seed=1, gain=0.75)
     alignment = estimate_alignment(src, bgr)
-    assert alignment.reason is None and error(alignment.matrix, truth) < 0.15
+    assert not alignment.given_up and error(alignment.matrix, truth) < 0.15
     assert alignment.light.gain[0] == pytest.approx(1 / 0.75, abs=0.05)
 
 
@@ -104,39 +104,36 @@ def test_camera_that_stood_still_costs_only_a_look(pixels, monkeypatch):
     src, bgr, _ = pair(pixels, seed=4)
     monkeypatch.setattr("utils.background.align._matches", lambda *_: pytest.fail("features were looked for"))
     alignment = estimate_alignment(src, bgr)
-    assert alignment.reason == Note("still") and not alignment.tried
+    assert alignment.matrix is None and alignment.notes == []
     assert alignment.apply(bgr, src) is bgr
 
 
 def test_homography_mode_tries_but_keeps_a_background_that_fits():
     src, bgr, _ = pair(0, seed=5)
     alignment = estimate_alignment(src, bgr, "homography")
-    assert alignment.tried and alignment.reason == Note("no_better") and alignment.inliers > 20
-    np.testing.assert_array_equal(alignment.matrix, np.eye(3))
+    assert alignment.matrix is None and alignment.given_up and alignment.inliers > 20
 
 
-def test_off_and_unknown_modes():
+def test_off():
     src, bgr, _ = pair(8, seed=6)
     assert estimate_alignment(src, bgr, "off").apply(bgr, src) is bgr
-    with pytest.raises(ValueError, match="unknown mode 'affine'"):
-        estimate_alignment(src, bgr, "affine")
 
 
 def test_flat_background_is_left_alone():
     bgr = np.full((*SIZE, 3), (80, 200, 90), np.uint8)
     noisy = np.clip(bgr + np.random.RandomState(0).normal(0, 1, bgr.shape), 0, 255).astype(np.uint8)
-    assert estimate_alignment(put_subject(bgr), noisy).reason == Note("no_texture")
+    alignment = estimate_alignment(put_subject(bgr), noisy)
+    assert alignment.matrix is None and not alignment.given_up
 
 
 def test_other_scene_is_refused():
     alignment = estimate_alignment(put_subject(room(*SIZE, seed=7)), room(*SIZE, seed=8))
-    assert alignment.reason is not None and alignment.tried
-    assert alignment.notes[0] == Note("not_aligned", reason=alignment.reason)
+    assert alignment.matrix is None and alignment.notes[0] == Note("not_aligned")
 
 
 def test_picture_of_a_few_pixels_is_left_alone():
     tiny = np.zeros((8, 8, 3), np.uint8)
-    assert estimate_alignment(tiny, tiny).reason == Note("too_small")
+    assert estimate_alignment(tiny, tiny).apply(tiny, tiny) is tiny
 
 
 def test_border_is_filled_from_the_source_but_not_with_the_subject():
@@ -158,27 +155,27 @@ def test_source_in_the_border_keeps_its_own_exposure():
     src, bgr = room(*SIZE, seed=10), room(*SIZE, seed=10) // 2
     right = np.array([[1, 0, 30], [0, 1, 0], [0, 0, 1.0]])
     src = warp(src, right, SIZE)
-    alignment = Alignment(right, motion=30.0, uncovered=30 / SIZE[1])
-    laid = alignment.apply(bgr, src, Exposure((2.0,) * 3))
+    alignment = Alignment(right, motion=30.0, uncovered=30 / SIZE[1], light=Exposure((2.0,) * 3))
+    laid = alignment.apply(bgr, src)
     np.testing.assert_array_equal(laid[:, -28:], src[:, -28:])
     assert np.abs(laid.astype(int) - src)[:, :-32].mean() < 2
 
 
 @pytest.mark.parametrize(
-    ("matrix", "why"),
+    ("matrix", "possible"),
     [
-        ([[1, 0, 200], [0, 1, 0], [0, 0, 1]], "move"),
-        ([[1.28, 0, -67], [0, 1.28, -50], [0, 0, 1]], "scale"),
-        ([[-1, 0, 479], [0, 1, 0], [0, 0, 1]], "fold"),
-        ([[1, 0, 0], [0, 1, 0], [-0.004, 0, 1]], "fold"),
-        ([[1, 0, 0], [0, 1, 0], [np.nan, 0, 1]], "fold"),
-        ([[1.1, 0, 0], [0.0, 1.02, 0], [0.0003, 0, 1]], None),
-        (np.eye(3), None),
+        ([[1, 0, 200], [0, 1, 0], [0, 0, 1]], False),
+        ([[1.28, 0, -67], [0, 1.28, -50], [0, 0, 1]], False),
+        ([[-1, 0, 479], [0, 1, 0], [0, 0, 1]], False),
+        ([[1, 0, 0], [0, 1, 0], [-0.004, 0, 1]], False),
+        ([[1, 0, 0], [0, 1, 0], [-1 / 479, 0, 1]], False),
+        ([[1, 0, 0], [0, 1, 0], [np.nan, 0, 1]], False),
+        ([[1.1, 0, 0], [0.0, 1.02, 0], [0.0003, 0, 1]], True),
+        (np.eye(3), True),
     ],
 )
-def test_movements_that_no_hand_makes_are_named(matrix, why):
-    problem = implausible(np.array(matrix, float), SIZE)
-    assert (problem is None) if why is None else (why in say(problem))
+def test_movements_that_no_hand_makes_are_refused(matrix, possible):
+    assert plausible(np.array(matrix, float), SIZE) == possible
 
 
 def test_homography_of_larger_pictures_moves_pixel_centres_along():

@@ -48,8 +48,6 @@ def test_both_can_be_switched_off():
         "filled",
         "alignment_figures",
     ]
-    with pytest.raises(ValueError, match="unknown mode 'on'"):
-        match_background(src, bgr, "auto", "on")
 
 
 def test_attempt_that_was_given_up_is_told():

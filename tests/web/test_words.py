@@ -69,10 +69,10 @@ def test_every_kind_that_is_noted_has_its_words():
 
 
 def test_a_note_within_a_note_is_said_in_its_language():
-    note = Note("not_aligned", reason=Note("moved_far", limit=0.2))
+    note = Note("refused", path="b", reason=Note("other_scene", share=0.9))
     said = [say(note.kind, language, **note.values) for language in ("en", "zh")]
-    assert said[0].startswith("could not align the background: the features found would move it by more")
-    assert said[1].startswith("未能对齐背景：按找到的特征点，移动量超过画面的 20%")
+    assert said[0].startswith("source and background differ in 90% of the picture")
+    assert said[1].startswith("原图与背景图有 90% 的画面不同")
 
 
 def test_an_error_with_a_note_is_refused_in_both_languages():

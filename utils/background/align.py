@@ -7,13 +7,13 @@ A homography is float64 (3, 3), from source pixels to background pixels: x to th
 numbers.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Optional
 
 import cv2
 import numpy as np
 
-from utils.background.exposure import AS_IT_IS, OFF, Exposure, estimate_exposure
+from utils.background.exposure import AS_IT_IS, Exposure, estimate_exposure
 from utils.picture.resize import fit, glance, reduced
 from utils.system.notes import Note
 
@@ -28,18 +28,17 @@ ENOUGH_TRACKS, ENOUGH_INLIERS, ENOUGH_SHARE = 12, 16, 0.2
 class Alignment:
     """Where the source's pixels are in the background."""
 
-    matrix: np.ndarray = field(default_factory=lambda: np.eye(3))  # homography; the identity where nothing is done
+    matrix: Optional[np.ndarray] = None  # homography; None: the background stays where it is
+    given_up: bool = False  # features were looked for, as the pictures do not fit or it was demanded, in vain
     matches: int = 0  # features found in both pictures
     inliers: int = 0  # those that the homography explains
     before: float = 0.0  # residual, 0..1: median difference of brightness on textured ground near the inliers
     after: float = 0.0  # the same of the aligned background
     motion: float = 0.0  # largest distance that a corner of the picture moves, in pixels
     uncovered: float = 0.0  # share of the source that the background does not show, 0..1
-    reason: Optional[Note] = None  # why nothing is done
-    tried: bool = True  # features were looked for: the pictures do not fit as they are, or it was demanded
     light: Optional[Exposure] = None  # of the aligned background; None: not estimated
 
-    def apply(self, bgr, src, light=None):
+    def apply(self, bgr, src):
         """The background as the source's camera would have seen it, uint8 (H, W, 3).
 
         What the background picture does not show is filled. Next to the background it is filled from the source: the
@@ -47,10 +46,10 @@ class Alignment:
         foreground. Next to the subject the background's last row or column goes on instead, because there the same
         answer would cut the subject off. Both are guesses: the alpha in that border is less reliable.
 
-        Args: bgr, src uint8 (H, W, 3), RGB, those that it was estimated on; light another Exposure than its own.
+        Args: bgr, src uint8 (H, W, 3), RGB, those that it was estimated on.
         """
-        light = light or self.light or AS_IT_IS
-        if self.reason is not None:
+        light = self.light or AS_IT_IS
+        if self.matrix is None:
             return light.apply(bgr)
         laid = light.apply(warp(bgr, self.matrix, src.shape[:2]))
         if not self.uncovered:
@@ -61,16 +60,15 @@ class Alignment:
     @property
     def notes(self):
         """Notes on what was done, and on what was tried and given up; none where there was nothing to do."""
-        notes = self.light.notes if self.light else []
-        if not self.tried:
-            return notes
         figures = {"inliers": self.inliers, "matches": self.matches, "before": self.before, "after": self.after}
-        return [
-            Note("not_aligned", reason=self.reason) if self.reason else Note("aligned", motion=self.motion),
-            *([Note("filled", share=self.uncovered)] if self.uncovered else []),
-            *([Note("alignment_figures", **figures)] if self.matches else []),
-            *notes,
+        moved = self.matrix is not None
+        notes = [
+            (self.given_up, Note("not_aligned")),
+            (moved, Note("aligned", motion=self.motion)),
+            (moved and self.uncovered, Note("filled", share=self.uncovered)),
+            (self.matches, Note("alignment_figures", **figures)),
         ]
+        return [note for due, note in notes if due] + (self.light.notes if self.light else [])
 
 
 def estimate_alignment(src, bgr, mode="auto"):
@@ -84,24 +82,21 @@ def estimate_alignment(src, bgr, mode="auto"):
 
     Args: src, bgr uint8 (H, W, 3), RGB, of equal size; mode one of MODES: `"homography"` does not look first.
 
-    Returns Alignment; with a `reason` and the identity when the camera stood still, too few features agree, the
-    homography folds the picture over or moves or scales it more than a hand does, or the residual does not fall by a
-    tenth.
+    Returns Alignment; without a homography when the camera stood still, too few features agree, the homography folds
+    the picture over or moves or scales it more than a hand does, or the residual does not fall by a tenth.
     """
-    if mode not in MODES:
-        raise ValueError(f"unknown mode {mode!r}: choose one of {', '.join(MODES)}")
     if mode == "off" or min(src.shape[:2]) < 64:
-        return Alignment(reason=OFF if mode == "off" else Note("too_small"), tried=False)
+        return Alignment()
     small = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
     light = estimate_exposure(*small)
-    if mode == "auto" and (reason := nothing_to_do(*_grey(*small, light), src)):
-        return Alignment(reason=reason, tried=False, light=light)
+    if mode == "auto" and nothing_to_do(*_grey(*small, light), src):
+        return Alignment(light=light)
     larger = reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT)
     found = _fit(src, bgr, larger, _matches(*_grey(*larger, light)), light, small=small)
-    if found.reason is not None or found.after <= 0.9 * found.before:
+    if found.given_up or found.after <= 0.9 * found.before:
         return found
     light = found.light if found.motion < 0.005 * max(src.shape) else None  # so little motion changes no exposure
-    return replace(found, matrix=np.eye(3), motion=0.0, uncovered=0.0, reason=Note("no_better"), light=light)
+    return replace(found, matrix=None, given_up=True, light=light)
 
 
 def follow_alignment(alignment, src, bgr):
@@ -112,40 +107,36 @@ def follow_alignment(alignment, src, bgr):
     Args: alignment of the frame before, with its light; src, bgr uint8 (H, W, 3), RGB, the new frame, and the
     background as it was captured.
 
-    Returns Alignment; None when the track is lost: too few corners agree, the homography is none of a hand's, or the
-    residual has grown by half.
+    Returns Alignment; without a homography when the track is lost: too few corners agree, the homography is none of a
+    hand's, or the residual has grown by half.
     """
-    light = alignment.light
+    light, matrix = alignment.light, np.eye(3) if alignment.matrix is None else alignment.matrix
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
-    matrix = rescaled(alignment.matrix, seen.shape[1] / src.shape[1])
+    matrix = rescaled(matrix, seen.shape[1] / src.shape[1])
     laid = warp(known, matrix, seen.shape)
     points = _follow(laid, seen, landmarks(laid, 60, 800))[::-1]
     found = _fit(src, bgr, (seen, known), points, light, matrix)
-    return None if found.reason is not None or found.after > 1.5 * max(alignment.after, 0.015) else found
+    return Alignment() if found.after > 1.5 * max(alignment.after, 0.015) else found
 
 
 def _fit(src, bgr, copies, points, light, start=None, small=None):
-    """The Alignment that points show, whether it lowers the residual or not; with a `reason` where they show none.
+    """The Alignment that points show, whether it lowers the residual or not; given up where they show none.
 
     `copies`: src and bgr at MEASURE_AT, as `_grey` makes them or, with `small`, RGB. `points`: float32 (N, 2) each, in
     the copy of the source and in that of the background moved by `start`, a homography of the copies that is refined
     once; None for none: what is found is refined twice. `light`: Exposure, estimated anew by `small`, copies in RGB.
     """
-    here, there = points
+    here, shape, scale = points[0], src.shape[:2], copies[0].shape[1] / src.shape[1]
     rounds, most = (2, 5000) if start is None else (1, 2000)
-    found = {"matches": len(here), "inliers": 0}
-    if len(here) < ENOUGH_INLIERS:
-        return Alignment(**found, reason=Note("few_features"))
-    matrix, inlier = cv2.findHomography(here, there, cv2.USAC_MAGSAC, 2.0, maxIters=most, confidence=0.999)
-    found["inliers"] = 0 if matrix is None else int(inlier.sum())
-    if found["inliers"] < max(ENOUGH_INLIERS, ENOUGH_SHARE * len(here)):
-        return Alignment(**found, reason=Note("few_matches"))
-    scale = copies[0].shape[1] / src.shape[1]
+    matrix, inlier = _homography(*points, 2.0, most)
+    figures = {"matches": len(here), "inliers": int(inlier.sum())}
+    if matrix is None or figures["inliers"] < ENOUGH_SHARE * len(here):
+        return Alignment(given_up=True, **figures)
     matrix = rescaled(matrix if start is None else start @ matrix, 1 / scale)
-    if problem := implausible(matrix, src.shape[:2]):
-        return Alignment(**found, reason=problem)
+    if not plausible(matrix, shape):
+        return Alignment(given_up=True, **figures)
     far = np.ones(copies[0].shape[:2], np.uint8)  # from the features that both share, around which is ground
-    for x, y in here[inlier[:, 0] > 0].round().astype(int).tolist():
+    for x, y in here[inlier].round().astype(int).tolist():
         cv2.circle(far, (x, y), max(2, round(0.04 * max(far.shape))), 0, -1)
     if small:  # the first look may have been wrong where the pictures lie far apart or the subject is large
         laid = warp(small[1], rescaled(matrix, small[0].shape[1] / src.shape[1]), small[0].shape[:2])
@@ -155,13 +146,12 @@ def _fit(src, bgr, copies, points, light, start=None, small=None):
             light = near_features if near_features.share else light
         copies = _grey(*copies, light)
     matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1], rounds)
-    if problem := implausible(matrix, src.shape[:2]):
-        return Alignment(**found, reason=problem)
-    before, after = _residuals(*copies, rescaled(matrix, scale), far == 0)
-    corners = corners_of(src.shape[:2])
-    motion = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
-    uncovered = 1 - float(covered(matrix, src.shape[:2]).mean())
-    return Alignment(matrix, **found, before=before, after=after, motion=motion, uncovered=uncovered, light=light)
+    if not plausible(matrix, shape):
+        return Alignment(given_up=True, **figures)
+    figures["before"], figures["after"] = _residuals(*copies, rescaled(matrix, scale), far == 0)
+    corners = corners_of(shape)
+    figures["motion"] = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
+    return Alignment(matrix, **figures, uncovered=1 - float(covered(matrix, shape).mean()), light=light)
 
 
 def look(picture):
@@ -176,7 +166,7 @@ def landmarks(known, along, most, mask=None):
 
 
 def nothing_to_do(seen, known, src, start=None):
-    """The Note on why the background may stay where it is, or None.
+    """Whether the background may stay where it is: the camera stood still, or no texture tells whether it did.
 
     Args: seen, known what `look` makes of source and background; src uint8 (H, W, 3), the whole source; start the
     `landmarks` of known, where they have been found already.
@@ -184,12 +174,11 @@ def nothing_to_do(seen, known, src, start=None):
     start, there = _follow(known, seen, landmarks(known, *FEW) if start is None else start, window=11, levels=1)
     if len(start) < ENOUGH_TRACKS:
         corners = cv2.goodFeaturesToTrack(known, 300, 0.05, 10)
-        flat = known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
-        return Note("no_texture") if flat else None
+        return known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
     # A network trained on captures half a pixel apart does not mind 0.6; in pictures larger than HD the same share of
     # the width, as the network works at smaller scales there.
     still = 0.6 * max(seen.shape[1] / src.shape[1], LOOK_AT / 1920)
-    return Note("still") if np.percentile(np.linalg.norm(there - start, axis=1), 70) < still else None
+    return np.percentile(np.linalg.norm(there - start, axis=1), 70) < still
 
 
 def subject_mask(seen, known):
@@ -234,7 +223,7 @@ def _follow(known, seen, start, window=15, levels=3):
     Followed there and back: what does not return to within half a pixel is covered by the subject or has no hold.
     """
     if not len(start):
-        return np.empty((2, 0, 2), np.float32)
+        return start[:, 0], start[:, 0]
     options = {"winSize": (window, window), "maxLevel": levels}
     there, found, _ = cv2.calcOpticalFlowPyrLK(known, seen, start, None, **options)
     back, returned, _ = cv2.calcOpticalFlowPyrLK(seen, known, there, None, **options)
@@ -246,9 +235,9 @@ def _matches(seen, known):
     """SIFT features of both pictures that are each other's best match: float32 (N, 2) in the source, background."""
     sift = cv2.SIFT_create(nfeatures=3000, contrastThreshold=0.02)
     (points, features), (other_points, others) = (sift.detectAndCompute(x, None) for x in (seen, known))
-    if features is None or others is None or min(len(features), len(others)) < 3:
+    if min(len(points), len(other_points)) < 3:
         return np.empty((2, 0, 2), np.float32)
-    points, other_points = (np.float32([p.pt for p in x]) for x in (points, other_points))
+    points, other_points = cv2.KeyPoint_convert(points), cv2.KeyPoint_convert(other_points)
     features, others = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6) for x in (features, others))
     likeness = features @ others.T
     # A hand does not move a feature further than this, so that the windows of one front are not confused.
@@ -257,10 +246,18 @@ def _matches(seen, known):
         likeness[np.abs(points[:, None, axis] - other_points[None, :, axis]) > limit] = -1
     best = likeness.argmax(axis=1)
     mutual = likeness.argmax(axis=0)[best] == np.arange(len(best))
-    first, second = (np.partition(likeness, -k, axis=1)[:, -k] for k in (1, 2))
+    second, first = np.partition(likeness, -2, axis=1)[:, -2:].T
     # Lowe's ratio; squared distances of unit vectors are 2 (1 - likeness).
     good = mutual & ((1 - first) < 0.8**2 * (1 - second)) & (first > 0)
     return points[good], other_points[best[good]]
+
+
+def _homography(here, there, within, most=5000):
+    """The homography between points, float32 (N, 2) each, or None, and which it takes `within` so many pixels."""
+    if len(here) < ENOUGH_INLIERS:
+        return None, np.zeros(len(here), bool)
+    matrix, inlier = cv2.findHomography(here, there, cv2.USAC_MAGSAC, within, maxIters=most, confidence=0.999)
+    return matrix if inlier.sum() >= ENOUGH_INLIERS else None, inlier[:, 0] > 0
 
 
 def _refine(seen, known, matrix, width, rounds):
@@ -273,16 +270,10 @@ def _refine(seen, known, matrix, width, rounds):
         # No corner at the rim of the warp, where there is no picture on one side.
         ground = cv2.erode(ground.astype(np.uint8), np.ones((9, 9)), borderValue=0)
         start, there = _follow(laid, seen, landmarks(laid, 120, 4000, ground), levels=1)
-        if len(start) < ENOUGH_INLIERS:
-            break
-        step, inlier = cv2.findHomography(there, start, cv2.USAC_MAGSAC, 1.0, maxIters=5000, confidence=0.999)
-        if step is None or inlier.sum() < ENOUGH_INLIERS:
-            break
-        keep = inlier[:, 0] > 0
-        step, _ = cv2.findHomography(there[keep], start[keep], 0)
+        step, keep = _homography(there, start, 1.0)
         if step is None:
             break
-        matrix = matrix @ step
+        matrix = matrix @ cv2.findHomography(there[keep], start[keep], 0)[0]
     return rescaled(matrix / matrix[2, 2], 1 / scale)
 
 
@@ -305,21 +296,16 @@ def covered(matrix, shape):
     return cv2.warpPerspective(np.full(shape, 255, np.uint8), matrix, shape[::-1], flags=flags) == 255
 
 
-def implausible(matrix, shape):
-    """The Note on why the homography cannot be a hand's movement between two shots of (H, W), or None."""
+def plausible(matrix, shape):
+    """Whether a hand may move so between two shots of (H, W): nothing folds over, nor is moved or scaled by much."""
     corners = corners_of(shape)
-    depth = np.c_[corners, np.ones(4)] @ matrix[2]
-    if not np.isfinite(matrix).all() or (depth * depth[0] <= 0).any():
-        return Note("folded")
     moved = project(matrix, corners)
     edges = np.roll(moved, -1, axis=0) - moved
     turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
-    if (turns <= 0).any():
-        return Note("folded")
-    if np.linalg.norm(moved - corners, axis=1).max() > SHIFT * max(shape):
-        return Note("moved_far", limit=SHIFT)
-    scale = float(np.median(np.sqrt(turns / (shape[1] - 1) / (shape[0] - 1))))
-    return None if 0.8 < scale < 1.25 else Note("scaled", scale=scale)
+    if not (turns > 0).all():  # folded over
+        return False
+    scale = np.median(np.sqrt(turns / (shape[1] - 1) / (shape[0] - 1)))
+    return 0.8 < scale < 1.25 and np.linalg.norm(moved - corners, axis=1).max() <= SHIFT * max(shape)
 
 
 def corners_of(shape):
@@ -330,8 +316,7 @@ def corners_of(shape):
 
 def project(matrix, points):
     """Where the homography takes points, (N, 2): float64 (N, 2)."""
-    moved = np.c_[points, np.ones(len(points))] @ matrix.T
-    return moved[:, :2] / moved[:, 2:]
+    return cv2.perspectiveTransform(points[None], matrix)[0]
 
 
 def rescaled(matrix, factor):

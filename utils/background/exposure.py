@@ -1,7 +1,6 @@
 """Bring the captured background to the exposure and white balance of the source: gain and bias of each channel."""
 
 from dataclasses import dataclass
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -11,9 +10,8 @@ from utils.picture.resize import reduced
 from utils.system.notes import Note
 
 TOLERANCE = 0.05  # first tolerance of the search, 0..1
-GAINS, BIASES = (0.4, 2.5), (-0.15, 0.15)
+GAINS, BIASES = (0.4, 2.5), (-0.15, 0.15)  # what a camera changes between two shots
 ENOUGH_PIXELS = 150
-SAME, OFF = Note("same_light"), Note("not_asked")
 
 
 @dataclass(frozen=True)
@@ -25,31 +23,30 @@ class Exposure:
     before: float = 0.0  # median colour difference of source and background, 0..1, on smooth ground outside the subject
     after: float = 0.0  # the same with gain and bias
     share: float = 0.0  # of the smooth ground that agrees, 0..1; the rest is the subject, its shadow, and what moved
-    reason: Optional[Note] = None  # why nothing is done
+    given_up: bool = False  # nothing is done, as no change of exposure explains the difference
 
     def apply(self, bgr):
-        """The background, uint8 (H, W, 3), at the source's exposure: uint8, rounded and clipped.
+        """The background, uint8 (H, W, 3), at the source's exposure: uint8, rounded and clipped; itself if it has that.
 
         A highlight that was clipped in the background may have been anything brighter: it is not darkened.
         """
-        if self.reason is not None:
+        if (self.gain, self.bias) == (AS_IT_IS.gain, AS_IT_IS.bias):
             return bgr
         captured = np.arange(256)[:, None] / 255
         levels = captured * self.gain + self.bias
         clipped = np.clip((captured - 0.92) / (0.98 - 0.92), 0, 1)  # a camera's curve flattens, until nothing is left
-        levels = np.where(levels < captured, levels + clipped * (captured - levels), levels)
-        return cv2.LUT(bgr, to_levels(levels)[None])
+        return cv2.LUT(bgr, to_levels(levels + clipped * np.maximum(captured - levels, 0))[None])
 
     @property
     def notes(self):
         """Notes on what was done, or could not be."""
-        if self.reason is not None:
-            return [] if self.reason in (SAME, OFF) else [Note("not_exposed", reason=self.reason)]
+        if (self.gain, self.bias) == (AS_IT_IS.gain, AS_IT_IS.bias):
+            return [Note("not_exposed")] * self.given_up
         figures = {name: " ".join(f"{x:+.3f}" for x in getattr(self, name)) for name in ("gain", "bias")}
         return [Note("exposed"), Note("exposure_figures", **figures, before=self.before, after=self.after)]
 
 
-AS_IT_IS = Exposure(reason=OFF)
+AS_IT_IS = Exposure()
 
 
 def estimate_exposure(src, bgr, subject=None):
@@ -63,36 +60,32 @@ def estimate_exposure(src, bgr, subject=None):
     Args: src, bgr uint8 (H, W, 3), RGB, of equal size, misaligned by a few per cent of the picture at most; subject
     bool (h, w) of any size, where the subject is, None if unknown.
 
-    Returns Exposure; with a `reason` and without effect where too little smooth ground agrees, gain or bias are beyond
-    what a camera does between two shots, or the difference is below one level of 255 already.
+    Returns Exposure; without effect where too little smooth ground agrees, gain or bias are beyond what a camera does
+    between two shots, or the difference is below one level of 255 already.
     """
     small = [reduced(x, 240) for x in (src, bgr)]
-    size = small[0].shape[1::-1]
-    kernel = np.ones((3, 3), np.uint8)
-    usable = np.ones(size[::-1], bool)
+    usable, kernel = np.ones(small[0].shape[:2], bool), np.ones((3, 3), np.uint8)
     for picture in small:
-        for channel in cv2.split(picture):
-            high, low = cv2.dilate(channel, kernel), cv2.erode(channel, kernel)
-            usable &= cv2.subtract(high, low) < 0.08 * 255  # then a slight misalignment does not matter
-            usable &= (low > 0.02 * 255) & (high < 0.98 * 255)  # clipped, it says nothing about the exposure
+        high, low = cv2.dilate(picture, kernel), cv2.erode(picture, kernel)
+        flat = cv2.subtract(high, low) < 0.08 * 255  # then a slight misalignment does not matter
+        # Clipped, it says nothing about the exposure.
+        usable &= (flat & (low > 0.02 * 255) & (high < 0.98 * 255)).all(axis=-1)
     if subject is not None:
-        usable &= cv2.resize(subject.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) == 0
+        usable &= cv2.resize(subject.astype(np.uint8), usable.shape[::-1], interpolation=cv2.INTER_NEAREST) == 0
     ground = np.random.default_rng(0).permutation(np.flatnonzero(usable))[:2500]
     if len(ground) < ENOUGH_PIXELS:
-        return Exposure(reason=Note("no_smooth_ground"))
+        return Exposure(given_up=True)
     # Not float32: on one flat colour the normal equations differ in the last digits only.
     seen, known = (np.ascontiguousarray(picture.reshape(-1, 3)[ground].T) / 255 for picture in small)
     gain, bias, agree = _fit(seen, known, _search(seen, known))
     share = float(agree.mean())
     if share < 0.2 or agree.sum() < ENOUGH_PIXELS:
-        return Exposure(share=share, reason=Note("no_common_light", share=share))
+        return Exposure(share=share, given_up=True)
     before = float(np.median(np.abs(seen - known)[:, agree]))
     after = float(np.median(np.abs(seen - gain * known - bias)[:, agree]))
-    same = {"before": before, "after": before, "share": share}
-    if not (GAINS[0] < gain.min() and gain.max() < GAINS[1] and BIASES[0] < bias.min() and bias.max() < BIASES[1]):
-        return Exposure(**same, reason=Note("no_change_of_light", least=gain.min(), most=gain.max()))
-    if before - after < 0.004:  # one level of 255
-        return Exposure(**same, reason=SAME)
+    likely = GAINS[0] < gain.min() and gain.max() < GAINS[1] and BIASES[0] < bias.min() and bias.max() < BIASES[1]
+    if not likely or before - after < 0.004:  # one level of 255
+        return Exposure(before=before, after=before, share=share, given_up=not likely)
     return Exposure(tuple(gain[:, 0].tolist()), tuple(bias[:, 0].tolist()), before, after, share)
 
 

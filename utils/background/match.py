@@ -28,11 +28,9 @@ def match_background(src, bgr, align="auto", match_exposure="auto"):
     of EXPOSURE_MODES. Returns bgr, uint8 (H, W, 3), the very same array where nothing was to be done; and the
     Alignment, which says what was done.
     """
-    if match_exposure not in EXPOSURE_MODES:
-        raise ValueError(f"unknown mode {match_exposure!r}: choose one of {', '.join(EXPOSURE_MODES)}")
     alignment, light = estimate_alignment(src, bgr, align), AS_IT_IS
-    if match_exposure == "auto":
-        light = alignment.light or estimate_exposure(src, alignment.apply(bgr, src))
+    if match_exposure != "off":
+        light = alignment.light or estimate_exposure(src, replace(alignment, light=None).apply(bgr, src))
     alignment = replace(alignment, light=light)
     return alignment.apply(bgr, src), alignment
 
@@ -47,38 +45,34 @@ class ClipBackground:
 
     Attributes:
         first, alignment: Alignment of the first frame, and the last one.
-        frames, moved, anew, lost, exposed: numbers of frames: all; for which the background was moved; for which it
-            was estimated anew; to which it could not be fitted, so that the last fit was kept; at which the exposure
-            was matched anew.
+        frames, moved, lost, exposed: numbers of frames: all; for which the background was moved; to which it could not
+            be fitted, so that the last fit was kept; at which the exposure was matched anew.
     """
 
     def __init__(self, bgr, align="auto", match_exposure="auto"):
         self.bgr, self.align, self.match_exposure, self.first = bgr, align, match_exposure, None
-        self.frames = self.moved = self.anew = self.lost = self.exposed = 0
+        self.frames = self.moved = self.lost = self.exposed = 0
         self._patience, self._paused = 1, 0  # frames; number of the last frame for which the track is not sought
 
     def __call__(self, src):
         """The background for the next frame, uint8 (H, W, 3): the very same array while nothing changes."""
         self.frames += 1
         if self.first is None:
-            laid, self.first = match_background(src, self.bgr, self.align, self.match_exposure)
+            self._laid, self.first = match_background(src, self.bgr, self.align, self.match_exposure)
             self.alignment = self.first
+        elif any([self._follow(src), self._expose(src)]):
+            self._laid = self.alignment.apply(self.bgr, src)
         else:
-            moved = self._follow(src)
-            due = self.match_exposure == "auto" and self.frames % 10 == 0
-            if not (due and self._expose(src)) and not moved:
-                return self._laid
-            laid = self.alignment.apply(self.bgr, src)
-        self._laid, self._small = laid, look(laid)
+            return self._laid
+        self._small = look(self._laid)
         self._landmarks = landmarks(self._small, *FEW)
-        return laid
+        return self._laid
 
     @property
     def notes(self):
         """Notes on what was done to the background after the first frame, and on what could not be."""
         notes = [
             (self.moved or self.lost, Note("followed", moved=self.moved, frames=self.frames)),
-            (self.anew, Note("found_anew", times=self.anew)),
             (self.exposed, Note("exposed_again", times=self.exposed, frames=self.frames)),
             (self.lost, Note("lost", lost=self.lost, frames=self.frames)),
         ]
@@ -86,27 +80,27 @@ class ClipBackground:
 
     def _follow(self, src):
         """Whether the background has to be moved for this frame: then `alignment` says how."""
-        if self.frames <= self._paused:
-            self.lost += 1
-            return False
-        if self.align == "off" or nothing_to_do(look(src), self._small, src, self._landmarks):
-            return False
-        found = follow_alignment(self.alignment, src, self.bgr)
-        if found is None:
-            found = replace(estimate_alignment(src, self.bgr, "homography"), light=self.alignment.light)
-            if found.reason is not None:
-                self.lost += 1
-                self._paused, self._patience = self.frames + self._patience, min(2 * self._patience, 64)
+        if self.frames > self._paused:
+            if self.align == "off" or nothing_to_do(look(src), self._small, src, self._landmarks):
                 return False
-            self.anew += 1
-        self.alignment, self._patience = found, 1
-        self.moved += 1
-        return True
+            found = follow_alignment(self.alignment, src, self.bgr)
+            if found.matrix is None:
+                found = replace(estimate_alignment(src, self.bgr, "homography"), light=self.alignment.light)
+            if found.matrix is not None:
+                self.alignment, self._patience = found, 1
+                self.moved += 1
+                return True
+            self._paused, self._patience = self.frames + self._patience, min(2 * self._patience, 64)
+        self.lost += 1
+        return False
 
     def _expose(self, src):
-        laid = self.alignment.apply(self.bgr, src, AS_IT_IS)
+        """Whether the light has changed: then `alignment` says how. Every tenth frame is looked at."""
+        if self.match_exposure == "off" or self.frames % 10:
+            return False
+        laid = replace(self.alignment, light=None).apply(self.bgr, src)
         now = estimate_exposure(src, self.alignment.light.apply(laid))
-        if now.reason is not None or now.before - now.after < 0.008:  # two levels: less would only flicker
+        if now.before - now.after < 0.008:  # two levels: less would only flicker
             return False
         self.alignment = replace(self.alignment, light=estimate_exposure(src, laid))
         self.exposed += 1
