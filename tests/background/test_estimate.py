@@ -7,7 +7,7 @@ import pytest
 from dataset.picture import Photo
 from tests.background.test_align import room
 from utils.background import estimate as clip_background
-from utils.background.estimate import empty_scene, sample_frames, scene_behind, unsure_notes
+from utils.background.estimate import empty_scene, sample_frames, scene_behind
 from utils.video.reader import Frame
 
 SIZE = (120, 160)
@@ -51,7 +51,7 @@ def test_subject_that_walks_through_is_removed():
     bgr, unsure = scene_behind(clip)
     assert (distance(bgr, scene) > 20).mean() < 0.002
     assert np.median(distance(bgr, scene)) <= 2  # of a noise of 3
-    assert (unsure > 0).mean() < 0.01 and unsure_notes(unsure) == []
+    assert (unsure > 0).mean() < 0.01
 
 
 def test_subject_that_rests_for_less_than_half_of_the_time_is_removed():
@@ -74,7 +74,7 @@ def test_what_the_subject_never_leaves_is_reported():
     assert unsure[chest > 0].mean() > 240
     assert (unsure[cv2.dilate(chest, np.ones((25, 25))) == 0] == 0).all()
     assert (distance(bgr, scene)[unsure == 0] > 20).mean() < 0.005
-    assert [note.kind for note in unsure_notes(unsure)] == ["unsure"]
+    assert (unsure > 0).mean() > 0.05
 
 
 def test_subject_that_sways_on_the_spot_is_reported():
@@ -83,7 +83,7 @@ def test_subject_that_sways_on_the_spot_is_reported():
     bgr, unsure = scene_behind(clip)
     wrong = distance(bgr, scene) > 25
     assert wrong.mean() > 0.02  # the subject's middle, which nothing but the subject was ever seen at
-    assert (wrong & (unsure == 0)).sum() < 0.3 * wrong.sum() and unsure_notes(unsure)
+    assert (wrong & (unsure == 0)).sum() < 0.3 * wrong.sum() and (unsure > 0).mean() > 0.05
 
 
 def test_flickering_place_is_unsure():

@@ -121,8 +121,8 @@ def test_views_are_written_as_they_look(tmp_path):
 @pytest.mark.parametrize(
     ("name", "array", "words"),
     [
-        ("a.gif", np.zeros((2, 2), np.uint8), "unknown picture suffix"),
-        ("a", np.zeros((2, 2), np.uint8), "unknown picture suffix"),
+        ("a.gif", np.zeros((2, 2), np.uint8), "or one of .png"),
+        ("a", np.zeros((2, 2), np.uint8), "or one of .png"),
         ("a.png", np.zeros((2, 2), np.float32), "float32"),
         ("a.png", np.zeros((3, 2, 2), np.uint8), r"\(3, 2, 2\)"),
         ("a.png", np.zeros((0, 2), np.uint8), r"\(0, 2\)"),

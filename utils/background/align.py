@@ -20,7 +20,6 @@ from utils.system.notes import Note
 MODES = ("auto", "off", "homography")
 LOOK_AT, MEASURE_AT, REFINE_AT = 480, 1280, 2560  # long side, in pixels, of the copies for each step
 SHIFT = 0.2  # of the long side, of each corner: further no hand moves between two shots
-FEW = 40, 200  # landmarks along the long side, and at most, that tell whether anything moved
 ENOUGH_TRACKS, ENOUGH_INLIERS, ENOUGH_SHARE = 12, 16, 0.2
 
 
@@ -77,8 +76,7 @@ def estimate_alignment(src, bgr, mode="auto"):
     Corners followed from one small copy to the other (Lucas and Kanade) tell whether there is anything to do; that is
     all that `"auto"` costs where the camera stood still. Else SIFT features are matched and a homography fitted
     (MAGSAC); the residual then shows the subject, and corners outside it, followed at full size from the background
-    aligned by that homography, refine it. (On photographs moved by known homographies that came within 0.01 pixels
-    on average; maximising the correlation, cv2.findTransformECC, from there led away again, to 0.04.)
+    aligned by that homography, refine it, to 0.01 pixels on average.
 
     Args: src, bgr uint8 (H, W, 3), RGB, of equal size; mode one of MODES: `"homography"` does not look first.
 
@@ -87,12 +85,12 @@ def estimate_alignment(src, bgr, mode="auto"):
     """
     if mode == "off" or min(src.shape[:2]) < 64:
         return Alignment()
-    small = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
-    light = estimate_exposure(*small)
-    if mode == "auto" and nothing_to_do(*_grey(*small, light), src):
+    known = glance(bgr, LOOK_AT)
+    light = estimate_exposure(glance(src, LOOK_AT), known)
+    if mode == "auto" and nothing_to_do(src, *look(light.apply(known))):
         return Alignment(light=light)
     larger = reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT)
-    found = _fit(src, bgr, larger, _matches(*_grey(*larger, light)), light, small=small)
+    found = _fit(src, bgr, larger, _matches(*_grey(*larger, light)))
     if found.given_up or found.after <= 0.9 * found.before:
         return found
     light = found.light if found.motion < 0.005 * max(src.shape) else None  # so little motion changes no exposure
@@ -114,17 +112,17 @@ def follow_alignment(alignment, src, bgr):
     seen, known = _grey(reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT), light)
     matrix = rescaled(matrix, seen.shape[1] / src.shape[1])
     laid = warp(known, matrix, seen.shape)
-    points = _follow(laid, seen, landmarks(laid, 60, 800))[::-1]
-    found = _fit(src, bgr, (seen, known), points, light, matrix)
+    points = _follow(laid, seen, _landmarks(laid, 60, 800))[::-1]
+    found = _fit(src, bgr, (seen, known), points, matrix, light)
     return Alignment() if found.after > 1.5 * max(alignment.after, 0.015) else found
 
 
-def _fit(src, bgr, copies, points, light, start=None, small=None):
+def _fit(src, bgr, copies, points, start=None, light=None):
     """The Alignment that points show, whether it lowers the residual or not; given up where they show none.
 
-    `copies`: src and bgr at MEASURE_AT, as `_grey` makes them or, with `small`, RGB. `points`: float32 (N, 2) each, in
-    the copy of the source and in that of the background moved by `start`, a homography of the copies that is refined
-    once; None for none: what is found is refined twice. `light`: Exposure, estimated anew by `small`, copies in RGB.
+    `copies`: src and bgr at MEASURE_AT, as `_grey` makes them or, without `light`, RGB. `points`: float32 (N, 2) each,
+    in the copy of the source and in that of the background moved by `start`, a homography of the copies that is refined
+    once; None for none: what is found is refined twice. `light`: Exposure; None: estimated when the pictures fit.
     """
     here, shape, scale = points[0], src.shape[:2], copies[0].shape[1] / src.shape[1]
     rounds, most = (2, 5000) if start is None else (1, 2000)
@@ -138,11 +136,12 @@ def _fit(src, bgr, copies, points, light, start=None, small=None):
     far = np.ones(copies[0].shape[:2], np.uint8)  # from the features that both share, around which is ground
     for x, y in here[inlier].round().astype(int).tolist():
         cv2.circle(far, (x, y), max(2, round(0.04 * max(far.shape))), 0, -1)
-    if small:  # the first look may have been wrong where the pictures lie far apart or the subject is large
-        laid = warp(small[1], rescaled(matrix, small[0].shape[1] / src.shape[1]), small[0].shape[:2])
-        light = estimate_exposure(small[0], laid)
+    if light is None:  # the first look may have been wrong where the pictures lie far apart or the subject is large
+        small = glance(src, LOOK_AT)
+        laid = warp(glance(bgr, LOOK_AT), rescaled(matrix, small.shape[1] / src.shape[1]), small.shape[:2])
+        light = estimate_exposure(small, laid)
         if light.share < 0.5:  # of the smooth ground: the subject may be all that agrees
-            near_features = estimate_exposure(small[0], laid, subject=far > 0)
+            near_features = estimate_exposure(small, laid, subject=far > 0)
             light = near_features if near_features.share else light
         copies = _grey(*copies, light)
     matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1], rounds)
@@ -154,24 +153,25 @@ def _fit(src, bgr, copies, points, light, start=None, small=None):
     return Alignment(matrix, **figures, uncovered=1 - float(covered(matrix, shape).mean()), light=light)
 
 
-def look(picture):
-    """A small grey copy, uint8, by which to tell whether anything moved, of uint8 (H, W, 3) RGB."""
-    return cv2.cvtColor(glance(picture, LOOK_AT), cv2.COLOR_RGB2GRAY)
+def look(bgr):
+    """What tells whether a background moved: a small grey copy, uint8, and its `_landmarks`, of uint8 (H, W, 3) RGB."""
+    small = cv2.cvtColor(glance(bgr, LOOK_AT), cv2.COLOR_RGB2GRAY)
+    return small, _landmarks(small, 40, 200)
 
 
-def landmarks(known, along, most, mask=None):
+def _landmarks(known, along, most, mask=None):
     """Corners of a grey picture that can be followed, float32 (N, 1, 2): so many `along` its long side, and at most."""
     found = cv2.goodFeaturesToTrack(known, most, 0.003, max(4, max(known.shape) // along), mask=mask)
     return np.empty((0, 1, 2), np.float32) if found is None else found
 
 
-def nothing_to_do(seen, known, src, start=None):
+def nothing_to_do(src, known, start):
     """Whether the background may stay where it is: the camera stood still, or no texture tells whether it did.
 
-    Args: seen, known what `look` makes of source and background; src uint8 (H, W, 3), the whole source; start the
-    `landmarks` of known, where they have been found already.
+    Args: src uint8 (H, W, 3), RGB; known, start what `look` makes of the background.
     """
-    start, there = _follow(known, seen, landmarks(known, *FEW) if start is None else start, window=11, levels=1)
+    seen = cv2.cvtColor(glance(src, LOOK_AT), cv2.COLOR_RGB2GRAY)
+    start, there = _follow(known, seen, start, window=11, levels=1)
     if len(start) < ENOUGH_TRACKS:
         corners = cv2.goodFeaturesToTrack(known, 300, 0.05, 10)
         return known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
@@ -269,7 +269,7 @@ def _refine(seen, known, matrix, width, rounds):
         ground = covered(matrix, seen.shape) & ~subject_mask(seen, laid)
         # No corner at the rim of the warp, where there is no picture on one side.
         ground = cv2.erode(ground.astype(np.uint8), np.ones((9, 9)), borderValue=0)
-        start, there = _follow(laid, seen, landmarks(laid, 120, 4000, ground), levels=1)
+        start, there = _follow(laid, seen, _landmarks(laid, 120, 4000, ground), levels=1)
         step, keep = _homography(there, start, 1.0)
         if step is None:
             break

@@ -44,10 +44,9 @@ def doubts(src, bgr, pha):
     Args: src, bgr uint8 (H, W, 3), RGB, of equal size, the background as the network saw it; pha uint8 (H, W), alpha.
     """
     notes = scene_doubts(src, bgr)
-    if not notes:
-        notes = [Note("swapped")] if _are_swapped(src, bgr) else ground_doubts(src, bgr, pha)
-    far = {"other_scene", "other_ground"} & {note.kind for note in notes}
-    return [Note("turned_scene")] if far and _is_turned(src, bgr) else notes
+    if not notes and _are_swapped(src, bgr):
+        return [Note("swapped")]
+    return notes or ground_doubts(src, bgr, pha)
 
 
 def scene_doubts(src, bgr):
@@ -77,14 +76,6 @@ def ground_doubts(src, bgr, pha):
     shadow = (least > 0.35) & (most < 0.9) & (most - least < 0.12) & ground & (bgr.max(axis=-1) > 0.15 * 255)
     share = float(shadow.mean())
     return [Note("shadow", share=share)] if share > 0.01 else []  # real ones on the wall reach 0.02, other pairs 0.000
-
-
-def _is_turned(src, bgr):
-    """Whether one of two pictures that differ, turned by quarters, is the other's scene."""
-    small = [cv2.resize(x, (32, 32), interpolation=cv2.INTER_AREA).astype(np.int16) for x in (src, bgr)]
-    quarters = (0, 1, 2, 3) if src.shape[0] == src.shape[1] else (0, 2)
-    upright, *turned = (np.median(np.abs(small[0] - np.rot90(small[1], k)).max(axis=-1)) for k in quarters)
-    return min(turned) < min(FAR, upright) / 2
 
 
 def _are_swapped(src, bgr):

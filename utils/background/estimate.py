@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 
 from utils.picture.resize import glance
-from utils.system.notes import Note
 
 MEMORY = 400 << 20  # bytes of sampled frames at most: 64 of HD, 16 of 4K
 STRIP = 32  # rows that are worked on at once
@@ -16,8 +15,7 @@ ENDS = 10.0  # seconds at either end that are searched for an empty scene
 
 def empty_scene(clip):
     """The temporal median of a video of the empty scene: uint8 (H, W, 3), RGB, with much less noise than one frame."""
-    samples = sample_frames(clip)
-    return np.concatenate([np.median(strip, axis=0).round().astype(np.uint8) for strip in _strips(samples)])
+    return np.concatenate([np.median(strip, axis=0).round().astype(np.uint8) for strip in _strips(clip)])
 
 
 def scene_behind(clip):
@@ -35,8 +33,7 @@ def scene_behind(clip):
 
     Returns bgr, uint8 (H, W, 3), RGB, and unsure, uint8 (H, W), 255 where it may be wrong, else 0.
     """
-    samples = sample_frames(clip)
-    bgr, seen = (np.concatenate(parts) for parts in zip(*map(_behind, _strips(samples))))
+    bgr, seen = (np.concatenate(parts) for parts in zip(*map(_behind, _strips(clip))))
     unsure = cv2.medianBlur((seen < 0.65).astype(np.uint8), 5) > 0  # share of the samples that show it
     unsure |= _enclosed(cv2.medianBlur((seen < 0.94).astype(np.uint8), 5))
     return bgr, unsure.astype(np.uint8) * 255
@@ -75,12 +72,6 @@ def _quiet(looks):
     return 0
 
 
-def unsure_notes(unsure):
-    """A Note when much of an estimated background is uncertain; none when it is not."""
-    share = float((unsure > 0).mean())
-    return [Note("unsure", share=share)] if share > 0.05 else []
-
-
 def sample_frames(clip):
     """Frames spread evenly over the whole clip, in bounded memory: list of uint8 (H, W, 3).
 
@@ -96,8 +87,9 @@ def sample_frames(clip):
     return samples
 
 
-def _strips(samples):
+def _strips(clip):
     """Some rows of all samples after the others: uint8 (N, h, w, 3)."""
+    samples = sample_frames(clip)
     return (np.stack([x[top : top + STRIP] for x in samples]) for top in range(0, len(samples[0]), STRIP))
 
 
@@ -146,11 +138,10 @@ def _enclosed(moving):
     ring = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
     ring = cv2.morphologyEx(ring, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
     ring = ring[side:-side, side:-side]
-    _, labels = cv2.connectedComponents(1 - ring, connectivity=4)
-    open_ground = np.unique(np.concatenate([labels[0], labels[:, 0], labels[:, -1]]))
-    enclosed = ~np.isin(labels, open_ground) & (ring == 0)
+    filled = cv2.copyMakeBorder(ring, 1, 0, 1, 1, cv2.BORDER_CONSTANT, value=0)  # the left, top and right rim
+    cv2.floodFill(filled, None, (0, 0), 1)
+    enclosed = 1 - filled[1:, 1:-1]
     # With the outline itself, which the subject never quite leaves either.
-    enclosed = enclosed.astype(np.uint8)
     outline = cv2.dilate(enclosed, np.ones((2 * side + 1, 2 * side + 1), np.uint8)) & small
     near = cv2.dilate(enclosed, np.ones((side, side), np.uint8)) & (1 - small) & ring
     return cv2.resize(enclosed | outline | near, moving.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from utils.background.align import FEW, estimate_alignment, follow_alignment, landmarks, look, nothing_to_do
+from utils.background.align import estimate_alignment, follow_alignment, look, nothing_to_do
 from utils.background.exposure import AS_IT_IS, estimate_exposure
 from utils.system.notes import Note
 
@@ -64,8 +64,7 @@ class ClipBackground:
             self._laid = self.alignment.apply(self.bgr, src)
         else:
             return self._laid
-        self._small = look(self._laid)
-        self._landmarks = landmarks(self._small, *FEW)
+        self._look = look(self._laid)
         return self._laid
 
     @property
@@ -81,7 +80,7 @@ class ClipBackground:
     def _follow(self, src):
         """Whether the background has to be moved for this frame: then `alignment` says how."""
         if self.frames > self._paused:
-            if self.align == "off" or nothing_to_do(look(src), self._small, src, self._landmarks):
+            if self.align == "off" or nothing_to_do(src, *self._look):
                 return False
             found = follow_alignment(self.alignment, src, self.bgr)
             if found.matrix is None:

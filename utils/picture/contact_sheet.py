@@ -1,6 +1,6 @@
 """Many pictures on one, in rows and columns with captions."""
 
-from itertools import accumulate, zip_longest
+from itertools import accumulate, count, zip_longest
 
 import cv2
 import numpy as np
@@ -19,28 +19,25 @@ def contact_sheet(rows, captions, titles=None, height=256):
 
     Returns uint8 (H, W, 3), dark text on light grey, before which white alphas can be seen.
     """
-    scaled = [[None if picture is None else _scale(picture, height) for picture in row] for row in rows]
-    columns = zip_longest(*scaled)
-    widths = (max((picture.width for picture in column if picture is not None), default=0) for column in columns)
+
+    def scaled(picture):
+        image = Image.fromarray(picture).convert("RGB")
+        return image.resize((max(1, round(image.width * height / image.height)), height), Image.Resampling.LANCZOS)
+
+    rows = [[None if picture is None else scaled(picture) for picture in row] for row in rows]
+    widths = [max((picture.width for picture in filter(None, column)), default=0) for column in zip_longest(*rows)]
     *lefts, right = accumulate((width + GAP for width in widths), initial=GAP)
-    top = CAPTION if titles else 0
-    sheet = Image.new("RGB", (right, top + len(rows) * (height + CAPTION + GAP) + GAP), "lightgrey")
+    top, step = CAPTION if titles else 0, height + CAPTION + GAP
+    sheet = Image.new("RGB", (right, top + len(rows) * step + GAP), "lightgrey")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=13)
     for left, title in zip(lefts, titles or []):
         draw.text((left, 3), title, fill="black", font=font)
-    for number, (row, caption) in enumerate(zip(scaled, captions)):
-        y = top + number * (height + CAPTION + GAP)
+    for y, row, caption in zip(count(top, step), rows, captions):
         draw.text((GAP, y + 3), caption, fill="black", font=font)
         for left, picture in zip(lefts, row):
             if picture is not None:
                 sheet.paste(picture, (left, y + CAPTION))
     return np.asarray(sheet)
-
-
-def _scale(picture, height):
-    image = Image.fromarray(picture).convert("RGB")
-    width = max(1, round(image.width * height / image.height))
-    return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def debug_picture(src, bgr, pha):

@@ -50,11 +50,9 @@ def as_rgb(picture, name="picture"):
         array = levels(array)
     if not good or array.dtype != np.uint8:
         kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
-        wanted = (
-            "a path, a Pillow picture, or an array of uint8, uint16 or floats of 0..1, (H, W), (H, W, 3) or (H, W, 4)"
-        )
-        raise TypeError(f"{name} must be {wanted}, not {kind}")
-    if array.ndim == 3 and array.shape[2] == 3:
+        wanted = "a path, a Pillow picture, or an array of uint8, uint16 or floats of 0..1"
+        raise TypeError(f"{name} must be {wanted}, (H, W), (H, W, 3) or (H, W, 4), not {kind}")
+    if array.shape[2:] == (3,):
         return array
-    array = array.reshape(*array.shape[:2], -1)
-    return np.repeat(array, 3, axis=2) if array.shape[2] == 1 else np.ascontiguousarray(array[..., :3])
+    array = array.reshape(*array.shape[:2], -1)[..., :3]
+    return np.ascontiguousarray(np.broadcast_to(array, (*array.shape[:2], 3)))

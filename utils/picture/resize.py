@@ -25,15 +25,10 @@ def glance(picture, long_side):
     return reduced(picture, long_side, max(1, max(picture.shape[:2]) // (2 * long_side)))
 
 
-def padded(picture, size):
-    """Repeat the last row and column up to (height, width); the picture itself if it has that size."""
-    below, right = size[0] - picture.shape[0], size[1] - picture.shape[1]
-    return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else picture
-
-
 def padded_to_multiples(picture, step):
-    """Repeat the last row and column until height and width are divisible by `step`."""
-    return padded(picture, [-(-n // step) * step for n in picture.shape[:2]])
+    """Repeat the last row and column until height and width are divisible by `step`; itself if they are."""
+    below, right = (-n % step for n in picture.shape[:2])
+    return cv2.copyMakeBorder(picture, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else picture
 
 
 def cover(picture, height, width):

@@ -50,15 +50,13 @@ def write_picture(path, array, like=None):
     """
     path, array = Path(path), np.asarray(array)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"{path}: unknown picture suffix '{path.suffix}', use one of {', '.join(SUFFIXES)}")
     array = np.ascontiguousarray(array[..., 0] if array.shape[2:] == (1,) else array)
     channels = 1 if array.ndim == 2 else array.shape[-1] if array.ndim == 3 else 0
     types = {".exr": ("float32",), **dict.fromkeys(DEEP, ("uint8", "uint16"))}.get(suffix, ("uint8",))
-    fits = array.size and channels in CHANNELS and array.dtype in types and not (channels == 4 and suffix in OPAQUE)
-    if not fits:
-        remedy = "use .png for transparency or 16 bits, .exr for float32"
-        raise ValueError(f"{path}: {suffix} cannot hold a picture of {array.dtype} {array.shape}: {remedy}")
+    fits = suffix in SUFFIXES and array.size and channels in CHANNELS and array.dtype in types
+    if not fits or (channels == 4 and suffix in OPAQUE):
+        remedy = f"use .png for transparency or 16 bits, .exr for float32, or one of {', '.join(SUFFIXES)}"
+        raise ValueError(f"{path}: '{suffix}' cannot hold a picture of {array.dtype} {array.shape}: {remedy}")
     if max(array.shape[:2]) > LONGEST.get(suffix, np.inf):
         longest = f"{LONGEST[suffix]:,} pixels a side"
         raise UsageError(f"{path}: {suffix} holds at most {longest}: choose --output-format png")

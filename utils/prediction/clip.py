@@ -10,7 +10,7 @@ import numpy as np
 from dataset.colour import in_type
 from dataset.picture import PictureError
 from utils.background.checks import SAME_BELOW, Misfit, doubts, match_size, scene_doubts
-from utils.background.estimate import empty_scene, quiet_scene, scene_behind, unsure_notes
+from utils.background.estimate import empty_scene, quiet_scene, scene_behind
 from utils.background.match import AUTOMATIC, ClipBackground, match_background
 from utils.picture.write import STILLS, write_picture
 from utils.prediction.loop import Capture, matte_all
@@ -188,7 +188,8 @@ class ClipJob:
             bgr, notes = quiet_scene(clip), []
             if bgr is None:
                 bgr, unsure = scene_behind(clip)
-                notes = unsure_notes(unsure)
+                share = float((unsure > 0).mean())
+                notes = [Note("unsure", share=share)] if share > 0.05 else []
             seconds = time.perf_counter() - start
             self.tell(Note("background_found" if unsure is None else "background_estimated", seconds=seconds))
         else:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from utils.picture.resize import padded
+from utils.picture.resize import padded_to_multiples
 from utils.picture.write import STILLS, write_picture
 from utils.system.errors import UsageError
 from utils.system.files import atomic_path, write_text
@@ -144,7 +144,7 @@ class VideoWriter:
             self.stream.height, self.stream.width = self.size
             if self.size != picture.shape[:2]:
                 self.notes.append(Note("even_sides", height=self.size[0], width=self.size[1]))
-        encoded = video_frame(padded(picture, self.size), self.stream.pix_fmt)
+        encoded = video_frame(padded_to_multiples(picture, 1 + self.even), self.stream.pix_fmt)
         time_base = self.stream.codec_context.time_base
         encoded.pts, encoded.time_base = round(frame.time / time_base), time_base
         self.container.mux(self.stream.encode(encoded))
