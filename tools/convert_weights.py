@@ -1,10 +1,9 @@
 """Convert an official PyTorch checkpoint into a .pdparams file that plain paddle.load reads. PyTorch is not needed.
 
     python -m tools.convert_weights pytorch_mobilenetv2.pth --output mobilenetv2.pdparams
-    python -m tools.convert_weights best_deeplabv3_mobilenet_voc_os16.pth --output init.pdparams --deeplab
 
-Strictly: if something does not fit, that is said and nothing is written. Of a DeepLabV3 checkpoint it keeps what
-initialises MattingBase: the encoder but its first layer, and the ASPP.
+Strictly: if something does not fit, that is said and nothing is written. train.py --pretrain takes a DeepLabV3
+checkpoint as it is.
 """
 
 import sys
@@ -14,7 +13,7 @@ from utils.system.cpu import prepare
 
 prepare()
 
-from model import BACKBONES, MattingBase
+from model import BACKBONES
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite, sha256_file
 from utils.system.parser import Parser
@@ -29,29 +28,23 @@ def main(argv=None):
     add("--output", type=Path, required=True, help=".pdparams file to write")
     add("--model-backbone", choices=BACKBONES, help="encoder (default: the checkpoint's)")
     add("--dtype", default="float32", choices=["float32", "float16"], help="on disk (default float32)")
-    add("--deeplab", action="store_true", help="the checkpoint is a DeepLabV3 one: keep what fits")
     args = parser.parse_args(argv)
     if args.output.suffix != ".pdparams":
         raise UsageError(f"--output {args.output}: the name has to end in .pdparams")
     refuse_to_overwrite([args.checkpoint], [args.output], "another --output")
     weights = open_weights(args.checkpoint)
     backbone = args.model_backbone or weights.backbone
-    whole = any(name.startswith("refiner.") for name in weights.state)
-    use = f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}"
-    if args.deeplab:
-        model = MattingBase(backbone or "mobilenetv2")
-        state = weights.matching(model)
-        print(f"matched {len(state)}/{len(model.state_dict())} tensors of MattingBase ({backbone})")
-    else:
-        weights.build(backbone, "refine" if whole else "base")
-        state = weights.state
-        print(f"converted {len(state)} tensors ({backbone}, {'refine' if whole else 'base'})")
-        if whole:
-            use = f"predict.py --model-path {args.output} --src SRC --bgr BGR"
-    save_weights(state, args.output, args.dtype)
+    kind = "refine" if any(name.startswith("refiner.") for name in weights.state) else "base"
+    weights.build(backbone, kind)
+    save_weights(weights.state, args.output, args.dtype)
+    print(f"converted {len(weights.state)} tensors ({backbone}, {kind})")
     for path in (args.checkpoint, args.output):
         print(f"{sha256_file(path)}  {path}")
-    print(f"written: {args.output}; try: python {use}")
+    uses = {
+        "refine": f"predict.py --model-path {args.output} --src SRC --bgr BGR",
+        "base": f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}",
+    }
+    print(f"written: {args.output}; try: python {uses[kind]}")
 
 
 if __name__ == "__main__":

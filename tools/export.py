@@ -72,8 +72,7 @@ def main(argv=None):
             export.describe_onnx(path, outputs, metadata, args.storage)
         engines = ("inference",) if args.format == "paddle" else ("onnxruntime", "openvino")
         if args.validate and not all([validate(args, model, engine, path) for engine in engines]):
-            print(f"error: the exported model is not the network: {args.output} is not written", file=sys.stderr)
-            return 1
+            raise UsageError(f"the exported model is not the network: {args.output} is not written")
         for target in args.targets:
             made = path.with_suffix(target.suffix)
             if made.exists():

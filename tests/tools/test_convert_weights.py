@@ -126,49 +126,8 @@ def test_a_malicious_checkpoint_is_not_run(tmp_path, capsys):
     mark = tmp_path / "pwned"
     code = b"\x80\x02cposix\nsystem\n(" + text(f"touch {mark}") + b"tR."
     (tmp_path / "a.pth").write_bytes(torch_zip(code, {}))
-    for flags in ([], ["--deeplab"]):
-        errors = failed(capsys, [tmp_path / "a.pth", "--output", tmp_path / "a.pdparams", *flags], tmp_path)
-        assert "asks to run or load posix.system" in errors and not mark.exists()
-
-
-def deeplab_state(backbone):
-    """A DeepLabV3 checkpoint's tensors in VainF's names, cut down to those that could match, and some that do not."""
-    state = {}
-    for name, array in torch_state(MattingBase(backbone), 1).items():
-        name = name.replace("aspp.", "classifier.classifier.0.")
-        if name.startswith("backbone.features."):
-            half = "low" if int(name.split(".")[2]) < 4 else "high"
-            name = name.replace("features", half + "_level_features")
-        if name in ("backbone.conv1.weight", "backbone.low_level_features.0.0.weight"):
-            array = array[:, :3]
-        if not name.startswith("decoder."):
-            state[name] = array
-    state["classifier.classifier.4.weight"] = np.zeros((21, 256, 1, 1), np.float32)
-    return state
-
-
-@pytest.mark.parametrize(("backbone", "matched", "total"), [("mobilenetv2", 284, 302), ("resnet50", 294, 312)])
-def test_deeplab_keeps_all_but_the_first_layer_and_the_decoder(tmp_path, capsys, backbone, matched, total):
-    state = deeplab_state(backbone)
-    source = write_torch(tmp_path / "deeplab.pth", state)
-    arguments = [str(source), "--output", str(tmp_path / "a.pdparams"), "--deeplab", "--model-backbone", backbone]
-    assert main(arguments) == 0
-    assert f"matched {matched}/{total} tensors" in capsys.readouterr().out
-    loaded = paddle.load(str(tmp_path / "a.pdparams"))
-    rate3 = "classifier.classifier.0.convs.1.0.weight"
-    np.testing.assert_array_equal(loaded["aspp.convs.1.0.weight"].numpy(), state[rate3])
-    if backbone == "mobilenetv2":
-        for index, half in ((3, "low"), (4, "high"), (17, "high")):
-            array = state[f"backbone.{half}_level_features.{index}.conv.2.weight"]
-            np.testing.assert_array_equal(loaded[f"backbone.features.{index}.conv.2.weight"].numpy(), array)
-    assert not any(name.startswith("decoder.") for name in loaded)
-
-
-def test_deeplab_without_a_match_is_an_error(tmp_path, capsys):
-    source = write_torch(tmp_path / "a.pth", {"encoder.weight": np.zeros(1, np.float32)})
-    assert "holds no weights of this network" in failed(
-        capsys, [source, "--output", tmp_path / "a.pdparams", "--deeplab"], tmp_path
-    )
+    errors = failed(capsys, [tmp_path / "a.pth", "--output", tmp_path / "a.pdparams"], tmp_path)
+    assert "asks to run or load posix.system" in errors and not mark.exists()
 
 
 def test_wrong_flags_and_files_are_one_line(tmp_path, capsys, refine_state):

@@ -506,6 +506,39 @@ def test_deeplab_names():
     }
 
 
+def deeplab_state(model):
+    """A DeepLabV3 checkpoint's tensors in VainF's names, cut down to those that could match, and some that do not."""
+    random, state = np.random.default_rng(1), {}
+    for name, value in model.state_dict().items():
+        name = name.replace("aspp.", "classifier.classifier.0.").replace("._mean", ".running_mean")
+        if name.startswith("backbone.features."):
+            half = "low" if int(name.split(".")[2]) < 4 else "high"
+            name = name.replace("features", half + "_level_features")
+        array = random.random(value.shape, np.float32)
+        if name in ("backbone.conv1.weight", "backbone.low_level_features.0.0.weight"):
+            array = array[:, :3]
+        if not name.startswith("decoder."):
+            state[name.replace("._variance", ".running_var")] = array
+    return {**state, "classifier.classifier.4.weight": np.zeros((21, 256, 1, 1), np.float32)}
+
+
+@pytest.mark.parametrize(("backbone", "matched", "total"), [("mobilenetv2", 284, 302), ("resnet50", 294, 312)])
+def test_of_deeplab_all_but_the_first_layer_and_the_decoder_fits(tmp_path, backbone, matched, total):
+    model = MattingBase(backbone)
+    state = deeplab_state(model)
+    found = open_weights(write_torch(tmp_path / "deeplab.pth", state)).matching(model)
+    assert len(found) == matched and len(model.state_dict()) == total
+    rate3 = "classifier.classifier.0.convs.1.0.weight"
+    np.testing.assert_array_equal(found["aspp.convs.1.0.weight"], state[rate3])
+    if backbone == "mobilenetv2":
+        for index, half in ((3, "low"), (4, "high"), (17, "high")):
+            array = state[f"backbone.{half}_level_features.{index}.conv.2.weight"]
+            np.testing.assert_array_equal(found[f"backbone.features.{index}.conv.2.weight"], array)
+    assert not any(name.startswith("decoder.") for name in found)
+    other = write_torch(tmp_path / "other.pth", {"encoder.weight": np.zeros(1, np.float32)})
+    refused(other, "holds no weights of this network", lambda path: open_weights(path).matching(model))
+
+
 # ---------------------------------------------------------------- the shipped weights
 
 

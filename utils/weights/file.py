@@ -157,10 +157,8 @@ KNOWN = {  # all that a file may name, and what stands here for it
     **{("torch", f"{name}Storage"): np.dtype(code) for name, code in TYPES.items()},
     ("torch", "BFloat16Storage"): np.dtype([("bfloat16", "u2")]),  # widened at the end, when all bytes are there
     ("collections", "OrderedDict"): _Names,
-    ("builtins", "tuple"): tuple,
-    ("__builtin__", "tuple"): tuple,
     ("_codecs", "encode"): lambda text, _: text.encode("latin-1"),  # bytes in the older protocols
-    ("torch", "Size"): tuple,
+    **dict.fromkeys([("builtins", "tuple"), ("__builtin__", "tuple"), ("torch", "Size")], tuple),
     ("torch._utils", "_rebuild_tensor"): _rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
     ("torch._utils", "_rebuild_parameter"): lambda tensor, *_: tensor,
