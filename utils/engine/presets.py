@@ -25,8 +25,8 @@ class Refine:
         threshold: predicted error, 0..1, above which a cell is refined (thresholding).
         scale: size of the coarse network's input relative to the picture, above 0 and at most 1/2; None chooses by
             picture size.
-        gaps: whether cells beside chosen ones where alpha is neither 0 nor 1 are refined as well, beyond `pixels`,
-            which the original leaves coarse.
+        gaps: whether cells between chosen ones, and those beside them where alpha is neither 0 nor 1, are refined as
+            well, which the original leaves coarse.
 
     Raises UsageError: a value is out of range.
     """

@@ -258,14 +258,14 @@ def choose_cells(err, refine, height, width, prevent_oversampling=True):
 
 
 def with_gaps(cells, pha, size):
-    """Cells (rows, columns), and those beside them that coarse alpha, (hc, wc), calls neither bare nor solid.
+    """Cells (rows, columns), those beside them that coarse alpha, (hc, wc), calls neither bare nor solid, and between.
 
-    Left out, these would show: as notches in an outline, and as steps as wide as a cell.
+    Left out, these would show: as notches and holes at an outline, and as steps as wide as a cell.
     """
-    chosen = marked(size, cells)
+    chosen, square = marked(size, cells), np.ones((3, 3), np.uint8)
     pha = cv2.resize(pha, chosen.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    gaps = cv2.dilate(chosen, np.ones((3, 3), np.uint8)) & (abs(pha - 0.5) < 0.5 - FAINT)
-    return np.nonzero(chosen | gaps)
+    chosen |= cv2.dilate(chosen, square) & (abs(pha - 0.5) < 0.5 - FAINT)
+    return np.nonzero(cv2.morphologyEx(chosen, cv2.MORPH_CLOSE, square))
 
 
 def marked(size, cells):
