@@ -21,7 +21,10 @@ NEEDS_OLD_FORMAT = tuple(int(part) for part in paddle.__version__.split(".")[:2]
 
 
 def build(engine, model, folder, bounded=False):
-    """Export a model's two programs for OpenVINO or Paddle Inference into a folder; `bounded`: see TileProgram."""
+    """Export a model's two programs for OpenVINO or Paddle Inference into a folder; `bounded`: see TileProgram.
+
+    OpenVINO has a format of its own, .xml and .bin, which it maps into memory instead of copying it.
+    """
     matrices = ("to_coarse_y", "to_coarse_x", "to_half_y", "to_half_x")
     of_tiles = [
         InputSpec([None, None, None, 48], "float32", "features"),
@@ -36,58 +39,45 @@ def build(engine, model, folder, bounded=False):
             path = Path(scratch if engine == "openvino" else folder) / name
             save_paddle(layer, of_layer, path)
             if engine == "openvino":
-                _save_openvino(save_onnx(path), Path(folder) / f"{name}.xml")
+                import openvino
+                from openvino._offline_transformations import apply_moc_transformations
 
-
-def _save_openvino(onnx, path):
-    """ONNX file -> PATH.xml and PATH.bin, OpenVINO's own format, which it maps into memory instead of copying it."""
-    import openvino
-    from openvino._offline_transformations import apply_moc_transformations
-
-    model = openvino_core().read_model(onnx)
-    # norms become part of the convolutions' weights here, not in a copy of them that each process would make
-    apply_moc_transformations(model, cf=True)
-    openvino.save_model(model, path, compress_to_fp16=False)
+                program = openvino_core().read_model(save_onnx(path))
+                # norms become part of the convolutions' weights here, not in a copy of them that each process makes
+                apply_moc_transformations(program, cf=True)
+                openvino.save_model(program, Path(folder) / f"{name}.xml", compress_to_fp16=False)
 
 
 def save_paddle(layer, inputs, path):
     """Save a layer in evaluation mode, of a list of InputSpec, for Paddle Inference, as PATH.json and PATH.pdiparams.
 
-    As PATH.pdmodel where Paddle is older than 3.0, or NEEDS_OLD_FORMAT. Returns Path of the program file.
+    As PATH.pdmodel where Paddle is older than 3.0, or NEEDS_OLD_FORMAT.
     """
     from unittest import mock  # here, since programs are made once, and it takes asyncio along
 
     layers = [part for name, part in sorted(sys.modules.items()) if f"{name}.".startswith("model.")]
     paddle.jit.ignore_module([*layers, programs])  # trace them as they are; no rewrite of their syntax trees is needed
-    guard = getattr(getattr(paddle, "pir_utils", None), "OldIrGuard", None) if NEEDS_OLD_FORMAT else None
     # else Paddle leaves what it rewrites below ~/.cache, which need not be there or may be read-only
     with (
         tempfile.TemporaryDirectory(dir=Path(path).parent) as scratch,
         _silent(),
         mock.patch.object(dy2static, "get_temp_dir", lambda: scratch),
         mock.patch.object(layer, "forward", layer.forward),  # to_static leaves the traced one in its place
-        guard() if guard else contextlib.nullcontext(),
+        paddle.pir_utils.OldIrGuard() if NEEDS_OLD_FORMAT else contextlib.nullcontext(),
     ):
         traced = paddle.jit.to_static(layer, input_spec=inputs, full_graph=True)
         paddle.jit.save(traced, str(path))
-    return program_file(path)
 
 
 def save_onnx(path, opset=OPSET):
-    """Convert PATH.json or .pdmodel with PATH.pdiparams to PATH.onnx, of an operator set of OPSETS.
-
-    Raises ImportError if paddle2onnx is missing, RuntimeError if it cannot convert the model.
-    """
+    """Convert PATH.json or .pdmodel with PATH.pdiparams to PATH.onnx, whose name is returned; opset: of OPSETS."""
     import paddle2onnx
 
-    target = Path(f"{path}.onnx")
-    files = str(program_file(path)), f"{path}.pdiparams", str(target)
+    files = str(program_file(path)), f"{path}.pdiparams", f"{path}.onnx"
     # Its optimizer would install packages by pip when one is missing; every engine folds constants by itself.
     with _silent():
         paddle2onnx.export(*files, opset_version=opset, enable_onnx_checker=True, optimize_tool="None")
-    if not target.exists():
-        raise RuntimeError("paddle2onnx wrote no file")
-    return target
+    return files[-1]
 
 
 def describe_onnx(path, outputs, metadata, storage="float32"):

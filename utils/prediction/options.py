@@ -70,8 +70,8 @@ def parse(argv, description):
         add("--save-bgr", action="store_true", help="also write the background that was made, and where it is unsure"),
         add("--force", action="store_true", help="go on with a background that looks like another scene's"),
     ]
-    theirs = "--model-type", "--model-refine-kernel-size", "--num-workers", "--preprocess-alignment", "-y"
-    add_without_effect(parser, *theirs)
+    add_without_effect(parser, "--model-type", choices=("mattingrefine", "refine"))
+    add_without_effect(parser, "--model-refine-kernel-size", "--num-workers", "--preprocess-alignment", "-y")
     args = parser.parse_args(argv)
     if (args.src is None) != (args.bgr is None):
         auto = " (for a clip whose camera stood still: --bgr auto)" if args.bgr is None else ""

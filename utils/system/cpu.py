@@ -26,16 +26,11 @@ LARGEST_KEPT = 1 << 30  # bytes
 def prepare():
     """Set what Paddle's kernels read when they are loaded; every program calls this before it imports anything.
 
-    Intel's MKL, which Paddle's CPU build ships, takes a slow path on other makers' processors unless told otherwise:
-    with MKL_DEBUG_CPU_TYPE=5 a matrix product on an AMD processor is about three times as fast, and Intel processors
-    ignore the variable. OpenMP's own default for the number of threads counts hyper-threads and ignores limits set on
-    the process; processes that Paddle's launcher started share the cores. Its threads spin for a fifth of a second
-    after each piece of work, in the way of every other thread; a thousandth is enough. The variables are left alone
-    where the user has set them. Paddle's remarks on OMP_NUM_THREADS, and on a compiler's cache that nothing here needs,
-    are left out when it is imported; whatever else is said meanwhile is passed on.
+    Variables that the user has set are left alone. Paddle's remarks on OMP_NUM_THREADS, and on a compiler's cache that
+    nothing here needs, are left out when it is imported; whatever else is said meanwhile is passed on.
     """
-    os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
-    os.environ.setdefault("KMP_BLOCKTIME", "1")
+    os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")  # AMD's processors then multiply matrices three times as fast
+    os.environ.setdefault("KMP_BLOCKTIME", "1")  # ms for which OpenMP's threads spin after their work; its own: 200
     set_threads()
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")  # its warnings say nothing that an error of ours does not
     warnings.filterwarnings("ignore", "No ccache found")
@@ -80,7 +75,8 @@ def cores():
 def set_threads(environ=os.environ):
     """Set OMP_NUM_THREADS to this process's share of the cores; leave the user's own setting alone.
 
-    The launcher hands on OMP_NUM_THREADS=1, which Paddle sets when the launcher imports it: that 1 is nobody's wish.
+    OpenMP's own number counts hyper-threads and ignores limits set on the process. The launcher hands on the 1 that
+    Paddle sets when the launcher imports it, which is nobody's wish.
     """
     count = environ.get(LAUNCHED, "1")
     processes = max(1, int(count)) if count.isdecimal() else 1

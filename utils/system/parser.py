@@ -16,18 +16,6 @@ ALIASES = {  # ours -> theirs
     "--target-bgr": ("--video-target-bgr",),
     "--output-types": ("--output-type",),
 }
-WITHOUT_EFFECT = {  # theirs -> argparse's options, and why it makes no difference here
-    "-y": ({"nargs": 0}, "results are written over without a question"),
-    "--model-refine-kernel-size": ({}, "it is read off the weights"),
-    "--model-refine-patch-crop-method": ({}, "all methods are one"),
-    "--model-refine-patch-replace-method": ({}, "all methods are one"),
-    "--model-type": ({"choices": ("mattingrefine", "refine")}, "the whole network is used always"),
-    "--num-workers": ({}, "pictures are read and written beside the network anyway"),
-    "--onnx-constant-folding": ({"nargs": "?"}, "engines fold constants as they load a file"),
-    "--onnx-verbose": ({"nargs": "?"}, "there is nothing more to be said"),
-    "--preprocess-alignment": ({"nargs": 0}, "--align auto, the default, is its successor"),
-    "--validate": ({"nargs": 0}, "files are compared with the network anyway"),
-}
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,7 +30,7 @@ class Parser(argparse.ArgumentParser):
 
 class _WithoutEffect(argparse.Action):
     def __call__(self, parser, namespace, values, option_string=None):
-        print(f"{option_string} has no effect: {WITHOUT_EFFECT[option_string][1]}", file=sys.stderr)
+        print(f"{option_string} has no effect here", file=sys.stderr)
 
 
 def names_of(flag):
@@ -50,12 +38,12 @@ def names_of(flag):
     return (flag, *ALIASES.get(flag, ()))
 
 
-def add_without_effect(parser, *flags):
-    """Let a parser accept some of WITHOUT_EFFECT, and say so on stderr where one is used."""
-    group = parser.add_argument_group("flags of the PyTorch original without effect")
+def add_without_effect(parser, *flags, **options):
+    """Let a parser accept flags of the original that make no difference here, for which docs/from_pytorch.md has the
+    reasons, and say so on stderr where one is used; `options` are argparse's."""
+    text = "of the PyTorch original, without effect"
     for flag in flags:
-        options, why = WITHOUT_EFFECT[flag]
-        group.add_argument(flag, dest="ignored", action=_WithoutEffect, help=f"no effect: {why}", **options)
+        parser.add_argument(flag, nargs="?", dest="ignored", action=_WithoutEffect, help=text, **options)
 
 
 def at_least_1(text):
