@@ -8,7 +8,7 @@ python eval.py --data-path DATA/set --pred output/theirs  alphas on disk, from a
 
 from utils.system.cpu import prepare
 
-prepare()
+prepare(__name__ == "__main__")
 
 import os
 import sys

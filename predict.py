@@ -10,7 +10,7 @@ python -m paddle.distributed.launch --nproc_per_node 2 --log_dir output/log pred
 
 from utils.system.cpu import prepare
 
-prepare()
+prepare(__name__ == "__main__")
 
 import sys
 from pathlib import Path

@@ -8,7 +8,7 @@ python -m paddle.distributed.launch --log_dir output/log train.py --stage 1     
 
 from utils.system.cpu import prepare
 
-prepare()
+prepare(__name__ == "__main__")
 
 import sys
 import time

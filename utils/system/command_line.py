@@ -40,7 +40,7 @@ def command_line(main):
         warnings.showwarning = lambda message, *_: print(f"warning: {message}", file=sys.stderr)
         try:
             main_thread = threading.current_thread() is threading.main_thread()
-            if main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see utils/__init__.py
+            if main_thread and signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `prepare`
                 signal.signal(signal.SIGINT, signal.default_int_handler)
             # Others wait for a rank in Paddle, which hears of no exception: SIGTERM has to end it at once. The ranks of
             # predict.py know nothing of one another; it enters `terminable` itself.

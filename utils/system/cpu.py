@@ -23,12 +23,16 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 LARGEST_KEPT = 1 << 30  # bytes
 
 
-def prepare():
+def prepare(door=False):
     """Set what Paddle's kernels read when they are loaded; every program calls this before it imports anything.
 
     Variables that the user has set are left alone. Paddle's remarks on OMP_NUM_THREADS, and on a compiler's cache that
-    nothing here needs, are left out when it is imported; whatever else is said meanwhile is passed on.
+    nothing here needs, are left out when it is imported; whatever else is said meanwhile is passed on. A `door` is
+    ended by Ctrl-C silently until its main begins, see utils.system.command_line: libraries take an interrupt in the
+    middle of their import for an ImportError, and nothing has been done yet that would have to be kept.
     """
+    if door and signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else somebody wants something else
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")  # AMD's processors then multiply matrices three times as fast
     os.environ.setdefault("KMP_BLOCKTIME", "1")  # ms for which OpenMP's threads spin after their work; its own: 200
     set_threads()
