@@ -24,7 +24,7 @@ from utils.picture.foreground import clean_foreground
 from utils.picture.write import write_picture
 from utils.prediction import clip as module
 from utils.prediction.clip import ClipJob
-from utils.prediction.options import clips_of, frame_rate, parse, seconds
+from utils.prediction.options import frame_rate, parse, seconds
 from utils.prediction.outputs import Output
 from utils.predictor import Matte
 from utils.system.command_line import UsageError, printer
@@ -356,11 +356,6 @@ def test_without_av_the_way_out_is_named(clip, monkeypatch):
 def test_clips_are_known_by_their_names():
     assert all(map(is_clip, ("a.mp4", "A.MOV", Path("b/c.mkv"), "d.webm")))
     assert not any(map(is_clip, ("a.png", "folder", "auto", "a.jpg", "clip", "0")))
-
-
-def test_camera_numbers_go_to_the_other_program():
-    with pytest.raises(UsageError, match="tools.webcam"):
-        clips_of("0", "auto")
 
 
 def test_module_does_not_need_av():

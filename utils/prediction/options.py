@@ -133,8 +133,6 @@ def clips_of(src, bgr, wanted=False):
     """
     if src is None:
         return []
-    if str(src).isdigit():
-        raise UsageError(f"--src {src} is a camera: python -m tools.webcam --camera {src}")
     if is_clip(src):
         return [Path(src)]
     frames = bgr == "auto" or is_clip(bgr)

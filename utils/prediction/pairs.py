@@ -58,12 +58,11 @@ def find_pairs(src, bgr):
             raise PictureError(f"{bgr} is a folder, but {src} is one picture: give the background's file")
         return [Pair(src, bgr, _name(src, src.parent, SRC_MARK))]
     shared = bgr.is_dir() and os.path.samefile(src, bgr)
-    backgrounds, first, pairs = None, {}, []
-    if bgr.is_dir():
-        backgrounds = {_name(path, bgr, BGR_MARK): path for path in _listed(bgr, BGR_MARK if shared else "")}
+    listed = _listed(bgr, BGR_MARK if shared else "") if bgr.is_dir() else []
+    backgrounds, first, pairs = {_name(path, bgr, BGR_MARK): path for path in listed}, {}, []
     for path in _listed(src, SRC_MARK if shared else ""):
         name, problem = _name(path, src, SRC_MARK), None
-        found = bgr if backgrounds is None else backgrounds.get(name)
+        found = backgrounds.get(name) if listed else bgr
         if found is None:
             problem = f"{path} has no background: {bgr} holds no picture named {name}"
         elif first.setdefault(name, path) is not path:

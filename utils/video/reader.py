@@ -1,12 +1,7 @@
 """Frames of a video file or of a folder of pictures, one after the other: never sought by number, never all in memory.
 
-from utils.video.reader import open_clip
-
-clip = open_clip("clip.mp4")
-for frame in clip:
+for frame in open_clip("clip.mp4"):  # PyAV reads whatever FFmpeg reads
     frame.time, frame.rgb()  # seconds, uint8 (H, W, 3)
-
-PyAV reads whatever FFmpeg reads.
 """
 
 import itertools
