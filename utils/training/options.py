@@ -144,7 +144,8 @@ def _complete(args):
     recipe, numbers = RECIPES["people" if people else kind], PEOPLE if people else ORIGINAL
     _fill(args, batch_size=BATCH_SIZES[kind], crop_size=[recipe.lowest, recipe.canvas])
     _fill(args, learning_rate=numbers.learning_rate, clip_grad_norm=numbers.clip_grad_norm)
-    (low, high), rate, paper = args.crop_size, 0.0, args.learning_rate == "paper" and not people
+    low, high = args.crop_size
+    paper, rate = args.learning_rate == "paper" and not people, 0.0
     with suppress(ValueError):
         rate = float(args.learning_rate)
     shares = {part: numbers.shares.get(part, 1.0) for part in PAPER_RATES[kind]}
