@@ -24,7 +24,6 @@ PACKAGES = {"openvino": ("openvino", "paddle2onnx"), "inference": (), "onnxrunti
 PROGRAMS = ("coarse", "tiles")
 FORMAT = 4  # raise it when what the programs compute changes: those that are kept somewhere are then made anew
 CORE, CORE_LOCK = [], threading.Lock()  # see `openvino_core`
-SHAPES_KEPT = 8  # compiled by OpenVINO for one program
 
 
 class EngineError(RuntimeError):
@@ -126,7 +125,7 @@ def _openvino(path, copies):
     file = f"{path}.xml" if Path(f"{path}.xml").exists() else f"{path}.onnx"
     model = core.read_model(file)  # once, since the file may be a temporary one
 
-    @lru_cache(maxsize=SHAPES_KEPT)
+    @lru_cache(maxsize=8)
     def compiled(*shapes):
         """One request for each copy, and the arrays that hold its outputs."""
         reshaped = model.clone()

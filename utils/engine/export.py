@@ -88,7 +88,7 @@ def describe_onnx(path, outputs, metadata, storage="float32"):
     "float16", weights of two or more axes take half the space; what computes is float32.
     """
     import onnx
-    from onnx import TensorProto, helper
+    from onnx import TensorProto, helper, numpy_helper
 
     file = f"{path}.onnx"
     model = onnx.load(file)
@@ -96,6 +96,11 @@ def describe_onnx(path, outputs, metadata, storage="float32"):
     names = dict(zip((value.name for value in graph.output), outputs))
     for node in graph.node:
         nodes.append(node)
+        weight = node.attribute[0].t if node.op_type == "Constant" else TensorProto()  # how paddle2onnx keeps weights
+        if storage == "float16" and weight.data_type == TensorProto.FLOAT and len(weight.dims) > 1:
+            weight.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weight).astype("float16")))
+            nodes.append(helper.make_node("Cast", [f"{node.output[0]}.half"], node.output, to=TensorProto.FLOAT))
+            node.output[0] += ".half"
         if node.op_type == "NonZero":  # (3, n): picture, row and column of each cell to be refined
             zero = helper.make_tensor("zero", TensorProto.INT64, [], [0])
             nodes.append(helper.make_node("Constant", [], ["cells.zero"], value=zero))
@@ -117,8 +122,6 @@ def describe_onnx(path, outputs, metadata, storage="float32"):
         for axis, name in zip(value.type.tensor_type.shape.dim, ("batch", "", f"{size}height", f"{size}width")):
             if axis.dim_param:
                 axis.dim_param = name
-    if storage == "float16":
-        _store_as_float16(graph)
     helper.set_model_props(model, metadata)
     onnx.save(model, file)
 
@@ -137,18 +140,3 @@ def _silent():
             os.dup2(nowhere.fileno(), number)
             stack.enter_context(redirect(nowhere))
         yield
-
-
-def _store_as_float16(graph):
-    from onnx import TensorProto, helper, numpy_helper
-
-    casts = []
-    for node in list(graph.node):  # paddle2onnx keeps weights as Constant nodes
-        value = next((a.t for a in node.attribute if a.name == "value"), None) if node.op_type == "Constant" else None
-        if value is not None and value.data_type == TensorProto.FLOAT and len(value.dims) > 1:
-            name, half = node.output[0], numpy_helper.to_array(value).astype("float16")
-            graph.node.remove(node)
-            graph.initializer.append(numpy_helper.from_array(half, f"{name}.half"))
-            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
-    for cast in reversed(casts):
-        graph.node.insert(0, cast)

@@ -200,9 +200,8 @@ def _bilinear(positions, size, source_size):
     Returns low, high: int, like positions; weights: (2, *positions.shape) float64, zero outside the axis.
     """
     inside = (positions >= 0) & (positions < size)
-    at = (np.clip(positions, 0, size - 1) + 0.5) * (source_size / size) - 0.5
-    at = np.clip(at, 0, source_size - 1)
-    low = np.minimum(np.floor(at).astype(np.int64), source_size - 1)
+    at = np.clip((positions + 0.5) * (source_size / size) - 0.5, 0, source_size - 1)
+    low = np.floor(at).astype(np.int64)
     part = at - low
     high = np.where(part > 0, low + 1, low)
     return low, high, np.stack([(1 - part) * inside, part * inside])
