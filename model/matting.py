@@ -10,13 +10,16 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from . import BACKBONES, MAX_BACKBONE_SCALE, layers
+from . import BACKBONES, MAX_BACKBONE_SCALE, MODES, layers
 from .aspp import ASPP
 from .decoder import Decoder
 from .mobilenet import MobileNetV2Encoder
 from .refiner import Refiner
 from .resize import bilinear, scaled_size
 from .resnet import ResNetEncoder
+
+PATCH_CROP_METHODS = ("unfold", "roi_align", "gather")
+PATCH_REPLACE_METHODS = ("scatter_nd", "scatter_element")
 
 
 class Base(nn.Layer):
@@ -84,8 +87,11 @@ class MattingRefine(MattingBase):
     Args:
         backbone: as of Base.
         backbone_scale: size of the coarse network's input relative to the pictures, at most 1/2.
-        refine_mode, refine_sample_pixels, refine_threshold, refine_kernel_size, refine_prevent_oversampling,
-        refine_patch_crop_method, refine_patch_replace_method: see `Refiner`, where they lack the prefix.
+        refine_mode, refine_sample_pixels, refine_threshold, refine_kernel_size, refine_prevent_oversampling: see
+            `Refiner`, where they lack the prefix.
+        refine_patch_crop_method, refine_patch_replace_method: `"unfold"`, `"roi_align"` or `"gather"`; `"scatter_nd"`
+            or `"scatter_element"`. Accepted as the original's arguments; all name one implementation: RoIAlign sampled
+            at the pixel centres, and a scatter of the refined rows of four pixels.
 
     The authors use a scale of 1/4 with 80,000 pixels for HD and 1/8 with 320,000 for 4K. `backbone_scale` and the
     refiner's `mode`, `sample_pixels`, `threshold` and `prevent_oversampling` may be changed after construction.
@@ -106,11 +112,19 @@ class MattingRefine(MattingBase):
         refine_patch_replace_method="scatter_nd",
     ):
         super().__init__(backbone)
+        for name, value, allowed in (
+            ("mode", refine_mode, MODES),
+            ("kernel_size", refine_kernel_size, (1, 3)),
+            ("patch_crop_method", refine_patch_crop_method, PATCH_CROP_METHODS),
+            ("patch_replace_method", refine_patch_replace_method, PATCH_REPLACE_METHODS),
+        ):
+            if value not in allowed:
+                raise ValueError(f"refine_{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
         if not 0 < backbone_scale <= MAX_BACKBONE_SCALE:
             raise ValueError(f"backbone_scale must be above 0 and at most 1/2, not {backbone_scale}")
         self.backbone_scale = backbone_scale
         refine = refine_mode, refine_sample_pixels, refine_threshold, refine_kernel_size, refine_prevent_oversampling
-        self.refiner = Refiner(*refine, refine_patch_crop_method, refine_patch_replace_method)
+        self.refiner = Refiner(*refine)
 
     def forward(self, src, bgr):
         """Matte a batch.

@@ -10,12 +10,8 @@ from paddle import nn
 from paddle.nn import functional as F
 from paddle.vision.ops import roi_align
 
-from . import MODES
 from .layers import BatchNorm2D, conv2d
 from .resize import bilinear, nearest, size_of
-
-PATCH_CROP_METHODS = ("unfold", "roi_align", "gather")
-PATCH_REPLACE_METHODS = ("scatter_nd", "scatter_element")
 
 
 class Refiner(nn.Layer):
@@ -29,34 +25,12 @@ class Refiner(nn.Layer):
         kernel_size: 3, or 1 (no margins: faster, less accurate).
         prevent_oversampling: do not refine cells whose predicted error is exactly 0 (sampling), so that an easy image
             refines fewer than `sample_pixels`. Switch it off to measure a constant amount of work.
-        patch_crop_method, patch_replace_method: `"unfold"`, `"roi_align"` or `"gather"`; `"scatter_nd"` or
-            `"scatter_element"`. Accepted as the original's arguments; all name one implementation: RoIAlign sampled at
-            the pixel centres, and a scatter of the refined rows of four pixels.
 
     `mode`, `sample_pixels`, `threshold` and `prevent_oversampling` may be changed at any time.
-
-    Raises ValueError for a mode, kernel size or method that is not in these lists.
     """
 
-    def __init__(
-        self,
-        mode,
-        sample_pixels,
-        threshold,
-        kernel_size=3,
-        prevent_oversampling=True,
-        patch_crop_method="unfold",
-        patch_replace_method="scatter_nd",
-    ):
+    def __init__(self, mode, sample_pixels, threshold, kernel_size=3, prevent_oversampling=True):
         super().__init__()
-        for name, value, allowed in (
-            ("mode", mode, MODES),
-            ("kernel_size", kernel_size, (1, 3)),
-            ("patch_crop_method", patch_crop_method, PATCH_CROP_METHODS),
-            ("patch_replace_method", patch_replace_method, PATCH_REPLACE_METHODS),
-        ):
-            if value not in allowed:
-                raise ValueError(f"refine_{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
         self.mode, self.sample_pixels, self.threshold = mode, sample_pixels, threshold
         self.kernel_size, self.prevent_oversampling = kernel_size, prevent_oversampling
         self.conv1 = conv2d(42, 24, kernel_size)

@@ -5,7 +5,8 @@ import paddle
 import pytest
 
 from model import MattingRefine
-from model.refiner import PATCH_CROP_METHODS, PATCH_REPLACE_METHODS, Refiner
+from model.matting import PATCH_CROP_METHODS, PATCH_REPLACE_METHODS
+from model.refiner import Refiner
 from tests.parity import seeded
 from tests.parity.measure import load, run
 
