@@ -8,11 +8,10 @@ from threading import Lock
 import cv2
 from paddle.io import Dataset, Subset
 
-from .picture import PictureError, find_pictures, read_alpha, read_rgb, read_rgba
+from .picture import PictureError, find_pictures, read_alpha, read_photo, read_rgb
 
 AUTHORS_PAGE = "https://grail.cs.washington.edu/projects/background-matting-v2/#/datasets"
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
-FGR_FOLDERS = ("fgr", "fg")  # the second names are those of Distinctions-646
 LOCK = Lock()  # OpenCV aborts the process where two threads read one video
 
 
@@ -134,18 +133,18 @@ class ForegroundDataset(Dataset):
 
     The folder holds either `fgr/` and `pha/`, whose files belong together by their path without suffix
     (`fgr/0001/a.jpg` and `pha/0001/a.png`), pictures or videos; or RGBA pictures. `items` has their paths, (fgr, pha),
-    and of videos the frame.
+    and of videos the frame; `folder` is that of the foregrounds.
 
     Raises PictureError that names the folder if it is missing, empty, or if a foreground has no alpha or the reverse;
     and, when an item is read, the file that is damaged or whose alpha has another size than its colours.
     """
 
     def __init__(self, root):
-        root = Path(root)
-        fgr, pha = subfolder(root, FGR_FOLDERS), subfolder(root, ("pha", "gt", "alpha"))
+        root = Path(root)  # FG and GT are the names in Distinctions-646
+        fgr, pha = subfolder(root, ("fgr", "fg")), subfolder(root, ("pha", "gt", "alpha"))
         if bool(fgr) != bool(pha):
-            present, missing = ("fgr", "pha") if fgr else ("pha", "fgr")
-            raise PictureError(f"{root} has {present}/ but no {missing}/: both are needed, with equal file names")
+            raise PictureError(f"{fgr or pha} is alone: fgr/ and pha/ are both needed, with equal file names")
+        self.folder = fgr or root
         self.items = _match(fgr, pha) if fgr else [(path, path) for path in find_pictures(root)]
         if not self.items:
             raise PictureError(f"{root} is empty: put pictures into {root}/fgr and {root}/pha")
@@ -164,8 +163,12 @@ class ForegroundDataset(Dataset):
                 fgr, pha = (read_frame(path, *frame) for path in (fgr_path, pha_path))
             pha = pha[..., 1].copy()
         elif fgr_path == pha_path:
-            rgba = read_rgba(fgr_path)
-            fgr, pha = rgba[..., :3], rgba[..., 3]
+            photo = read_photo(fgr_path)
+            if photo.alpha is None:
+                raise PictureError(
+                    f"{fgr_path} has no alpha channel: give a PNG saved with transparency (RGBA)"
+                )
+            fgr, pha = photo.rgb, photo.alpha
         else:
             fgr, pha = read_rgb(fgr_path), read_alpha(pha_path)
         if fgr.shape[:2] != pha.shape:
@@ -186,10 +189,7 @@ def _match(*folders):
     files = []
     for folder in folders:
         videos = [path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()]
-        found = {path.relative_to(folder).with_suffix(""): path for path in videos or find_pictures(folder)}
-        if not found:
-            raise PictureError(f"{folder} holds no pictures or videos: put .jpg, .png or .mp4 files there")
-        files.append(found)
+        files.append({path.relative_to(folder).with_suffix(""): path for path in videos or ImagesDataset(folder).paths})
     alone = [sorted(here.keys() - there.keys()) for here, there in (files, files[::-1])]
     if any(alone):
         counts = (f"{len(names)} of {len(found)} files in {at}" for names, found, at in zip(alone, files, folders))

@@ -116,17 +116,6 @@ def read_rgb(path, look=None):
     return read_photo(path, look=look).rgb
 
 
-def read_rgba(path):
-    """Read a cut-out: uint8 (H, W, 4), sRGB and alpha, 0..255, alpha not multiplied into the colours.
-
-    Raises PictureError as read_photo, or if the file has no alpha channel.
-    """
-    photo = read_photo(path)
-    if photo.alpha is None:
-        raise PictureError(f"{path} has no alpha channel: give a PNG that was saved with transparency (RGBA)")
-    return np.dstack([photo.rgb, photo.alpha])
-
-
 def read_alpha(path):
     """Read an alpha matte, a grey picture, or a colour picture whose three channels are equal: uint8 (H, W).
 
@@ -199,7 +188,7 @@ def read_stored(path, location=False, look=None):
     except PermissionError:
         raise PictureError(f"{path} may not be read: change its permissions") from None
     except Exception as error:  # decoders raise nearly anything on damaged data
-        raise PictureError(f"{path} is damaged or cut off ({one_line(error)[:120]}): copy or save it again") from None
+        raise PictureError(f"{path} is damaged ({one_line(error)[:120]}): copy it again, or save it as RGB") from None
 
 
 def _read_with_pillow(path, data, location, check):
@@ -233,10 +222,7 @@ def _read_with_pillow(path, data, location, check):
                 image, profile = to_srgb(image, profile), None
             clear = not {"A", "a"}.isdisjoint(image.getbands()) or "transparency" in image.info
             mode = "RGBA" if clear else "L" if image.mode in ("1", "L") else "RGB"
-            try:
-                values = np.asarray(image.convert(mode))
-            except (ValueError, OSError) as error:
-                raise PictureError(f"{path} has another colour mode ({one_line(error)}): save it as RGB") from None
+            values = np.asarray(image.convert(mode))
         way = tags.get(ORIENTATION)
         values = values.swapaxes(0, 1) if way in (5, 6, 7, 8) else values
         values = values[:: -1 if way in (3, 4, 7, 8) else 1, :: -1 if way in (2, 3, 6, 7) else 1]

@@ -132,6 +132,9 @@ def test_rgba_pictures_stand_for_pairs(tmp_path):
     write_picture(tmp_path / "a.png", np.dstack([fgr, pha]))
     read_fgr, read_pha = ForegroundDataset(tmp_path)[0]
     assert np.array_equal(read_fgr, fgr) and np.array_equal(read_pha, pha)
+    write_picture(tmp_path / "b.png", fgr)
+    with pytest.raises(PictureError, match="b.png has no alpha channel"):
+        ForegroundDataset(tmp_path)[1]
 
 
 def test_pairs_of_videos_are_read_frame_by_frame(tmp_path):
@@ -176,7 +179,7 @@ def test_alpha_of_another_size_or_in_colour_is_named(tmp_path):
 
 def test_one_of_the_two_folders_missing_is_named(tmp_path):
     write_picture(tmp_path / "fgr" / "0.jpg", np.zeros((4, 4, 3), np.uint8))
-    with pytest.raises(PictureError, match="no pha/"):
+    with pytest.raises(PictureError, match="fgr is alone: fgr/ and pha/"):
         ForegroundDataset(tmp_path)
 
 

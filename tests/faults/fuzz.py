@@ -32,7 +32,7 @@ import numpy as np
 from PIL import Image
 
 from dataset.colour import in_type
-from dataset.picture import PictureError, limit_megapixels, read_alpha, read_photo, read_rgb, read_rgba
+from dataset.picture import PictureError, limit_megapixels, read_alpha, read_photo, read_rgb
 from tests.faults import valid
 from tests.faults.damage import damage
 from tools import app
@@ -167,9 +167,9 @@ def look(read, data, folder):
 
 
 def read_picture(path):
-    """Read a file with all three readers; one that gives a result is enough."""
+    """Read a file with both readers; one that gives a result is enough."""
     refused, results = None, 0
-    for read, channels in ((read_rgb, (3,)), (read_rgba, (4,)), (read_alpha, ())):
+    for read, channels in ((read_rgb, (3,)), (read_alpha, ())):
         try:
             array = read(path)
         except PictureError as error:

@@ -16,7 +16,7 @@ pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
 import predict
 from dataset.colour import in_type
-from dataset.picture import Photo, PictureError, read_alpha, read_photo, read_rgb, read_rgba
+from dataset.picture import Photo, PictureError, read_alpha, read_photo, read_rgb
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, scene, times_of, write_clip
 from utils.background.estimate import quiet_scene
 from utils.background.match import Correction
@@ -124,7 +124,7 @@ def test_pictures_and_the_rest_of_the_types(clip):
     matting, folder, _ = run(clip, format="png", types=types)
     assert len(list((folder / "clip_pha").glob("*.png"))) == COUNT
     np.testing.assert_array_equal(read_alpha(folder / "clip_pha" / "000007.png"), matting.alphas[7])
-    np.testing.assert_array_equal(read_rgba(folder / "clip_com" / "000007.png")[..., 3], matting.alphas[7])
+    np.testing.assert_array_equal(read_photo(folder / "clip_com" / "000007.png").alpha, matting.alphas[7])
     assert read_alpha(folder / "clip_err" / "000007.png")[0, 0] == 128
     assert (folder / "clip_com" / "timestamps.txt").exists()
     assert read_rgb(folder / "clip_debug" / "000000.png").shape[1] == 2 * 128 + 18

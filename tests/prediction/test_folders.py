@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import predict
-from dataset.picture import read_alpha, read_rgb, read_rgba
+from dataset.picture import read_alpha, read_photo, read_rgb
 from tests.prediction.test_pictures import DrawnMatting
 from tests.prediction.test_predictor import scene
 from utils.picture.write import write_picture
@@ -171,8 +171,8 @@ def test_islets_go_unless_they_are_to_be_kept(folder, monkeypatch, flag, left):
     monkeypatch.setattr(predict, "open_matting", lambda *_: Specked())
     one = ["--src", str(folder / "src" / "00.png"), "--bgr", str(folder / "bgr.png"), "--output-dir", str(folder)]
     assert predict.main([*one, *flag]) == 0
-    pha, com = read_alpha(folder / "00_pha.png"), read_rgba(folder / "00_com.png")
-    assert pha[0, 0] == left and pha.max() == 255 and np.array_equal(com[..., 3], pha)
+    pha, of_com = read_alpha(folder / "00_pha.png"), read_photo(folder / "00_com.png").alpha
+    assert pha[0, 0] == left and pha.max() == 255 and np.array_equal(of_com, pha)
 
 
 def test_a_video_cannot_be_split_over_ranks(folder, monkeypatch, capsys):

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.picture import PictureError, read_alpha, read_rgb, read_rgba
+from dataset.picture import PictureError, read_alpha, read_photo, read_rgb
 from tests.background.test_align import room
 from utils.background.match import Correction
 from utils.picture.write import write_picture
@@ -94,7 +94,7 @@ def test_every_result_of_every_pair_is_written(folder, capsys):
     for i in range(5):
         pha = read_alpha(folder / "out" / "pha" / f"{i}.png")
         assert pha[35, 25 + 8 * i] == 255 and pha[10, 10] == 0
-        np.testing.assert_array_equal(read_rgba(folder / "out" / "com" / f"{i}.png")[..., 3], pha)
+        np.testing.assert_array_equal(read_photo(folder / "out" / "com" / f"{i}.png").alpha, pha)
     written = [f"  {path}" for paths in targets.values() for path in paths.values()]
     assert capsys.readouterr().out.splitlines() == written
 

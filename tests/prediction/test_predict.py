@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import predict
-from dataset.picture import read_alpha, read_rgb, read_rgba
+from dataset.picture import read_alpha, read_photo, read_rgb
 from tests.prediction.test_predictor import scene
 from utils.picture.write import write_picture
 from utils.prediction import pairs
@@ -87,8 +87,8 @@ def test_one_pair_writes_every_type_at_its_size(pair, capsys):
         == 0
     )
     assert files(out) == [f"one_{kind}.png" for kind in ("com", "err", "fgr", "pha", "ref")]
-    pha, com = read_alpha(out / "one_pha.png"), read_rgba(out / "one_com.png")
-    assert pha.shape == (176, 168) and np.array_equal(com[..., 3], pha) and pha.max() == 255
+    pha, of_com = read_alpha(out / "one_pha.png"), read_photo(out / "one_com.png").alpha
+    assert pha.shape == (176, 168) and np.array_equal(of_com, pha) and pha.max() == 255
     assert read_rgb(out / "one_fgr.png").shape == (176, 168, 3)
     said = capsys.readouterr().out
     assert all(str(out / name) in said for name in files(out))

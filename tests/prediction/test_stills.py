@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dataset.colour import converted, linear
-from dataset.picture import read_alpha, read_photo, read_rgba
+from dataset.picture import read_alpha, read_photo
 from tests.picture_files import DATE, display_p3, shot
 from utils.background.match import Correction
 from utils.picture.write import STILLS, write_picture
@@ -153,7 +153,7 @@ def test_the_transparency_of_the_source_is_kept(tmp_path):
     paths = matted(tmp_path, tmp_path / "a.png", tmp_path / "bgr.png", notes=notes)
     pha = read_alpha(paths["pha"])
     assert pha[48, 50] == 255 and not pha[:, 64:].any() and "transparent" in [note.kind for note in notes]
-    np.testing.assert_array_equal(read_rgba(paths["com"])[..., 3], pha)
+    np.testing.assert_array_equal(read_photo(paths["com"]).alpha, pha)
     Image.fromarray(src).save(tmp_path / "b.webp", save_all=True, append_images=[Image.fromarray(bgr)])
     matted(tmp_path, tmp_path / "b.webp", tmp_path / "bgr.png", notes=notes)
     assert "first_frame" in [note.kind for note in notes]
@@ -164,7 +164,7 @@ def test_cropped_to_the_subject(tmp_path):
         write_picture(tmp_path / f"{name}.png", picture)
     paths = matted(tmp_path, tmp_path / "a.png", tmp_path / "bgr.png", crop=3)
     shape = read_alpha(paths["pha"]).shape
-    assert read_rgba(paths["com"]).shape[:2] == read_photo(paths["fgr"]).rgb.shape[:2] == shape
+    assert read_photo(paths["com"]).alpha.shape == read_photo(paths["fgr"]).rgb.shape[:2] == shape
     assert 54 < shape[0] < 70 and 70 < shape[1] < 86
     pha = np.zeros((9, 9), np.uint8)
     assert pha[around_subject(pha, 2)].shape == (9, 9)

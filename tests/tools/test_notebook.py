@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset.picture import read_alpha, read_rgba
+from dataset.picture import read_alpha, read_photo
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = ROOT / "tools" / "quickstart.ipynb"
@@ -42,7 +42,7 @@ def test_every_cell_runs(tmp_path, monkeypatch):
     pha = read_alpha(tmp_path / "output" / "sample" / "sample_pha.png")
     true = read_alpha(tmp_path / "image" / "sample_pha_true.png")
     assert np.abs(pha.astype(float) - true).mean() / 255 < 0.01
-    assert read_rgba(tmp_path / "output" / "own" / "cut_out.png").shape == (720, 1280, 4)
+    assert read_photo(tmp_path / "output" / "own" / "cut_out.png").alpha.shape == (720, 1280)
     for name in ("sample-shown", "own"):
         assert any("image/png" in output.get("data", {}) for output in cells[name].outputs), name
     assert "8 frames" in text_of(cells["video"]) and "video/mp4;base64" in str(cells["video-shown"].outputs)

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("av", reason="PyAV (requirements/video.txt)")
 
-from dataset.picture import read_alpha, read_rgb, read_rgba
+from dataset.picture import read_alpha, read_photo, read_rgb
 from tests.video_files import BEEP, RATE, beep_of, frames, planes_of, psnr, times_of, write_clip
 from utils.picture.write import STILLS
 from utils.system.command_line import UsageError
@@ -93,7 +93,8 @@ def test_pictures_are_lossless(tmp_path, output_format):
         file = f"{number:06d}{suffix}"
         np.testing.assert_array_equal(read_alpha(tmp_path / "pha" / file), ALPHAS[number])
         np.testing.assert_array_equal(read_rgb(tmp_path / "fgr" / file), COLOURS[number])
-        np.testing.assert_array_equal(read_rgba(tmp_path / "com" / file), cut_outs()[number])
+        com = read_photo(tmp_path / "com" / file)
+        np.testing.assert_array_equal(np.dstack([com.rgb, com.alpha]), cut_outs()[number])
 
 
 def test_prores_keeps_colours_of_more_than_8_bits(tmp_path):

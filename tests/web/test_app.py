@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import predict
-from dataset.picture import read_alpha, read_rgb, read_rgba
+from dataset.picture import read_alpha, read_photo, read_rgb
 from tests.app_server import (
     BROWSER,
     DRIVER,
@@ -81,7 +81,8 @@ def test_eight_at_once_get_what_predict_writes(page, truth):
     for com, pha, fgr, over in answers:
         assert np.array_equal(pha, read_alpha(truth / "sample_pha.png"))
         assert np.array_equal(fgr, read_rgb(truth / "sample_fgr.png"))
-        assert np.array_equal(com, read_rgba(truth / "sample_com.png"))
+        cut_out = read_photo(truth / "sample_com.png")
+        assert np.array_equal(com, np.dstack([cut_out.rgb, cut_out.alpha]))
         assert (over[pha == 0] == [255, 0, 0]).all() and np.array_equal(over[pha == 255], fgr[pha == 255])
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 
 from dataset import drawn
-from dataset.folders import FGR_FOLDERS, ForegroundDataset, ImagesDataset, data_folder, subfolder
+from dataset.folders import ForegroundDataset, ImagesDataset, data_folder
 from dataset.labels import looked_at
 from dataset.picture import PictureError, read_alpha, read_rgb
 from utils.evaluation.metric import make_trimap
@@ -215,7 +215,7 @@ class Composites(Samples):
             raise UsageError(f"--height {height} is no multiple of 4: give one that is")
         self.foregrounds, self.backgrounds = ForegroundDataset(foregrounds), ImagesDataset(backgrounds)
         self.protocol, self.seed, self.height, self.background_folder = protocol, seed, height, backgrounds
-        folder = subfolder(foregrounds, FGR_FOLDERS) or foregrounds
+        folder = self.foregrounds.folder
         stems = (item[0].relative_to(folder).with_suffix("").as_posix() for item in self.foregrounds.items)
         frames = (item[2:] for item in self.foregrounds.items)  # of videos
         self.names = ["/".join([stem, *(f"{n:05d}" for n in frame)]) for stem, frame in zip(stems, frames)]
