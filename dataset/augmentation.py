@@ -1,8 +1,7 @@
 """Random changes of one picture, or of a foreground and its alpha alike; NumPy and OpenCV on uint8 arrays.
 
 The first distributions are those of the PyTorch original's training scripts; what follows `add_noise` is for the recipe
-`people`. Every function takes the random generator that it draws from. Positions are continuous: pixel i of a row
-covers i..i+1, so a picture's middle is (width/2, height/2).
+`people`. Positions are continuous: pixel i of a row covers i..i+1, so a picture's middle is (width/2, height/2).
 """
 
 import math
@@ -11,7 +10,6 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
-BLUR_CHANCE, SHARPEN_CHANCE = 0.1, 0.1
 SHARPEN = np.array([[-2, -2, -2], [-2, 32, -2], [-2, -2, -2]], np.float32) / 16
 GREY = np.array([0.299, 0.587, 0.114])
 NORMAL = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])  # for equal shares of that distribution
@@ -79,9 +77,9 @@ def filtered(rng, pictures, zoom):
 
     `zoom` is the size of the crop's pixels relative to those of the canvas, at which the original blurs.
     """
-    if rng.random() < BLUR_CHANCE and (width := (2 * int(rng.integers(6)) + 1) * zoom) > 1:
+    if rng.random() < 0.1 and (width := (2 * int(rng.integers(6)) + 1) * zoom) > 1:
         pictures = [box_blur(x, width) for x in pictures]
-    if rng.random() < SHARPEN_CHANCE:
+    if rng.random() < 0.1:
         pictures = [cv2.filter2D(x, -1, SHARPEN, borderType=cv2.BORDER_REPLICATE) for x in pictures]
     return pictures
 

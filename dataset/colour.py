@@ -1,7 +1,4 @@
-"""What a picture's numbers mean: ICC profiles, linear light, and the sRGB that the network sees.
-
-The formulas of sRGB and linear light are those of IEC 61966-2-1.
-"""
+"""What a picture's numbers mean: ICC profiles, linear light and sRGB, whose formulas are those of IEC 61966-2-1."""
 
 import io
 from contextlib import suppress

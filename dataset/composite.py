@@ -36,25 +36,20 @@ RECIPES = {
 }
 
 
-def frame_size(rng, recipe):
-    """(height, width) of a batch of a Recipe."""
-    return tuple(int(n) // recipe.multiple * recipe.multiple for n in rng.integers(recipe.lowest, recipe.canvas, 2))
-
-
 def draw_batch(rng, recipe):
-    """Draw what all samples of a batch of a Recipe have in common."""
-    size = frame_size(rng, recipe)
-    width_height = np.array(size[::-1])
+    """Draw what all samples of a batch of a Recipe have in common; its `size` is (height, width)."""
+    sides = rng.integers(recipe.lowest, recipe.canvas, 2)
+    size = tuple(int(n) // recipe.multiple * recipe.multiple for n in sides)
     return SimpleNamespace(
         size=size,
         shadow_strength=0.3 * rng.random(),
         shadow_linear=change.affine(*np.deg2rad(rng.uniform(-5, 5, 2)), rng.uniform(0.5, 1.5)),
-        shadow_shift=rng.uniform(-0.2, 0.2, 2) * width_height,
+        shadow_shift=rng.uniform(-0.2, 0.2, 2) * size[::-1],
         shadow_blur=int(rng.integers(20, 40)),
         noise_sigma=0.03 * rng.random(2),  # of src, of bgr
         jitter_order=int(rng.integers(2)),
         move_linear=change.affine(np.deg2rad(rng.uniform(-1, 1)), 0.0, 1.0),
-        move_shift=rng.uniform(-0.01, 0.01, 2) * width_height,
+        move_shift=rng.uniform(-0.01, 0.01, 2) * size[::-1],
     )
 
 
@@ -144,10 +139,7 @@ def composite(rng, fgr, pha, back, batch):
 
 
 def shadow(pha, batch, reduce=4):
-    """What the subject's shadow takes from every channel of the background, uint8 (h, w).
-
-    It is so blurred that a quarter of the resolution suffices.
-    """
+    """What the subject's shadow, so blurred that less resolution suffices, takes from the background: uint8 (h, w)."""
     size = tuple(max(n // reduce, 1) for n in pha.shape)
     small = cv2.resize(pha, size[::-1], interpolation=cv2.INTER_AREA)
     middle = np.array(size[::-1]) / 2

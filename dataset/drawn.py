@@ -1,8 +1,6 @@
-"""Drawn people and drawn scenes, for trying the software without any data set.
+"""Drawn people, whose alpha is the exact share of each pixel that they cover, and drawn scenes, to try the software.
 
-Figures (head, hair with loose strands, patterned clothes) whose alpha is the exact share of each pixel that they cover;
-rooms, landscapes and lights at night as backgrounds. Every function takes the random generator that it draws from, and
-the same generator gives the same picture. Where floats are worked on, colours are in 0..1.
+The same random generator gives the same picture. Where floats are worked on, colours are in 0..1.
 """
 
 import cv2

@@ -165,9 +165,7 @@ class ForegroundDataset(Dataset):
         elif fgr_path == pha_path:
             photo = read_photo(fgr_path)
             if photo.alpha is None:
-                raise PictureError(
-                    f"{fgr_path} has no alpha channel: give a PNG saved with transparency (RGBA)"
-                )
+                raise PictureError(f"{fgr_path} has no alpha channel: give a PNG saved with transparency (RGBA)")
             fgr, pha = photo.rgb, photo.alpha
         else:
             fgr, pha = read_rgb(fgr_path), read_alpha(pha_path)

@@ -71,8 +71,7 @@ def check_labels(items):
     for kind, (fatal, words) in KINDS.items():
         paths = [path for path, found in items if found == kind]
         if paths and 2 * len(paths) >= len(items):  # what so many have is no accident
-            others = f" (likewise {len(paths) - 1} more of {len(items)} files looked at)" if len(paths) > 1 else ""
-            warnings.append(f"{paths[0]}: {words}{others}")
+            warnings.append(f"{paths[0]}: {words} ({len(paths)} of {len(items)} files looked at)")
             if fatal:
                 raise PictureError(warnings[-1])
     return warnings

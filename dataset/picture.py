@@ -25,15 +25,13 @@ from .errors import PictureError, install, one_line
 # Told by a file's first bytes. Pillow knows many more, and for some of them it starts other programs.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".heic", ".heif", ".avif", ".jxl", ".exr")
-SUFFIXES += RAW_SUFFIXES
+SUFFIXES = tuple(".jpg .jpeg .png .bmp .tif .tiff .webp .heic .heif .avif .jxl .exr".split()) + RAW_SUFFIXES
 EXR = b"\x76\x2f\x31\x01"
 ORIENTATION, SHOT, PLACE, RESOLUTIONS, UNIT = 0x0112, 0x8769, 0x8825, (0x011A, 0x011B), 0x0128  # EXIF
 # Maker, model, software, date, artist, copyright; and of the shot exposure, aperture, sensitivity, dates, lens.
 KEPT = (0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 KEPT_OF_SHOT = (0x829A, 0x829D, 0x8827, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x920A, 0xA405, 0xA433, 0xA434)
-# Once for all: pictures are read in several threads, and filters that each sets and restores are lost for good. What is
-# too large is told by its size.
+# Once for all: pictures are read in several threads, and filters that each sets and restores are lost for good.
 warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|pillow_jxl)\b")
 
 
@@ -145,8 +143,7 @@ def find_pictures(folder):
     """
     folder = Path(folder)
     if not folder.is_dir():
-        what = "is a file, not a folder" if folder.exists() else "does not exist"
-        raise PictureError(f"{folder} {what}: give a folder that holds pictures")
+        raise PictureError(f"{folder} does not exist or is not a folder: give a folder that holds pictures")
     found, seen = [], {}
     for parent, folders, names in os.walk(folder, followlinks=True):
         if seen.setdefault(os.path.realpath(parent), parent) != parent:  # a link leads back to where we came from
@@ -161,8 +158,7 @@ def read_stored(path, location=False, look=None):
     """Decode a file: a Photo, its pixels (H, W), (H, W, 3) or (H, W, 4) as stored, but upright; see read_photo."""
     path = Path(path)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is no ordinary file" if path.exists() else "does not exist"
-        raise PictureError(f"{path} {what}: give a picture file")
+        raise PictureError(f"{path} {'is no file' if path.exists() else 'does not exist'}: give a picture file")
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from ..augmentation import LEVELS, NORMAL, about, affine, blobs, by_table, tone, warp
-from ..composite import CompositeDataset, frame_size, read_sound
+from ..composite import CompositeDataset, draw_batch, read_sound
 from .subject import Person, make_subject, place
 
 SECOND_CHANCE, EMPTY_CHANCE, DIM_CHANCE = 0.12, 0.03, 0.12
@@ -28,7 +28,7 @@ class PeopleDataset(CompositeDataset):
     """Composites of people with backgrounds, both drawn anew each time; arguments and items as of CompositeDataset."""
 
     def _compose(self, of_batch, rng, i, skipped):
-        size = frame_size(of_batch, self.recipe)
+        size = draw_batch(of_batch, self.recipe).size
         picture = read_sound(self.backgrounds, rng.integers(len(self.backgrounds)), rng, skipped)
         scene = make_background(rng, picture, (size[0] + 2 * MARGIN, size[1] + 2 * MARGIN))
         back = np.ascontiguousarray(scene[MARGIN : MARGIN + size[0], MARGIN : MARGIN + size[1]])

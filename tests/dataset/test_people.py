@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.composite import RECIPES, Recipe, collate, frame_size
+from dataset.composite import RECIPES, Recipe, collate, draw_batch
 from dataset.people.dataset import (
     MARGIN,
     PATTERNS,
@@ -88,7 +88,7 @@ def test_samples_of_a_step_share_a_size_and_can_be_stacked():
 
 
 def test_sides_are_multiples_of_4_that_leave_every_remainder_of_16_at_the_coarse_scales():
-    sides = {n for step in range(200) for n in frame_size(np.random.default_rng(step), RECIPES["people"])}
+    sides = {n for step in range(200) for n in draw_batch(np.random.default_rng(step), RECIPES["people"]).size}
     assert min(sides) >= 352 and max(sides) < 545 and all(n % 4 == 0 for n in sides)
     assert {n // 4 % 16 for n in sides} == set(range(16))
 

@@ -184,9 +184,9 @@ def test_not_a_picture(tmp_path, reader):
     (tmp_path / "empty.jpg").write_bytes(b"")
     refused(reader, tmp_path / "empty.jpg", "empty")
     refused(reader, tmp_path / "missing.png", "does not exist")
-    refused(reader, tmp_path, "is a folder")
+    refused(reader, tmp_path, "is no file")
     os.mkfifo(tmp_path / "pipe.png")
-    refused(reader, tmp_path / "pipe.png", "ordinary file")
+    refused(reader, tmp_path / "pipe.png", "is no file")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".webp"])
