@@ -5,14 +5,13 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
-from dataset.picture import limit_megapixels
+from dataset.picture import find_pictures, limit_megapixels
 from utils.background.align import MODES as ALIGN_MODES
 from utils.background.match import EXPOSURE_MODES, Correction
 from utils.picture.sample_pair import IMAGES, SAMPLE_BGR, SAMPLE_SRC
 from utils.picture.write import require
 from utils.prediction.flags import add_network_flags
 from utils.prediction.outputs import OUTPUT_TYPES, Output
-from utils.prediction.pairs import find_clips
 from utils.system.errors import UsageError
 from utils.system.parser import Parser, add_without_effect, names_of
 from utils.video.reader import frames_in, is_clip, numbered
@@ -127,17 +126,21 @@ def frame_rate(text):
 
 
 def clips_of(src, bgr, wanted=False):
-    """What --src names: a video, a folder's videos, or a folder of frames; [] for pictures with a background each.
+    """What --src names: a video, the videos of a folder without pictures, or a folder of frames; [] for pictures.
 
     With `wanted`, a folder of pictures is one of frames, whatever its background is.
     """
-    if src is None:
+    if src is None or is_clip(src):
+        return [Path(src)] if src else []
+    frames, first = bgr == "auto" or is_clip(bgr), {}
+    if not Path(src).is_dir():
+        if frames:
+            raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
         return []
-    if is_clip(src):
-        return [Path(src)]
-    frames = bgr == "auto" or is_clip(bgr)
-    if Path(src).is_dir():
-        return find_clips(src) or ([Path(src)] if frames or wanted else [])
-    if frames:
-        raise UsageError(f"--bgr {bgr} goes with a video or a folder of frames, and --src {src} is neither")
-    return []
+    clips = [path for path in sorted(Path(src).glob("[!.]*")) if is_clip(path) and path.is_file()]
+    if not clips or find_pictures(src):
+        return [Path(src)] if frames or wanted else []
+    for path in clips:
+        if first.setdefault(path.stem, path) is not path:
+            raise UsageError(f"{path} would write the same files as {first[path.stem]}: rename one of them")
+    return clips

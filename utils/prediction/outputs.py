@@ -82,8 +82,7 @@ def _share(values, dtype):
 
 def around_subject(pha, margin):
     """Rows and columns, slices, of what is not transparent and some pixels around; everything where nothing is."""
-    seen = pha > 2  # levels: less does not count as the subject
-    if not seen.any():
+    left, top, width, height = cv2.boundingRect(cv2.inRange(pha, 3, 255))  # less does not count as the subject
+    if not width:
         return slice(None), slice(None)
-    ends = [np.flatnonzero(seen.any(axis=axis))[[0, -1]] for axis in (1, 0)]
-    return tuple(slice(max(0, first - margin), last + 1 + margin) for first, last in ends)
+    return slice(max(0, top - margin), top + height + margin), slice(max(0, left - margin), left + width + margin)

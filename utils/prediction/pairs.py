@@ -17,7 +17,7 @@ from utils.prediction.outputs import around_subject, output_paths, picture_of
 from utils.system.errors import UsageError, user_message
 from utils.system.files import refuse_to_overwrite
 from utils.system.notes import Note, silent
-from utils.video.reader import CLIP_SUFFIXES, is_clip
+from utils.video.reader import CLIP_SUFFIXES
 
 SRC_MARK, BGR_MARK = "_src", "_bgr"
 UNREAD = (".gif", ".jp2", ".svg", ".psd", ".dpx")  # pictures that are not read: somebody wanted them matted
@@ -71,21 +71,6 @@ def find_pairs(src, bgr):
     if not any(pair.bgr for pair in pairs):
         raise PictureError(f"no picture in {bgr} has the name of one in {src}: backgrounds are matched by file name")
     return pairs
-
-
-def find_clips(folder):
-    """The videos in a folder that holds no pictures, sorted by name; [] for any other folder.
-
-    Raises UsageError if two have the same name.
-    """
-    clips = [path for path in sorted(Path(folder).glob("[!.]*")) if is_clip(path) and path.is_file()]
-    if not clips or find_pictures(folder):
-        return []
-    first = {}
-    for path in clips:
-        if first.setdefault(path.stem, path) is not path:
-            raise UsageError(f"{path} would write the same files as {first[path.stem]}: rename one of them")
-    return clips
 
 
 def passed_over(folder, taken, tell=silent):
