@@ -1,14 +1,11 @@
-"""Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures {readme,spill,failures}
+"""Draw the pictures of the READMEs and the model card: python -m tools.pictures.figures
 
-readme    the sample pair: source, captured background, alpha, the cut-out over the squares that mean transparency
-spill     the sample's subject, photographed in front of a green screen, over another background with and without the
-          screen's light on its rim; printed is how far the rim is from the subject's true colours
-failures  where the shipped weights fail: a fine pattern whose empty shot is 1.5 pixels aside; a small, dark, strongly
-          compressed frame in front of a wall like the clothes. Printed is alpha's mean absolute error
+readme_sample.jpg is the sample pair: source, captured background, alpha, the cut-out over the squares that mean
+transparency. failures.jpg shows where the shipped weights fail: a fine pattern whose empty shot is 1.5 pixels aside; a
+small, dark, strongly compressed frame in front of a wall like the clothes. Printed is alpha's mean absolute error.
 """
 
 import sys
-from pathlib import Path
 
 from utils.system.cpu import prepare
 
@@ -22,7 +19,6 @@ from dataset.people.dataset import jpeg
 from utils.evaluation.composites import cut_out
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet
-from utils.picture.foreground import clean_foreground
 from utils.picture.resize import fit
 from utils.picture.sample_pair import IMAGES, read_sample_pair
 from utils.picture.write import write_picture
@@ -31,49 +27,28 @@ from utils.system.command_line import command_line
 from utils.system.parser import Parser
 
 NOISE = 3.0  # levels of 255
-DETAIL = (slice(50, 210), slice(170, 383))  # rows and columns around the hair
 
 
 @command_line
 def main(argv=None):
-    parser = Parser(__doc__)
-    parser.add_argument("figure", choices=FIGURES, help="which one")
-    parser.add_argument("--output", type=Path, help="picture to write, .jpg or .png (default: where it belongs)")
-    args = parser.parse_args(argv)
-    draw, path = FIGURES[args.figure]
-    write_picture(args.output or path, draw(Matting(), np.random.default_rng(0)))
-    print(args.output or path)
+    Parser(__doc__).parse_args(argv)
+    matting, card = Matting(), IMAGES.parent / "model" / "weights"
+    for path, draw in ((IMAGES / "readme_sample.jpg", draw_readme), (card / "failures.jpg", draw_failures)):
+        write_picture(path, draw(matting))
+        print(path)
 
 
-def draw_readme(matting, _):
-    """Rows of pictures, uint8 (H, W, 3), as every draw_* gives them."""
+def draw_readme(matting):
     src, bgr = read_sample_pair()
     matte = matting(src, bgr)
     squares = np.where((np.indices(matte.pha.shape) // 24).sum(0) % 2, 255, 210).astype(np.uint8)
-    checks, pha = (cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB) for grey in (squares, matte.pha))
+    checks, pha = (np.dstack([grey] * 3) for grey in (squares, matte.pha))
     panels = [fit(x[:, 360:], (360, 460)) for x in (src, bgr, pha, blend(matte.com[..., :3], matte.pha, checks))]
     return np.hstack([np.pad(x, ((0, 0), (0, 8), (0, 0)), constant_values=255) for x in panels])[:, :-8]
 
 
-def draw_spill(matting, rng):
-    fgr, pha = cut_out()
-    screen, target = (np.full_like(fgr, colour) for colour in ((32, 176, 64), (232, 228, 220)))
-    src, bgr = (noisy(picture, rng, 2.0) for picture in (blend(fgr, pha, screen), screen))
-    matte = matting(src, bgr)
-    cleaned, pha = clean_foreground(matte.pha, src, bgr)
-    rim = (matte.pha > 13) & (matte.pha < 242)
-    wanted = blend(fgr, matte.pha, target)[rim].astype(int)
-    colours = {"the photograph's colours": src, "the network's foreground": matte.fgr, "its rim cleaned": cleaned}
-    for name, picture in colours.items():
-        off = np.abs(blend(picture, matte.pha, target)[rim] - wanted).mean()
-        print(f"{name}: {off:.1f} levels of 255 from the true colours")
-    titles = ["photograph", "the photograph's colours", "its rim cleaned"]
-    pictures = [src, blend(src, matte.pha, target), blend(cleaned, pha, target)]
-    return contact_sheet([pictures, [picture[DETAIL] for picture in pictures]], ["", "detail"], titles, height=300)
-
-
-def draw_failures(matting, rng):
-    fgr, pha = cut_out()
+def draw_failures(matting):
+    (fgr, pha), rng = cut_out(), np.random.default_rng(0)
     height, width = pha.shape
     y, x = np.mgrid[:height, :width]
     ramp = np.linspace(-12, 12, width)[None, :, None] + np.linspace(10, -10, height)[:, None, None]
@@ -91,13 +66,6 @@ def draw_failures(matting, rng):
         print(labels[-1])
         rows.append([src, bgr, true, matte.pha])
     return contact_sheet(rows, labels, ("photograph", "background", "true alpha", "alpha"), height=270)
-
-
-FIGURES = {
-    "readme": (draw_readme, IMAGES / "readme_sample.jpg"),
-    "spill": (draw_spill, IMAGES / "green_spill.jpg"),
-    "failures": (draw_failures, IMAGES.parent / "model" / "weights" / "failures.jpg"),
-}
 
 
 if __name__ == "__main__":
