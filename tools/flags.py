@@ -52,21 +52,17 @@ def page(found):
     for program, parser in found.items():
         module, _, command = program.partition(" ")
         call = f"{module}.py" if module in DOORS else f"-m {module}"
-        rows = [f"| {_written(action)} | {_meaning(action)} |\n" for action in flags_of(parser)]
-        table = "".join(["| flag | meaning |\n|---|---|\n", *rows]) if rows else "No flags.\n"
+        rows = "".join(_row(action) for action in flags_of(parser))
+        table = f"| flag | meaning |\n|---|---|\n{rows}" if rows else "No flags.\n"
         parts.append(f"## {program.removeprefix('tools.')}\n\n`python {f'{call} {command}'.rstrip()}`\n\n{table}")
     return "\n".join(parts)
 
 
-def _written(action):
+def _row(action):
     placeholder = PLACEHOLDERS.get(action.type, action.dest.upper().replace("_", "-"))
     values = argparse.HelpFormatter("")._format_args(action, placeholder)
     written = f"{', '.join(action.option_strings)} {values}".strip()
-    return f"`{written}`"
-
-
-def _meaning(action):
-    return action.help.replace("|", "\\|") + (" (required)" if action.required and action.option_strings else "")
+    return f"| `{written}` | {action.help}{' (required)' * (action.required and bool(action.option_strings))} |\n"
 
 
 @command_line

@@ -19,7 +19,6 @@ from utils.picture.blend import blend
 from utils.picture.write import write_picture
 
 SOMEBODY = SimpleNamespace(session_hash="somebody")
-ASKED = {"align": "off", "exposure": "off", "colour": "#ff0000"}
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def asked(tmp_path):
     paths = {mark: tmp_path / f"one_{mark}.png" for mark in ("src", "bgr")}
     for path, picture in zip(paths.values(), scene(176, 168)):
         write_picture(path, picture)
-    return {**ASKED, "target_picture": None, **{mark: str(path) for mark, path in paths.items()}}
+    return {"colour": "#ff0000", "target_picture": None, **{mark: str(path) for mark, path in paths.items()}}
 
 
 @pytest.fixture
@@ -60,8 +59,8 @@ def test_names_are_used_without_what_could_harm():
 
 def test_results_are_what_was_matted_and_go_before_colours_and_pictures(jobs, asked):
     outputs, notes = jobs.matte(SOMEBODY, asked)
-    com, pha, fgr, over = (output["value"] for output in outputs[4:])
-    folder, first = outputs[0], outputs[1][1]
+    com, pha, fgr, over = (output["value"] for output in outputs[3:7])
+    folder, first = outputs[7], outputs[0][1]
     assert notes[0].kind == "took" and (notes[0].values["width"], notes[0].values["height"]) == (168, 176)
     assert com == f"{folder}/one_com.png"
     src, pha, fgr = read_rgb(asked["src"]), read_alpha(pha), read_rgb(fgr)

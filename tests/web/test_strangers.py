@@ -17,7 +17,7 @@ pytest.importorskip("gradio", reason="gradio is not installed")
 
 from tests.prediction.test_predictor import scene
 from tests.web import hostile
-from tests.web.visitor import LIMITS, OPTIONS, Cut, Visitor, given, page_here, pictures, png
+from tests.web.visitor import LIMITS, Cut, Visitor, given, page_here, pictures, png
 from tools.web import jobs
 from tools.web.upload import check_clip
 from tools.web.words import Refused
@@ -110,7 +110,7 @@ def test_no_input_fetches_an_address(served, pair, monkeypatch):
             assert "93.184" not in said.text and str(page.files) not in said.text
             count += 1
     for path in ("https://example.com/x.png", "http://169.254.169.254/latest", "HTTP://93.184.216.34/y"):
-        assert isinstance(visitor.call("matte", *[given(path)] * 2, "#000000", None, *OPTIONS), str)
+        assert isinstance(visitor.call("matte", *[given(path)] * 2, "#000000", None, "en"), str)
     assert count > 20 and not asked
     for path in (f"file={PUBLIC}", f"file= {PUBLIC}", f"proxy={PUBLIC}", "file=https://example.com/"):
         assert visitor.http.get(f"/gradio_api/{path}").status_code in (403, 404)
@@ -202,7 +202,7 @@ def test_hostile_clips_are_refused_and_their_notes_show_nothing_of_others(served
     good = hostile.moving(176, 168, 8, "mp4")
 
     def matte(name, data, visitor=visitor):
-        return visitor.call("matte_clip", given(visitor.upload(name, data)), bgr, "#000000", None, "mp4", *OPTIONS)
+        return visitor.call("matte_clip", given(visitor.upload(name, data)), bgr, "#000000", None, "mp4", "en")
 
     for kind, data in hostile.clips(good, av).items():
         said = matte("secret.mp4", data)
@@ -235,8 +235,7 @@ def test_no_frame_of_a_clip_is_decoded_that_was_not_measured(tmp_path, monkeypat
                 for packet in coder.encode(frame):
                     packet.stream, packet.pts, packet.dts, at = stream, at, at, at + 1
                     out.mux(packet)
-    options = {"align": "off", "exposure": "off", "form": "mp4"}
-    asked = {"src": str(path), "bgr": None, "colour": "#000000", "target_picture": None, **options}
+    asked = {"src": str(path), "bgr": None, "colour": "#000000", "target_picture": None, "form": "mp4"}
     sizes = []
 
     class Measuring(Cut):
@@ -263,7 +262,7 @@ def test_nothing_goes_round_the_queue(served, pair):
     page, address = served
     visitor = Visitor(address)
     src, bgr = (given(visitor.upload(name, data)) for name, data in zip(("a.png", "b.png"), pair))
-    body = {"data": [src, bgr, "#ff0000", None, *OPTIONS]}
+    body = {"data": [src, bgr, "#ff0000", None, "en"]}
     for way in ("run", "api"):
         assert visitor.http.post(f"/gradio_api/{way}/matte", json=body).status_code == 404
     (index,) = (d["id"] for d in page.blocks.config["dependencies"] if d["api_name"] == "matte")
@@ -288,7 +287,7 @@ def test_a_visitor_has_two_jobs_waiting_at_most_and_none_after_leaving(slow, pai
     page, address, matting = slow
     visitor = Visitor(address, "greedy")
     src, bgr = (given(visitor.upload(name, data)) for name, data in zip(("a.png", "b.png"), pair))
-    job = ["matte", src, bgr, "#ff0000", None, *OPTIONS]
+    job = ["matte", src, bgr, "#ff0000", None, "en"]
     assert visitor.begin(*job).status_code == 200
     assert matting.began.wait(10)
     assert [visitor.begin(*job).status_code for _ in range(4)] == [200, 200, 503, 503]
@@ -397,7 +396,7 @@ def test_old_files_go_but_not_those_that_somebody_waits_for(slow, pair):
     (page.files / "examples" / "kept.jpg").write_bytes(b"x")
     (page.files / "tmpleft").write_bytes(b"x")
     for session, src, bgr in (("a", *paths[:2]), ("b", *paths[2:4])):
-        Visitor(address, session).begin("matte", given(src), given(bgr), "#000000", None, *OPTIONS)
+        Visitor(address, session).begin("matte", given(src), given(bgr), "#000000", None, "en")
     assert matting.began.wait(10)
     ago = time.time() - 3600
     for path in page.files.rglob("*"):
@@ -437,7 +436,7 @@ def test_errors_tell_nothing_of_the_server(served, pair):
     page, address = served
     visitor = Visitor(address)
     bgr = visitor.upload("b.png", pair[1])
-    for data in ([None], ["x"] * 40, {"a": 1}, [given("/etc/passwd"), given(bgr), "#000", None, *OPTIONS]):
+    for data in ([None], ["x"] * 40, {"a": 1}, [given("/etc/passwd"), given(bgr), "#000", None, "en"]):
         answer = visitor.http.post("/gradio_api/call/matte", json={"data": data})
         said = answer.text
         if answer.status_code == 200:

@@ -15,7 +15,6 @@ from tools import app
 from utils.predictor import Matte
 
 LIMITS = app.parse(["--max-megabytes", "2", "--max-clip-megabytes", "2", "--max-seconds", "2"])
-OPTIONS = ["auto", "auto", "en"]
 
 
 class Cut:
@@ -75,7 +74,7 @@ class Visitor:
         return data if kind == "event: complete" else str(data)
 
     def matte(self, src, bgr):
-        return self.call("matte", *map(given, (src, bgr)), "#ff0000", None, *OPTIONS)
+        return self.call("matte", *map(given, (src, bgr)), "#ff0000", None, "en")
 
     def get(self, file):
         return self.http.get(file["url"]).content
@@ -88,7 +87,7 @@ def given(path):
 
 def pictures(results):
     """com, pha, fgr and over of matte's results, as files of the server."""
-    return [update["value"] for update in results[4:8]]
+    return [update["value"] for update in results[3:7]]
 
 
 def png(picture):

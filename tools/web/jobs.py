@@ -23,9 +23,8 @@ from PIL import ImageColor
 from dataset.picture import PictureError, read_alpha, read_rgb
 from tools.web.upload import PREVIEW, QUOTA, check_clip, read_upload, room
 from tools.web.words import REFUSED, WORDS, Refused, said, sentence, shown_name, why
-from utils.background.align import MODES as ALIGN_MODES
 from utils.background.checks import doubts, match_size
-from utils.background.match import EXPOSURE_MODES, Correction, match_background
+from utils.background.match import match_background
 from utils.engine.int8 import fastest_precision
 from utils.picture.blend import blend
 from utils.picture.resize import cover, reduced
@@ -36,14 +35,8 @@ from utils.prediction.outputs import Output
 from utils.predictor import Matting, Refine, choose_device
 from utils.system.notes import Note
 from utils.video.reader import open_clip
-from utils.video.writer import VIDEO
 from utils.weights.load import DEFAULT_WEIGHTS
 
-OFFERED = {  # key: values of a field, the first of which is chosen at first; Gradio refuses others
-    "align": ALIGN_MODES,
-    "exposure": EXPOSURE_MODES,
-    "form": tuple(VIDEO),
-}
 VIEW = 1280  # long side of what the page shows, pixels
 
 
@@ -96,7 +89,7 @@ class Jobs:
             src, bgr = (read_upload(asked[kind], self.args) for kind in ("src", "bgr"))
             bgr, resized = match_size(src, bgr)
             start = time.perf_counter()
-            bgr, match = match_background(src, bgr, asked["align"], asked["exposure"])
+            bgr, match = match_background(src, bgr)
             matte = cleaned(matting(src, bgr, False), src, bgr)
             seconds = time.perf_counter() - start
             files = [folder / f"{result_name(asked['src'])}_{kind}.png" for kind in ("com", "pha", "fgr")]
@@ -111,7 +104,7 @@ class Jobs:
             compared, over = self.put_before(folder, asked)
         took = Note("took", engine=matting.engine, height=src.shape[0], width=src.shape[1], seconds=seconds)
         notes = [took, *doubts(src, bgr, matte.pha), *resized, *match.notes]
-        return [str(folder), compared, *map(str, views[1:]), *map(offered, files), over], notes
+        return [compared, *map(str, views[1:]), *map(offered, files), over, str(folder)], notes
 
     def change_target(self, request, asked):
         """Put the subject of the last result before something else; what was said of it stays."""
@@ -166,8 +159,7 @@ class Jobs:
                     write_picture(given[kind], read_upload(asked[kind], self.args))
             given.setdefault("target_picture", "#" + bytes(parse_colour(asked["colour"])).hex())
             output = Output(folder, ("com", "pha"), form, given["target_picture"] if form == "mp4" else None)
-            source, bgr = open_clip(clip, tell=notes.append), given.get("bgr", "auto")
-            job = ClipJob(source, bgr, output, Correction(asked["align"], asked["exposure"]), tell=notes.append)
+            job = ClipJob(open_clip(clip, tell=notes.append), given.get("bgr", "auto"), output, tell=notes.append)
             job.run(matting, counted)
         com, pha = job.paths["com"], job.paths["pha"]
         return [None if form == "mov" else str(com), offered(com), offered(pha)], notes  # browsers play no ProRes

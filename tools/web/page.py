@@ -9,9 +9,10 @@ from starlette.middleware import Middleware
 
 from tools.web import hooks
 from tools.web.guard import Guard
-from tools.web.jobs import OFFERED, Jobs, answering
+from tools.web.jobs import Jobs, answering
 from tools.web.upload import original, room, sweep
 from tools.web.words import said, say
+from utils.video.writer import VIDEO
 
 LANGUAGES = [("English", "en"), ("中文", "zh")]
 SESSIONS = 200  # whose state is kept
@@ -112,7 +113,7 @@ class Page(Jobs):
                 examples = gr.Examples(self.examples, [src, bgr], visible_columns=[0], **HIDDEN)
                 self.worded.append((examples.dataset, {"label": partial(say, "examples")}))
                 run = self.field(gr.Button, {"value": "run"}, variant="primary", elem_id="run")
-                target, options = self.settings()
+                target = self.target()
             with gr.Column(scale=3, elem_id="result"):
                 box = gr.HTML(elem_id="said", elem_classes="answer", padding=False)
                 shown = {"interactive": False, "buttons": ["fullscreen"]}
@@ -121,8 +122,8 @@ class Page(Jobs):
                     views = [self.field(gr.Image, kind, height=200, **shown) for kind in ("pha", "com")]
                 files = self.downloads("get_com", "get_pha", "get_fgr", "get_over")
                 answer = box, gr.Markdown(elem_id="notes"), gr.State([])
-        asked = {"src": src, "bgr": bgr, **target, **options}
-        self.offer(run, self.matte, asked, [folder, compare, *views, *files], answer)
+        asked = {"src": src, "bgr": bgr, **target, "language": self.language}
+        self.offer(run, self.matte, asked, [compare, *views, *files, folder], answer)
         self.field(gr.Markdown, {"value": partial(say, "limits", **vars(self.args))})
         asked = {"folder": folder, **target, "notes": answer[-1], "language": self.language}
         change = {**IN_TURN, **HIDDEN, "show_progress": "hidden", "trigger_mode": "always_last", "inputs_kwargs": asked}
@@ -135,24 +136,22 @@ class Page(Jobs):
                 src = self.field(UploadedClip, "clip", sources=["upload"], height=210, elem_id="clip")
                 bgr = self.picture("clip_bgr")
                 run = self.field(gr.Button, {"value": "run"}, variant="primary", elem_id="run_clip")
-                form = self.radio("form")
-                target, options = self.settings()
+                words = {"label": "form", "choices": lambda language: [(say(form, language), form) for form in VIDEO]}
+                form = self.field(gr.Radio, words, value="mp4")
+                target = self.target()
             with gr.Column(scale=3, elem_id="clip_result"):
                 box = gr.HTML(elem_id="clip_said", elem_classes="answer", padding=False)
                 result = self.field(gr.Video, "result", height=460, autoplay=True, interactive=False, buttons=[])
                 files = self.downloads("get_clip", "get_clip_pha")
                 answer = box, gr.Markdown(elem_id="clip_notes"), gr.State([])
-        asked = {"src": src, "bgr": bgr, **target, "form": form, **options}
+        asked = {"src": src, "bgr": bgr, **target, "form": form, "language": self.language}
         self.offer(run, self.matte_clip, asked, [result, *files], answer)
         self.field(gr.Markdown, {"value": partial(say, "clip_limits", **vars(self.args))})
 
-    def settings(self):
-        """What both tabs have: the fields of the target, and the others."""
+    def target(self):
         with self.field(gr.Accordion, "target", open=True), gr.Row():
             colour = self.field(gr.ColorPicker, "colour", value="#2d9c6f", min_width=120)
-            target = {"colour": colour, "target_picture": self.picture("target_picture", 150)}
-        with self.field(gr.Accordion, "options", open=False):
-            return target, {"align": self.radio("align"), "exposure": self.radio("exposure"), "language": self.language}
+            return {"colour": colour, "target_picture": self.picture("target_picture", 150)}
 
     def picture(self, key, height=210):
         words = {"label": key, "placeholder": "drop"}
@@ -163,24 +162,17 @@ class Page(Jobs):
         with gr.Row():
             return [self.field(gr.DownloadButton, key, interactive=False, size="sm", elem_id=key) for key in keys]
 
-    def radio(self, key):
-        def choices(language):
-            return [(say(value, language), value) for value in OFFERED[key]]
-
-        return self.field(gr.Radio, {"label": key, "choices": choices}, value=OFFERED[key][0])
-
     # What is called
 
     def offer(self, run, function, asked, outputs, answer):
         """Let a button call a function, and programs under its name; look at its pictures when they are uploaded."""
         self.answers.append(answer)
-        result = next(output for output in outputs if not isinstance(output, gr.State))
-        show = {"js": TO_VIEW.replace("ID", f"#{result.parent.elem_id}"), **HIDDEN}
+        show = {"js": TO_VIEW.replace("ID", f"#{outputs[0].parent.elem_id}"), **HIDDEN}
         run.click(None, **show)
-        job = {"inputs_kwargs": asked, "api_name": function.__name__, "show_progress_on": result, **IN_TURN}
+        job = {"inputs_kwargs": asked, "api_name": function.__name__, "show_progress_on": outputs[0], **IN_TURN}
         run.click(answering(function, len(outputs)), None, [*outputs, *answer], **job).then(None, **show)
         look = {**HIDDEN, "show_progress": "hidden", "concurrency_id": "look", "concurrency_limit": 2}
-        for picture in (field for field in asked.values() if isinstance(field, UploadedPicture)):
+        for picture in [field for field in asked.values() if isinstance(field, UploadedPicture)]:
             look["inputs_kwargs"] = {"picture": picture, "notes": answer[-1], "language": self.language}
             looked = picture.upload(answering(self.look, 1), None, [picture, *answer], **look)
             looked.then(None, js=TO_VIEW.replace("ID", ".said"), **HIDDEN)
