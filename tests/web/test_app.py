@@ -235,7 +235,7 @@ def test_browser_downloads_the_alpha_that_predict_writes(page, truth, tmp_path):
         assert "1280×720，用时" in matte_sample(driver, address)
         driver.find_element("id", "get_pha").click()
         target = tmp_path / "downloads" / "sample_pha.png"
-        wait(driver, lambda _: target.exists())
+        wait(driver, lambda _: target.exists() and target.stat().st_size)  # empty until it is complete
         assert np.array_equal(read_alpha(target), read_alpha(truth / "sample_pha.png"))
         assert driver.find_element("id", "run").text == "开始抠图"
         driver.find_element("css selector", "#language label").click()
