@@ -269,6 +269,7 @@ def test_a_phone_shows_what_is_wrong_in_view_and_swaps(page, tmp_path, language,
         driver.get(page[0])
         give(driver, "src", SAMPLE["bgr"])
         give(driver, "bgr", SAMPLE["src"])
+        wait(driver, lambda d: all(name.endswith(".preview.jpg") for name in shown(d)))  # looked at
         names = shown(driver)
         driver.find_element("id", "swap").click()
         wait(driver, lambda d: shown(d) == names[::-1])
