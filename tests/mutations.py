@@ -54,9 +54,9 @@ MUTATIONS = [
         "utils/evaluation/metric.py": [
             ("UNKNOWN = 128", "UNKNOWN = 127"),
             ("sigma=1.4", "sigma=1.5"),
-            ("_GRADIENT_CUT = 0.01", "_GRADIENT_CUT = 0.03"),
-            ("_CONNECTIVITY_STEPS = 10", "_CONNECTIVITY_STEPS = 11"),
-            ("_CONNECTIVITY_TOLERANCE = np.float32(0.15)", "_CONNECTIVITY_TOLERANCE = np.float32(0.16)"),
+            ("np.arange(-4, 5,", "np.arange(-3, 4,"),
+            ("range(1, 11)", "range(1, 10)"),
+            ("np.float32(0.15)", "np.float32(0.2)"),
             ("_region(pred, trimap)].sum()) / 1000\n\n\ndef mse", "_region(pred, trimap)].sum()) / 100\n\n\ndef mse"),
             (
                 "np.square(_difference(pred, true))[_region(pred, trimap)]) * 1000",

@@ -25,8 +25,6 @@ from utils.picture.write import write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.parser import Parser
 
-GREEN = np.uint8([60, 180, 90])
-
 
 @command_line
 def main(argv=None):
@@ -65,7 +63,7 @@ def main(argv=None):
 
 def check(pictures):
     """Read everything; returns a summary and what is wrong: a list of (whether it is an error, words)."""
-    found, sizes, soft, kinds = [], [], [], defaultdict(list)
+    found, soft, kinds = [], [], defaultdict(list)
     for i in range(len(pictures)):
         try:
             item = pictures[i]
@@ -73,7 +71,6 @@ def check(pictures):
             found.append((True, error))
             continue
         fgr, pha = item if isinstance(item, tuple) else (item, None)  # a background
-        sizes.append(fgr.shape[1::-1])
         if pha is not None:
             path = pictures.items[i][1]
             soft.append(np.mean((pha > 0) & (pha < 255)))
@@ -83,12 +80,8 @@ def check(pictures):
     for kind, (fatal, words) in KINDS.items():
         if files := kinds[kind]:
             found.append((fatal, f"{len(files)} of {len(pictures)}, such as {files[0]}: {words}"))
-    said = f"{len(pictures)} pictures"
-    if sizes:
-        said += ", {}x{} to {}x{}".format(*np.min(sizes, axis=0), *np.max(sizes, axis=0))
-    if soft:
-        said += f", {np.mean(soft):.2%} of alpha soft"
-    return said, found
+    softness = f", {np.mean(soft):.2%} of alpha soft" if soft else ""
+    return f"{len(pictures)} pictures{softness}", found
 
 
 def draw_sheet(pictures):
@@ -98,7 +91,7 @@ def draw_sheet(pictures):
         with suppress(PictureError):
             item = pictures[i]
             fgr, pha = item if isinstance(item, tuple) else (item, None)
-            rows.append([fgr] if pha is None else [fgr, pha, blend(fgr, pha, GREEN)])
+            rows.append([fgr] if pha is None else [fgr, pha, blend(fgr, pha, np.uint8([60, 180, 90]))])
             captions.append("" if pha is None else KINDS.get(kind_of(pha, fgr), ("", ""))[1])
     return contact_sheet(rows, captions)
 

@@ -36,13 +36,13 @@ def main(argv=None):
     if len(folders) < len(args.pred) or "" in (*folders, *folders.values()):
         raise UsageError(f"--pred {' '.join(args.pred)}: give NAME=FOLDER, each with a name of its own")
     refuse_to_overwrite([], [args.output, args.figure], "another name", [args.data, *folders.values()])
-    samples, methods = StoredSet(args.data, needs=("pha",)), {}
+    samples, methods, reports = StoredSet(args.data, needs=("pha",)), {}, {}
     for name, folder in folders.items():
         predict, indices = PredictionFolder(folder, samples), tqdm(range(len(samples)), desc=name, disable=None)
-        methods[name] = predict, evaluate(predict, samples, args.metrics, args.region, indices=indices, num_workers=1)
-        for failure in methods[name][1].failures:
+        reports[name] = evaluate(predict, samples, args.metrics, args.region, indices=indices, num_workers=1)
+        methods[name] = predict, reports[name]
+        for failure in reports[name].failures:
             print(f"{name}: {failure['name']} failed: {failure['error']}", file=sys.stderr)
-    reports = {name: report for name, (_, report) in methods.items()}
     text = table(reports)
     print(text, end="")
     if args.output:

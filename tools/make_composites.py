@@ -47,14 +47,10 @@ def main(argv=None):
         raise UsageError(f"--output {args.output} is not empty: give a new folder, so that no old picture stays in it")
     if args.clips:
         return make_clips(args)
-    if args.demonstration:
-        return make(args, composites.DemonstrationSet(args.seed), "demonstration", ("src", "bgr", "pha", "trimap"))
-    samples = composites.Composites(args.foregrounds, args.backgrounds, args.protocol, args.seed, args.height)
-    return make(args, samples, args.protocol, PARTS)
-
-
-def make(args, samples, protocol, parts):
-    """Write some parts of the samples and their manifest; exit code."""
+    samples, parts = composites.DemonstrationSet(args.seed), ("src", "bgr", "pha", "trimap")
+    if not args.demonstration:
+        samples = composites.Composites(args.foregrounds, args.backgrounds, args.protocol, args.seed, args.height)
+        parts = PARTS
     entries = []
     for index, name in enumerate(tqdm(samples.names, unit="image", disable=None)):
         try:
@@ -67,6 +63,7 @@ def make(args, samples, protocol, parts):
             write_picture(args.output / path, picture)
             files[path] = {"pixels_sha256": composites.pixels_sha256(picture)}
         entries.append({"name": name, **sample.parameters, "files": files})
+    protocol = "demonstration" if args.demonstration else args.protocol
     made = {"protocol": protocol, "seed": args.seed, "height": args.height, "count": len(entries)}
     # Last, so that a set with a manifest is a whole one.
     write_json(args.output / "manifest.json", {"format": 1, **made, "samples": entries})

@@ -34,10 +34,9 @@ def main(argv=None):
     parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same pictures (default 0)")
     parser.add_argument("--height", type=int, default=384, help="height of a figure in pixels (default 384)")
     args = parser.parse_args(argv)
-    width = args.height * 5 // 6
     for number, (folder, count) in enumerate(COUNTS.items()):
         for i in range(count):
-            fgr, pha = figure(np.random.default_rng([args.seed, 0, number, i]), args.height, width)
+            fgr, pha = figure(np.random.default_rng([args.seed, 0, number, i]), args.height, args.height * 5 // 6)
             if folder == "photomatte85":  # distributed as RGBA pictures
                 write_picture(args.output / folder / f"{i:04d}.png", np.dstack([fgr, pha]))
             else:

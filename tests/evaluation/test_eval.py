@@ -36,7 +36,7 @@ def people(tmp_path):
         write_picture(tmp_path / "people/pha" / f"{name}.png", pha)
         write_picture(tmp_path / "pred" / f"{name}.png", pha - pha // (8 - index))
     write_picture(tmp_path / "rooms/room.png", rng.randint(0, 256, (64, 48, 3)).astype(np.uint8))
-    samples = Composites(tmp_path / "people", tmp_path / "rooms")
+    samples = Composites(tmp_path / "people", tmp_path / "rooms", "paper-like")
     for index in range(4):
         for part in ("src", "bgr", "pha", "fgr"):
             write_picture(tmp_path / "set" / part / f"{'abcd'[index]}.png", getattr(samples[index], part))

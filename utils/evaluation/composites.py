@@ -2,10 +2,7 @@
 
 `Composites` gives the same pixels on every machine: whole numbers, Pillow's resize (fixed point, plain C) and
 `numpy.random.RandomState`, whose streams NumPy has frozen. Floating point, which vector units round differently, only
-makes parameters, which are rounded before use. JPEG sources are decoded by whichever libjpeg Pillow was built with; the
-manifest of a stored set has a checksum of every source's pixels.
-
-The demonstration set and clips need no data set; their figures are drawn in floating point.
+makes parameters, which are rounded before use; but the figures of the demonstration set and of clips are drawn in it.
 
 Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 """
@@ -13,7 +10,6 @@ Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 import hashlib
 import math
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Optional
@@ -144,23 +140,18 @@ def _reference(fgr, pha, background, rng, size):
 def _random_affine(shape, size, scale, rng):
     """The earlier reproduction's affine transform about the picture's centre: rotation and shear along x within 5
     degrees, shift within a tenth, scale relative to covering the square. Returns output -> input and what was drawn."""
-    sides = np.array(shape[::-1])
+    sides, bounds = np.array(shape[::-1]), ((-5, 5), (-0.1, 0.1), (-0.1, 0.1), scale, (-5, 5))
     cover = max(size / sides)
-    chosen = {
-        "rotation": _uniform(rng, -5, 5),
-        "shift": [int(round(_uniform(rng, -0.1, 0.1) * cover * side)) for side in sides.tolist()],
-        "scale": _uniform(rng, *scale),
-        "shear": _uniform(rng, -5, 5),
-    }
+    rotation, *shift, factor, shear = (_uniform(rng, *of) for of in bounds)
+    shift = [int(round(share * cover * side)) for share, side in zip(shift, sides.tolist())]
+    turn, slant = math.radians(rotation), math.radians(shear)
     # Rounded, so that the last digit of another machine's cosine does not matter.
-    turned = math.radians(chosen["rotation"])
-    cos, sin, tan = (
-        round(x, 12) for x in (math.cos(turned), math.sin(turned), math.tan(math.radians(chosen["shear"])))
-    )
+    cos, sin, tan = (round(x, 12) for x in (math.cos(turn), math.sin(turn), math.tan(slant)))
     # The inverse of scale * rotation * shear along x, as in torchvision's affine(), about both middles.
-    inverse = np.array([[cos - sin * tan, sin + cos * tan], [-sin, cos]]) / (cover * chosen["scale"])
-    middle = (size - 1) / 2 + np.array(chosen["shift"])
-    return np.column_stack([inverse, (sides - 1) / 2 - (inverse * middle).sum(axis=1)]), chosen
+    inverse = np.array([[cos - sin * tan, sin + cos * tan], [-sin, cos]]) / (cover * factor)
+    offset = (sides - 1) / 2 - (inverse * ((size - 1) / 2 + np.array(shift))).sum(axis=1)
+    chosen = {"rotation": rotation, "shift": shift, "scale": factor, "shear": shear}
+    return np.column_stack([inverse, offset]), chosen
 
 
 def _warp(picture, matrix, width, height, rows_at_once=256):
@@ -198,30 +189,22 @@ class Composites(Samples):
             evaluated on, each under a random affine transform in a black square of 2048 pixels; both with exactly the
             background behind src as bgr. "capture", paper-like as two photographs, see CAPTURE.
         seed: every random number follows from it and the foreground's name.
-        height: pictures of paper-like and capture are scaled to it, None keeps the foreground's own size (cut at the
-            right and bottom to multiples of 4, as the original benchmark does); the side of the square in reference;
-            a multiple of 4.
+        height: of the pictures, a multiple of 4; None: the foreground's own, cut at the right and bottom to multiples
+            of 4, as the original benchmark does, or 2048 in "reference".
     """
 
     def __init__(
-        self,
-        foregrounds: Path,
-        backgrounds: Path,
-        protocol: str = "paper-like",
-        seed: int = 0,
-        height: Optional[int] = None,
+        self, foregrounds: Path, backgrounds: Path, protocol: str, seed: int = 0, height: Optional[int] = None
     ):
         if height and height % 4:
             raise UsageError(f"--height {height} is no multiple of 4: give one that is")
         self.foregrounds, self.backgrounds = ForegroundDataset(foregrounds), ImagesDataset(backgrounds)
         self.protocol, self.seed, self.height, self.background_folder = protocol, seed, height, backgrounds
         folder = self.foregrounds.folder
-        stems = (item[0].relative_to(folder).with_suffix("").as_posix() for item in self.foregrounds.items)
-        frames = (item[2:] for item in self.foregrounds.items)  # of videos
-        self.names = ["/".join([stem, *(f"{n:05d}" for n in frame)]) for stem, frame in zip(stems, frames)]
-        name, count = Counter(self.names).most_common(1)[0]
-        if count > 1:
-            raise PictureError(f"{foregrounds} has two pictures named {name}, with different suffixes: rename one")
+        self.names = [
+            "/".join([fgr.relative_to(folder).with_suffix("").as_posix(), *(f"{number:05d}" for number in frame)])
+            for fgr, _, *frame in self.foregrounds.items  # frame: of a video
+        ]
         self.order = np.arange(len(self.backgrounds))
         if protocol != "reference":  # there, background i belongs to foreground i, counted round
             self.order = np.random.RandomState(seed).permutation(self.order)
@@ -265,8 +248,7 @@ class DemonstrationSet(Samples):
             return Sample(name, pha, src, bgr, trimap=make_trimap(pha))
         of_figure, of_scene = (np.random.default_rng([self.seed, kind, index]) for kind in (0, 1))
         fgr, pha = cut_out() if name.startswith("cutout") else drawn.figure(of_figure, 480, 400)
-        scene = drawn.background(of_scene, *pha.shape)
-        rng = np.random.RandomState([self.seed, index])
+        scene, rng = drawn.background(of_scene, *pha.shape), np.random.RandomState([self.seed, index])
         src, bgr, pha, fgr, parameters = capture(fgr, pha, scene, rng)
         return Sample(name, pha, src, bgr, fgr, make_trimap(pha), parameters)
 

@@ -114,9 +114,9 @@ class PredictionFolder:
     def __call__(self, sample: Sample) -> tuple[np.ndarray, Optional[np.ndarray]]:
         if sample.name not in self.pha:
             raise PictureError(f"{self.folder} has no {sample.name}.png: predict this picture, too")
-        paths = {"pha": self.pha[sample.name], "fgr": self.fgr.get(sample.name)}
-        pha, fgr = read_alpha(paths["pha"]), read_rgb(paths["fgr"]) if paths["fgr"] else None
-        for path, picture in zip(paths.values(), (pha, fgr)):
+        pha_path, fgr_path = self.pha[sample.name], self.fgr.get(sample.name)
+        pha, fgr = read_alpha(pha_path), read_rgb(fgr_path) if fgr_path else None
+        for path, picture in ((pha_path, pha), (fgr_path, fgr)):
             if picture is not None and picture.shape[:2] != sample.pha.shape:
                 sizes = "{1}x{0}, its truth {3}x{2}".format(*picture.shape[:2], *sample.pha.shape)
                 raise PictureError(f"{path} is {sizes}: they must agree")

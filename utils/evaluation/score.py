@@ -92,10 +92,8 @@ def evaluate(
             yield sample, prediction, before
             before = None if isinstance(prediction, Exception) or sample.clip is None else (sample, prediction[0])
 
-    def score(made):
-        return _attempt(_numbers, report.columns, protocol, *made)
-
-    for numbers, index in zip(ordered_map(score, predicted(), num_workers), order):
+    results = ordered_map(lambda made: _attempt(_numbers, report.columns, protocol, *made), predicted(), num_workers)
+    for numbers, index in zip(results, order):
         row = {"index": index, "name": samples.names[index]}
         if isinstance(numbers, Exception):
             report.failures.append({**row, "error": one_line(numbers)})
@@ -212,10 +210,8 @@ def digits(value: Optional[float]) -> str:
 
 def csv_text(report: Report) -> str:
     """Every picture's numbers: index, name, then one column a metric and region."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["index", "name", *report.columns], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(report.rows)
+    text, heads = io.StringIO(), ["index", "name", *report.columns]
+    csv.writer(text, lineterminator="\n").writerows([heads, *([row[head] for head in heads] for row in report.rows)])
     return text.getvalue()
 
 
