@@ -167,8 +167,8 @@ def test_memory_does_not_grow_with_the_number_of_pictures():
         tracemalloc.stop()
         return most
 
-    peak(4)  # whatever is set up once
-    assert peak(60) < 1.3 * peak(12)
+    # How far the threads run ahead of one another differs from run to run.
+    assert peak(120) < 1.5 * max(peak(12) for _ in range(5))
 
 
 def test_ordered_map_keeps_the_order_and_does_not_run_far_ahead():
