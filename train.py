@@ -19,7 +19,7 @@ import paddle.distributed as dist
 from tqdm import tqdm
 
 from dataset.labels import check_labels, looked_at
-from utils.picture.tensor import to_float
+from utils.picture.levels import to_float
 from utils.system.command_line import UsageError, command_line
 from utils.system.cpu import keep_freed_memory
 from utils.training.data import Validation, close, training_batches

@@ -18,7 +18,7 @@ import numpy as np
 import paddle
 import paddle.distributed as dist
 
-from utils.picture.tensor import to_float
+from utils.picture.levels import to_float
 from utils.training.data import training_batches
 from utils.training.options import parse_jobs
 from utils.training.state import Training, forward_loss

@@ -27,9 +27,9 @@ from dataset.errors import install, one_line
 from utils.engine import export
 from utils.engine.backends import missing_packages, open_programs
 from utils.engine.programs import AnySize
+from utils.picture.levels import to_tensor
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
-from utils.picture.tensor import to_tensor
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line
 from utils.system.errors import needed

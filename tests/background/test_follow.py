@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.background.test_align import put_subject, room
+from tests.background.test_align import corners_of, project, put_subject, room
 from utils.background import match as video_alignment
-from utils.background.align import Alignment, corners_of, project
+from utils.background.align import Alignment
 from utils.background.match import ClipBackground
 from utils.system.notes import Note
 

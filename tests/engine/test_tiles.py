@@ -10,8 +10,7 @@ from tests.prediction.test_predictor import scene
 from utils.engine.presets import Refine
 from utils.engine.programs import CoarseProgram, TileProgram
 from utils.engine.tiles import TiledMatting, choose_cells, enlarge_into, reduce_picture, windows, with_gaps
-from utils.picture.levels import to_uint8
-from utils.picture.tensor import to_tensor
+from utils.picture.levels import to_tensor, to_uint8
 from utils.weights.load import DEFAULT_WEIGHTS, our_names, read_state
 
 STATE = our_names(read_state(DEFAULT_WEIGHTS))

@@ -21,9 +21,8 @@ from utils.engine.presets import SMALL, Refine, enlargement, preset
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet, debug_picture
 from utils.picture.foreground import clean_foreground
-from utils.picture.levels import to_uint8
+from utils.picture.levels import to_tensor, to_uint8
 from utils.picture.resize import cover
-from utils.picture.tensor import to_tensor
 from utils.prediction.target import PictureTarget
 from utils.predictor import MULTIPLE, Matting
 

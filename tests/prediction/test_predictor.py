@@ -14,8 +14,7 @@ from utils.background.checks import match_size, scene_doubts
 from utils.engine.presets import enlargement, preset
 from utils.picture.foreground import clean_foreground
 from utils.picture.last import Last
-from utils.picture.levels import to_uint8
-from utils.picture.tensor import to_tensor
+from utils.picture.levels import to_tensor, to_uint8
 from utils.picture.write import write_picture
 from utils.predictor import Matting, Refine
 from utils.system.command_line import UsageError

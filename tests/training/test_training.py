@@ -21,7 +21,7 @@ from dataset.picture import PictureError
 from model import MattingBase
 from tests.drawn_data import make_data
 from utils.evaluation.samples import Sample
-from utils.picture.tensor import to_float
+from utils.picture.levels import to_float
 from utils.system.command_line import UsageError
 from utils.training.data import Batches, Validation, training_batches
 from utils.training.options import parse_jobs

@@ -131,7 +131,7 @@ def _fit(src, bgr, copies, points, start=None, light=None):
     if matrix is None or figures["inliers"] < ENOUGH_SHARE * len(here):
         return Alignment(given_up=True, **figures)
     matrix = rescaled(matrix if start is None else start @ matrix, 1 / scale)
-    if not plausible(matrix, shape):
+    if motion_of(matrix, shape) is None:
         return Alignment(given_up=True, **figures)
     far = np.ones(copies[0].shape[:2], np.uint8)  # from the features that both share, around which is ground
     for x, y in here[inlier].round().astype(int).tolist():
@@ -145,12 +145,12 @@ def _fit(src, bgr, copies, points, start=None, light=None):
             light = near_features if near_features.share else light
         copies = _grey(*copies, light)
     matrix = _refine(*_grey(reduced(src, REFINE_AT), reduced(bgr, REFINE_AT), light), matrix, src.shape[1], rounds)
-    if not plausible(matrix, shape):
+    motion = motion_of(matrix, shape)
+    if motion is None:
         return Alignment(given_up=True, **figures)
     figures["before"], figures["after"] = _residuals(*copies, rescaled(matrix, scale), far == 0)
-    corners = corners_of(shape)
-    figures["motion"] = float(np.linalg.norm(project(matrix, corners) - corners, axis=1).max())
-    return Alignment(matrix, **figures, uncovered=1 - float(covered(matrix, shape).mean()), light=light)
+    uncovered = 1 - float(covered(matrix, shape).mean())
+    return Alignment(matrix, **figures, motion=motion, uncovered=uncovered, light=light)
 
 
 def look(bgr):
@@ -296,27 +296,18 @@ def covered(matrix, shape):
     return cv2.warpPerspective(np.full(shape, 255, np.uint8), matrix, shape[::-1], flags=flags) == 255
 
 
-def plausible(matrix, shape):
-    """Whether a hand may move so between two shots of (H, W): nothing folds over, nor is moved or scaled by much."""
-    corners = corners_of(shape)
-    moved = project(matrix, corners)
+def motion_of(matrix, shape):
+    """How many pixels a corner of a picture of (H, W) moves at most; None: no hand moves so between two shots."""
+    height, width = shape
+    corners = np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], np.float64)
+    moved = cv2.perspectiveTransform(corners[None], matrix)[0]
     edges = np.roll(moved, -1, axis=0) - moved
     turns = edges[:, 0] * np.roll(edges[:, 1], -1) - edges[:, 1] * np.roll(edges[:, 0], -1)
     if not (turns > 0).all():  # folded over
-        return False
-    scale = np.median(np.sqrt(turns / (shape[1] - 1) / (shape[0] - 1)))
-    return 0.8 < scale < 1.25 and np.linalg.norm(moved - corners, axis=1).max() <= SHIFT * max(shape)
-
-
-def corners_of(shape):
-    """Corners of a picture of (H, W), clockwise from the top left: float64 (4, 2)."""
-    height, width = shape
-    return np.array([(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)], np.float64)
-
-
-def project(matrix, points):
-    """Where the homography takes points, (N, 2): float64 (N, 2)."""
-    return cv2.perspectiveTransform(points[None], matrix)[0]
+        return None
+    scale = np.median(np.sqrt(turns / (width - 1) / (height - 1)))
+    motion = float(np.linalg.norm(moved - corners, axis=1).max())
+    return motion if 0.8 < scale < 1.25 and motion <= SHIFT * max(shape) else None
 
 
 def rescaled(matrix, factor):

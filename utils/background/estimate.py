@@ -33,7 +33,14 @@ def scene_behind(clip):
 
     Returns bgr, uint8 (H, W, 3), RGB, and unsure, uint8 (H, W), 255 where it may be wrong, else 0.
     """
-    bgr, seen = (np.concatenate(parts) for parts in zip(*map(_behind, _strips(clip))))
+    strips = []
+    for samples in _strips(clip):
+        still = (samples.max(axis=0) - samples.min(axis=0)).max(axis=-1) <= 2 * TOLERANCE
+        bgr = samples.mean(axis=0, dtype=np.float32).round().astype(np.uint8)
+        seen = np.ones(still.shape, np.float32)
+        bgr[~still], seen[~still] = _most_frequent(samples[:, ~still].transpose(1, 2, 0))
+        strips.append((bgr, seen))
+    bgr, seen = map(np.concatenate, zip(*strips))
     unsure = cv2.medianBlur((seen < 0.65).astype(np.uint8), 5) > 0  # share of the samples that show it
     unsure |= _enclosed(cv2.medianBlur((seen < 0.94).astype(np.uint8), 5))
     return bgr, unsure.astype(np.uint8) * 255
@@ -91,16 +98,6 @@ def _strips(clip):
     """Some rows of all samples after the others: uint8 (N, h, w, 3)."""
     samples = sample_frames(clip)
     return (np.stack([x[top : top + STRIP] for x in samples]) for top in range(0, len(samples[0]), STRIP))
-
-
-def _behind(samples):
-    """Background, uint8 (h, w, 3), and the share of samples that show it, of samples uint8 (N, h, w, 3)."""
-    still = (samples.max(axis=0) - samples.min(axis=0)).max(axis=-1) <= 2 * TOLERANCE
-    bgr = samples.mean(axis=0, dtype=np.float32).round().astype(np.uint8)
-    seen = np.ones(still.shape, np.float32)
-    if not still.all():
-        bgr[~still], seen[~still] = _most_frequent(samples[:, ~still].transpose(1, 2, 0))
-    return bgr, seen
 
 
 def _most_frequent(samples):

@@ -14,7 +14,7 @@ from utils.engine.int8 import checked, int8_file, unpack
 from utils.engine.matte import Matte
 from utils.engine.presets import Refine
 from utils.engine.tiles import DENSE, TiledMatting
-from utils.picture.levels import to_uint8
+from utils.picture.levels import to_tensor, to_uint8
 from utils.picture.resize import fit
 from utils.picture.sample_pair import read_sample_pair
 from utils.system.errors import UsageError, WeightsError, interruption
@@ -63,8 +63,6 @@ class Dygraph:
     def __call__(self, src, bgr, refine, foreground=True):
         """Matte one picture; arguments and result as of `utils.engine.tiles.TiledMatting`."""
         import paddle
-
-        from utils.picture.tensor import to_tensor
 
         refiner = self.model.refiner
         self.model.backbone_scale = refine.scale
@@ -169,8 +167,6 @@ def _validate(network, tiled):
     That of the coarse network's outputs, before they are clipped, is relative to their largest value.
     """
     import paddle
-
-    from utils.picture.tensor import to_tensor
 
     src, bgr = (fit(picture[:, 560:], CHECK_SIZE) for picture in read_sample_pair())
     true, mine = (engine(src, bgr, Refine("full", 0, 0, CHECK_SCALE)) for engine in (network, tiled))

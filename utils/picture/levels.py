@@ -1,4 +1,4 @@
-"""Levels of 0..255: the one place that makes uint8 pictures of what the network gives and of what programs hold."""
+"""uint8 pictures, tensors and what programs hold: the one place where levels of 0..255 and numbers of 0..1 meet."""
 
 import os
 
@@ -7,6 +7,20 @@ from PIL import Image, ImageOps
 
 from dataset.colour import levels
 from dataset.picture import read_rgb
+
+
+def to_tensor(*pictures):
+    """Turn uint8 (H, W, C) or (H, W) arrays into float32 (1, C, H, W), 0..1: a tensor for one picture, else a list."""
+    import paddle
+
+    planes = [np.ascontiguousarray(np.atleast_3d(picture).transpose(2, 0, 1))[None] for picture in pictures]
+    tensors = [paddle.to_tensor(plane).astype("float32") / 255 for plane in planes]
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def to_float(pictures):
+    """Turn a batch from a data loader into numbers: uint8 tensor (b, H, W, C) -> float32 (b, C, H, W), 0..1."""
+    return pictures.transpose([0, 3, 1, 2]).astype("float32") / 255
 
 
 def to_levels(values):

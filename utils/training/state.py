@@ -15,7 +15,7 @@ import paddle
 from paddle import nn
 
 from model import MattingBase, MattingRefine
-from utils.picture.tensor import to_tensor
+from utils.picture.levels import to_tensor
 from utils.system.errors import UsageError, WeightsError
 from utils.system.files import atomic_path, lock_folder
 from utils.training.loss import original_loss, people_loss
