@@ -40,10 +40,9 @@ class Alignment:
     def apply(self, bgr, src):
         """The background as the source's camera would have seen it, uint8 (H, W, 3).
 
-        What the background picture does not show is filled. Next to the background it is filled from the source: the
-        network sees two equal pictures there and answers "background", where a black border would be cut out as
-        foreground. Next to the subject the background's last row or column goes on instead, because there the same
-        answer would cut the subject off. Both are guesses: the alpha in that border is less reliable.
+        What the background picture does not show is a guess. Next to the background it is the source: to two equal
+        pictures the network answers "background", where a black border would be cut out as foreground. Next to the
+        subject, which that answer would cut off, the background's last row or column goes on instead.
 
         Args: bgr, src uint8 (H, W, 3), RGB, those that it was estimated on.
         """
@@ -128,10 +127,9 @@ def _fit(src, bgr, copies, points, start=None, light=None):
     rounds, most = (2, 5000) if start is None else (1, 2000)
     matrix, inlier = _homography(*points, 2.0, most)
     figures = {"matches": len(here), "inliers": int(inlier.sum())}
-    if matrix is None or figures["inliers"] < ENOUGH_SHARE * len(here):
-        return Alignment(given_up=True, **figures)
-    matrix = rescaled(matrix if start is None else start @ matrix, 1 / scale)
-    if motion_of(matrix, shape) is None:
+    if matrix is not None:
+        matrix = rescaled(matrix if start is None else start @ matrix, 1 / scale)
+    if matrix is None or figures["inliers"] < ENOUGH_SHARE * len(here) or motion_of(matrix, shape) is None:
         return Alignment(given_up=True, **figures)
     far = np.ones(copies[0].shape[:2], np.uint8)  # from the features that both share, around which is ground
     for x, y in here[inlier].round().astype(int).tolist():

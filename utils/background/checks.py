@@ -87,11 +87,10 @@ def _are_swapped(src, bgr):
     rim = cv2.morphologyEx(apart, cv2.MORPH_GRADIENT, np.ones((5, 5)))[3:-3, 3:-3] > 0  # the frame is no outline
     if rim.sum() < 50:  # pixels tell nothing
         return False
-
-    def slopes(picture):
-        return (cv2.Sobel(picture, cv2.CV_32F, *axis)[3:-3, 3:-3][rim] for axis in ((1, 0), (0, 1)))
-
-    x, y = slopes(cv2.merge([cv2.GaussianBlur(apart, (0, 0), 2)] * 3))
-    steps = [float(np.abs(right * x + down * y).max(axis=-1).sum()) for right, down in map(slopes, (src, bgr))]
-    level = float(np.hypot(x, y)[:, 0].sum())
-    return steps[0] + level < 0.85 * (steps[1] + level)  # captures reach 0.94, nine of ten swapped ones are below
+    pictures = cv2.merge([cv2.GaussianBlur(apart, (0, 0), 2)] * 3), src, bgr
+    right, down = (
+        np.float32([cv2.Sobel(x, cv2.CV_32F, *axis)[3:-3, 3:-3][rim] for x in pictures]) for axis in ((1, 0), (0, 1))
+    )
+    level = np.hypot(right[0], down[0])[:, 0].sum()
+    steps = np.abs(right[1:] * right[0] + down[1:] * down[0]).max(axis=-1).sum(axis=-1) + level
+    return bool(steps[0] < 0.85 * steps[1])  # captures reach 0.94, nine of ten swapped ones are below

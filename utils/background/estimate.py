@@ -22,12 +22,9 @@ def scene_behind(clip):
     """What lies behind the subject of a clip whose camera stood still.
 
     Each pixel's samples are sorted by brightness, and the mean of the largest group that noise alone could hold
-    together is taken: right wherever the background shows more often than anything else at that place.
-
-    What the subject hardly ever leaves cannot be seen, and where it is there most of the time the subject itself is
-    taken. Both are reported as unsure: ground where nothing shows clearly most of the time, which lies between what the
-    background mostly shows and what the subject mostly covers; and ground that never changes but is cut off from the
-    picture's left, top and right rim by ground that does, as the chest of someone who sits and talks.
+    together is taken: right wherever the background shows more often than anything else at that place. Where the
+    subject does, it is taken itself. Unsure is therefore where nothing shows clearly most of the time, and what never
+    changes but is cut off from the picture's left, top and right rim by what does, as the chest of someone who talks.
 
     Args: clip see utils.video.reader.open_clip; read once, from beginning to end.
 

@@ -81,8 +81,7 @@ def estimate_exposure(src, bgr, subject=None):
     share = float(agree.mean())
     if share < 0.2 or agree.sum() < ENOUGH_PIXELS:
         return Exposure(share=share, given_up=True)
-    before = float(np.median(np.abs(seen - known)[:, agree]))
-    after = float(np.median(np.abs(seen - gain * known - bias)[:, agree]))
+    before, after = (float(np.median(np.abs(x)[:, agree])) for x in (seen - known, seen - gain * known - bias))
     likely = GAINS[0] < gain.min() and gain.max() < GAINS[1] and BIASES[0] < bias.min() and bias.max() < BIASES[1]
     if not likely or before - after < 0.004:  # one level of 255
         return Exposure(before=before, after=before, share=share, given_up=not likely)

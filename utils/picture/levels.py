@@ -56,8 +56,7 @@ def as_rgb(picture, name="picture"):
     if isinstance(picture, Image.Image):
         upright = ImageOps.exif_transpose(picture)
         array = np.asarray(upright if upright.mode.startswith(("I", "F")) else upright.convert("RGB"))
-    good = isinstance(array, np.ndarray) and array.size > 0
-    good = good and (array.ndim == 2 or array.shape[2:] in ((1,), (3,), (4,)))
+    good = isinstance(array, np.ndarray) and array.size and (array.ndim == 2 or array.shape[2:] in ((1,), (3,), (4,)))
     if good and array.dtype.kind == "f" and array.min() >= 0 and array.max() <= 1:
         array = to_levels(array)
     elif good and array.dtype == np.uint16:
