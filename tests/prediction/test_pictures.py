@@ -180,8 +180,8 @@ def test_a_broken_background_of_all_is_one_error_not_one_for_each(folder):
 
 
 def test_a_mistake_of_ours_stops_a_batch(folder):
-    with pytest.raises(ValueError, match="unknown mode"):
-        matte_pairs(DrawnMatting(), planned(folder)[0], "sideways")
+    with pytest.raises(TypeError, match="not callable"):
+        matte_pairs(None, planned(folder)[0])
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
