@@ -4,7 +4,7 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from .layers import BatchNorm2D, conv2d
+from .layers import BatchNorm2D, Conv2D
 from .resize import bilinear, size_of
 
 
@@ -18,13 +18,13 @@ class Decoder(nn.Layer):
 
     def __init__(self, channels, feature_channels):
         super().__init__()
-        self.conv1 = conv2d(channels[0] + feature_channels[0], channels[1], 3, padding=1)
+        self.conv1 = Conv2D(channels[0] + feature_channels[0], channels[1], 3, padding=1)
         self.bn1 = BatchNorm2D(channels[1])
-        self.conv2 = conv2d(channels[1] + feature_channels[1], channels[2], 3, padding=1)
+        self.conv2 = Conv2D(channels[1] + feature_channels[1], channels[2], 3, padding=1)
         self.bn2 = BatchNorm2D(channels[2])
-        self.conv3 = conv2d(channels[2] + feature_channels[2], channels[3], 3, padding=1)
+        self.conv3 = Conv2D(channels[2] + feature_channels[2], channels[3], 3, padding=1)
         self.bn3 = BatchNorm2D(channels[3])
-        self.conv4 = conv2d(channels[3] + feature_channels[3], channels[4], 3, padding=1, bias=True)
+        self.conv4 = Conv2D(channels[3] + feature_channels[3], channels[4], 3, padding=1, bias=True)
 
     def forward(self, x4, x3, x2, x1, x0):
         """Features at strides 16, 8, 4, 2 and 1 -> (b, channels[4], h, w), neither clamped nor rectified."""

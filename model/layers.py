@@ -18,28 +18,26 @@ def trains_on_cpu(x):
     return paddle.in_dynamic_mode() and not x.stop_gradient and x.place.is_cpu_place() and x.dtype == paddle.float32
 
 
-def conv2d(in_channels, out_channels, kernel_size, bias=False, **options):
-    """A convolution with PyTorch's default initialisation: weight and bias uniform in ±1/sqrt(fan_in).
-
-    Paddle's own default is a normal distribution 2.45 times as wide, with a zero bias.
-    """
-    bound = 1 / math.sqrt(in_channels // options.get("groups", 1) * kernel_size**2)
-    drawn = paddle.ParamAttr(initializer=Uniform(-bound, bound))
-    of_bias = paddle.ParamAttr(initializer=Uniform(-bound, bound)) if bias else False
-    return Conv2D(in_channels, out_channels, kernel_size, weight_attr=drawn, bias_attr=of_bias, **options)
-
-
 def plus(x, bias):
     """x (b, c, h, w) and a value per channel (c,), added to rows of pixels: on a CPU a tenth of Paddle's time."""
     return (x.flatten(2) + bias.unsqueeze(-1)).reshape(x.shape)
 
 
 class Conv2D(nn.Conv2D):
-    """A `paddle.nn.Conv2D` that in training on a CPU adds its bias by `plus`, and has a backward pass of its own.
+    """A convolution with PyTorch's default initialisation: weight and bias uniform in ±1/sqrt(fan_in).
 
-    The gradient of a 3x3 depthwise convolution that keeps the size is one with the turned kernel, and Paddle's forward
-    kernel is several times as fast as its own input gradient, which halves the time of such a layer's backward pass.
+    Paddle's own default is a normal distribution 2.45 times as wide, with a zero bias.
+
+    In training on a CPU the bias is added by `plus`, and a 3x3 depthwise convolution that keeps the size has a backward
+    pass of its own: the gradient is one with the turned kernel, and Paddle's forward kernel is several times as fast as
+    its own input gradient, which halves the time of such a layer's backward pass.
     """
+
+    def __init__(self, in_channels, out_channels, kernel_size, bias=False, **options):
+        bound = 1 / math.sqrt(in_channels // options.get("groups", 1) * kernel_size**2)
+        drawn = paddle.ParamAttr(initializer=Uniform(-bound, bound))
+        attributes = {"weight_attr": drawn, "bias_attr": drawn if bias else False}
+        super().__init__(in_channels, out_channels, kernel_size, **attributes, **options)
 
     @paddle.jit.not_to_static
     def forward(self, x):
@@ -112,5 +110,5 @@ class BatchNorm2D(nn.BatchNorm2D):
 
 def conv_bn(in_channels, out_channels, kernel_size, activation=nn.ReLU, **options):
     """A convolution without bias, batch normalisation, an activation; `options` are those of the convolution."""
-    conv = conv2d(in_channels, out_channels, kernel_size, **options)
+    conv = Conv2D(in_channels, out_channels, kernel_size, **options)
     return nn.Sequential(conv, BatchNorm2D(out_channels), activation())

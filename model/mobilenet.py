@@ -2,7 +2,7 @@
 
 from paddle import nn
 
-from .layers import BatchNorm2D, conv2d, conv_bn, initialise_encoder
+from .layers import BatchNorm2D, Conv2D, conv_bn, initialise_encoder
 
 # Table 2 of the paper: expansion, out channels, blocks, stride of the first. The last of these strides, that of
 # features[DILATED], is 1 here, and the blocks after it are dilated instead.
@@ -18,7 +18,7 @@ class InvertedResidual(nn.Layer):
         width = in_channels * expansion
         expand = [] if expansion == 1 else [conv_bn(in_channels, width, 1, nn.ReLU6)]
         depthwise = conv_bn(width, width, 3, nn.ReLU6, stride=stride, padding=dilation, dilation=dilation, groups=width)
-        self.conv = nn.Sequential(*expand, depthwise, conv2d(width, out_channels, 1), BatchNorm2D(out_channels))
+        self.conv = nn.Sequential(*expand, depthwise, Conv2D(width, out_channels, 1), BatchNorm2D(out_channels))
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x):

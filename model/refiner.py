@@ -10,7 +10,7 @@ from paddle import nn
 from paddle.nn import functional as F
 from paddle.vision.ops import roi_align
 
-from .layers import BatchNorm2D, conv2d
+from .layers import BatchNorm2D, Conv2D
 from .resize import bilinear, nearest, size_of
 
 
@@ -33,13 +33,13 @@ class Refiner(nn.Layer):
         super().__init__()
         self.mode, self.sample_pixels, self.threshold = mode, sample_pixels, threshold
         self.kernel_size, self.prevent_oversampling = kernel_size, prevent_oversampling
-        self.conv1 = conv2d(42, 24, kernel_size)
+        self.conv1 = Conv2D(42, 24, kernel_size)
         self.bn1 = BatchNorm2D(24)
-        self.conv2 = conv2d(24, 16, kernel_size)
+        self.conv2 = Conv2D(24, 16, kernel_size)
         self.bn2 = BatchNorm2D(16)
-        self.conv3 = conv2d(22, 12, kernel_size)
+        self.conv3 = Conv2D(22, 12, kernel_size)
         self.bn3 = BatchNorm2D(12)
-        self.conv4 = conv2d(12, 4, kernel_size, bias=True)
+        self.conv4 = Conv2D(12, 4, kernel_size, bias=True)
 
     @paddle.jit.not_to_static
     def forward(self, src, bgr, pha, fgr, err, hid):

@@ -3,7 +3,7 @@
 from paddle import nn
 from paddle.nn import functional as F
 
-from .layers import BatchNorm2D, conv2d, initialise_encoder
+from .layers import BatchNorm2D, Conv2D, initialise_encoder
 
 BLOCKS = {"resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
 
@@ -13,15 +13,15 @@ class Bottleneck(nn.Layer):
 
     def __init__(self, in_channels, width, stride=1, dilation=1, project=False):
         super().__init__()
-        self.conv1 = conv2d(in_channels, width, 1)
+        self.conv1 = Conv2D(in_channels, width, 1)
         self.bn1 = BatchNorm2D(width)
-        self.conv2 = conv2d(width, width, 3, stride=stride, padding=dilation, dilation=dilation)
+        self.conv2 = Conv2D(width, width, 3, stride=stride, padding=dilation, dilation=dilation)
         self.bn2 = BatchNorm2D(width)
-        self.conv3 = conv2d(width, 4 * width, 1)
+        self.conv3 = Conv2D(width, 4 * width, 1)
         self.bn3 = BatchNorm2D(4 * width)
         self.downsample = None
         if project:
-            self.downsample = nn.Sequential(conv2d(in_channels, 4 * width, 1, stride=stride), BatchNorm2D(4 * width))
+            self.downsample = nn.Sequential(Conv2D(in_channels, 4 * width, 1, stride=stride), BatchNorm2D(4 * width))
 
     def forward(self, x):
         """(b, in_channels, h, w) -> (b, 4 * width, h / stride, w / stride), rounded up."""
@@ -38,7 +38,7 @@ class ResNetEncoder(nn.Layer):
 
     def __init__(self, in_channels, variant="resnet50"):
         super().__init__()
-        self.conv1 = conv2d(in_channels, 64, 7, stride=2, padding=3)
+        self.conv1 = Conv2D(in_channels, 64, 7, stride=2, padding=3)
         self.bn1 = BatchNorm2D(64)
         self.maxpool = nn.MaxPool2D(3, stride=2, padding=1)
         blocks = BLOCKS[variant]

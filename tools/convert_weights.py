@@ -40,11 +40,9 @@ def main(argv=None):
     print(f"converted {len(weights.state)} tensors ({backbone}, {kind})")
     for path in (args.checkpoint, args.output):
         print(f"{sha256_file(path)}  {path}")
-    uses = {
-        "refine": f"predict.py --model-path {args.output} --src SRC --bgr BGR",
-        "base": f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}",
-    }
-    print(f"written: {args.output}; try: python {uses[kind]}")
+    train = f"train.py --stage 1 --model-backbone {backbone} --pretrain {args.output}"
+    use = f"predict.py --model-path {args.output} --src SRC --bgr BGR" if kind == "refine" else train
+    print(f"written: {args.output}; try: python {use}")
 
 
 if __name__ == "__main__":

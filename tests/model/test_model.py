@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from model import MattingBase, MattingRefine, layers
-from model.layers import BatchNorm2D, conv2d
+from model.layers import BatchNorm2D, Conv2D
 from model.resize import bilinear, scaled_size
 from tests.parity import seeded
 from tests.parity.measure import load, run
@@ -63,7 +63,7 @@ def test_training_on_a_cpu_resizes_as_paddle_does(monkeypatch, source, size):
     ],
 )
 def test_training_on_a_cpu_convolves_as_paddle_does(monkeypatch, options):
-    layer = conv2d(6, 6, 3, **options)
+    layer = Conv2D(6, 6, 3, **options)
     x = seeded.normal("convolved", (2, 6, 9, 11))
     mine, paddles = (outputs_and_gradients(monkeypatch, layer, x, layer.parameters(), p) for p in (True, False))
     for a, b in zip(mine, paddles):
