@@ -3,6 +3,7 @@
 import math
 from functools import lru_cache
 
+import numpy as np
 import paddle
 from paddle.autograd import PyLayer
 from paddle.nn import functional as F
@@ -66,13 +67,12 @@ class _Bilinear(PyLayer):
 
     @staticmethod
     def backward(ctx, gradient):
-        rows, columns = (_matrix(source, size) for source, size in zip(ctx.source_size, ctx.size))
+        rows, columns = (paddle.to_tensor(_matrix(source, size)) for source, size in zip(ctx.source_size, ctx.size))
         return paddle.matmul(rows, paddle.matmul(gradient, columns), transpose_x=True)
 
 
 @lru_cache(maxsize=64)
 def _matrix(source, size):
-    """(size, source) float32: the matrix that resizes `source` values to `size` is what unit vectors are resized to."""
-    with paddle.no_grad():
-        units = paddle.eye(source, dtype="float32").unsqueeze([0, 1])
-        return F.interpolate(units, size=[size, source], mode="bilinear", align_corners=False)[0, 0]
+    """(size, source) float32 matrix that resizes `source` values to `size`: half-pixel centres, ends repeated."""
+    positions = (np.arange(size) + 0.5) * (source / size) - 0.5
+    return np.stack([np.interp(positions, np.arange(source), unit) for unit in np.eye(source)], 1).astype(np.float32)

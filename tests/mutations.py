@@ -150,8 +150,8 @@ MUTATIONS = [
         ],
         "model/resize.py": [
             ("math.floor(n * scale)", "math.ceil(n * scale)"),
-            ("align_corners=False)[0, 0]", "align_corners=True)[0, 0]"),
-            ("size=[size, source]", "size=[source, size]"),
+            ("(np.arange(size) + 0.5)", "(np.arange(size) + 0.4)"),
+            ("np.interp(positions, ", "np.interp(positions + 0.5, "),
             ('"bilinear", align_corners=False)\n\n\n@', '"bilinear", align_corners=True)\n\n\n@'),
             ("any(paddle.is_tensor(n) for n in size) and", "any(paddle.is_tensor(n) for n in size) or"),
         ],
