@@ -247,10 +247,9 @@ def choose_cells(err, refine, height, width, prevent_oversampling=True):
     elif refine.mode == "thresholding":
         chosen = np.flatnonzero(err > refine.threshold)
     else:
-        wanted = min(refine.pixels // CELL**2, err.size)
         chosen = np.flatnonzero(err > 0) if prevent_oversampling else np.arange(err.size)
-        if len(chosen) > wanted:
-            smaller = len(chosen) - wanted
+        smaller = len(chosen) - refine.pixels // CELL**2
+        if smaller > 0:
             largest = np.argpartition(err[chosen], min(smaller, len(chosen) - 1))[smaller:]
             chosen = np.sort(chosen[largest])
     return np.divmod(chosen, size[1])
@@ -333,8 +332,7 @@ def enlarge_into(out, maps, convert, run=map):
         run: run(function, strips) calls the function for each strip, in any order: `map`, or a thread pool's.
     """
     height, width = out.shape[:2]
-    coarse_height, coarse_width = maps.shape[:2]
-    low, high, (_, part) = _bilinear(np.arange(height), height, coarse_height)
+    low, high, (_, part) = _bilinear(np.arange(height), height, len(maps))
     part = part.astype(np.float32).reshape(-1, *[1] * (maps.ndim - 1))
     lines = max(1, STRIP_BYTES // (4 * width * int(np.prod(maps.shape[2:]))))
 
@@ -342,7 +340,7 @@ def enlarge_into(out, maps, convert, run=map):
         rows = slice(start, min(start + lines, height))
         near = maps[low[rows]]
         strip = near + (maps[high[rows]] - near) * part[rows]
-        if width != coarse_width:
+        if width != maps.shape[1]:
             strip = cv2.resize(strip, (width, len(strip)), interpolation=cv2.INTER_LINEAR)
         convert(strip, rows)
 
@@ -370,6 +368,4 @@ def subject_in(pha, full_size):
 
 def cells_of(picture):
     """View a picture (H, W[, C]) as cells (H/4, W/4, 4, 4[, C])."""
-    height, width = picture.shape[:2]
-    view = picture.reshape(height // CELL, CELL, width // CELL, CELL, *picture.shape[2:])
-    return view.swapaxes(1, 2)
+    return picture.reshape(len(picture) // CELL, CELL, -1, CELL, *picture.shape[2:]).swapaxes(1, 2)

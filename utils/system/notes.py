@@ -33,8 +33,7 @@ class Note:
     values: dict
 
     def __init__(self, kind, **values):
-        object.__setattr__(self, "kind", kind)
-        object.__setattr__(self, "values", values)
+        self.__dict__.update(kind=kind, values=values)  # it is frozen
 
     def __hash__(self):
         return hash(self.kind)
