@@ -24,21 +24,18 @@ COLUMNS = {
 def main(argv=None):
     parser = Parser(__doc__)
     parser.add_argument("folders", nargs="+", type=Path, help="log folders, in the order of the stages")
-    chosen = []
+    rows = [["", "validated on", "step", *COLUMNS.values()]]
     for folder in parser.parse_args(argv).folders:
         path = folder / "valid.jsonl"
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         validations = [json.loads(line) for line in text.splitlines() if line.strip()]
         if not validations:
             raise UsageError(f"{path} does not exist or holds no validation: give folders that train.py has logged to")
-        if not chosen and validations[0]["step"] == 0:
-            chosen.append(("before training", validations[0]))
-        chosen.append((folder.name, min(validations, key=lambda row: row["sad_all"])))
-    rows = [
-        [name, row.get("validated_on", "-"), str(row["step"]), *(digits(row.get(column)) for column in COLUMNS)]
-        for name, row in chosen
-    ]
-    print(markdown([["", "validated on", "step", *COLUMNS.values()], *rows]), end="")
+        shown = [("before training", validations[0])] if len(rows) == 1 and validations[0]["step"] == 0 else []
+        for name, row in [*shown, (folder.name, min(validations, key=lambda row: row["sad_all"]))]:
+            numbers = (digits(row.get(column)) for column in COLUMNS)
+            rows.append([name, row.get("validated_on", "-"), str(row["step"]), *numbers])
+    print(markdown(rows), end="")
 
 
 if __name__ == "__main__":

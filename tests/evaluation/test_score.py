@@ -155,6 +155,8 @@ def test_the_worst_are_shown_with_truth_and_prediction():
     assert report.worst(2) == [row["name"] for row in ranked[:2]] and report.worst(0) == []
     sheet = side_by_side(samples, {"ours": (darker, report)}, report.worst(2))
     assert sheet.ndim == 3 and sheet.shape[0] > 2 * 256 and sheet.dtype == np.uint8
+    without = evaluate(lambda sample: (sample.pha, None), samples, metrics=("fgr_mse",))
+    assert side_by_side(samples, {"ours": (darker, without)}, ["picture1"]).shape[0] > 256  # a number that is not there
     with pytest.raises(UsageError, match="no sample nobody"):
         side_by_side(samples, {"ours": (darker, report)}, ["nobody"])
 

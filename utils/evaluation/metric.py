@@ -80,8 +80,6 @@ def fgr_mse(
     """Foreground error: mean (pred_fgr - true_fgr)^2 * 1000 with both black where the true alpha is 0, in thousandths.
 
     The mean goes over the three channels and all pixels of the region, also those that were made black.
-
-    Args: foregrounds (H, W, 3), true alpha (H, W).
     """
     error = np.square(_difference(pred_fgr, true_fgr, channels=(3,))) * (true_pha > 0)[..., None]
     return _mean(error[_region(true_pha, trimap)]) * 1000
@@ -105,10 +103,7 @@ def dtssd(preds: Iterable[np.ndarray], trues: Iterable[np.ndarray]) -> float:
 
 
 def reference_sad(pred: np.ndarray, true: np.ndarray, trimap: np.ndarray) -> float:
-    """SAD as the earlier Paddle reproduction printed it, twice the sum over its own trimap's unknown pixels / 1000.
-
-    The factor 2 was meant for batches of two. Use with `make_trimap(pha, rule="reference")`.
-    """
+    """SAD as the earlier Paddle reproduction printed it, twice that over `make_trimap(true, rule="reference")`."""
     return 2 * sad(pred, true, trimap)
 
 

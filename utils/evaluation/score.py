@@ -231,6 +231,6 @@ def side_by_side(samples: Samples, methods: dict[str, tuple[Predict, Report]], n
         alphas = [None if isinstance(prediction, Exception) else to_bytes(prediction[0]) for prediction in made]
         rows.append([sample.src, sample.bgr, sample.pha, *alphas])
         numbers = {method: row[column] for method, (_, r) in methods.items() for row in r.rows if row["name"] == name}
-        scored = ", ".join(f"{method} {number:.2f}" for method, number in numbers.items())
+        scored = ", ".join(f"{method} {digits(number)}" for method, number in numbers.items())
         captions.append(f"{name}   {column.replace('_', ' ')}: {scored}")
     return contact_sheet(rows, captions, ["src", "bgr", "truth", *methods])
