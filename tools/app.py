@@ -38,8 +38,8 @@ def parse(argv):
 @command_line
 def main(argv=None):
     args = parse(argv)
-    if find_spec("gradio") is None:
-        raise UsageError(f"the page needs gradio: {install('app')}")
+    if not (find_spec("gradio") and find_spec("av")):
+        raise UsageError(f"the page needs gradio and PyAV: {install('app')}")
     files = own_folder()
     try:
         serve(args, files)
@@ -56,10 +56,7 @@ def serve(args, files):
     os.environ.update(GRADIO_TEMP_DIR=str(files), GRADIO_EXAMPLES_CACHE=str(files / "cached"))
     from tools.web.page import Page
 
-    clips = find_spec("av") is not None
-    if not clips:
-        print(f"no videos: for these, {install('video')}")
-    page = Page(files, args, [(SAMPLE_SRC, SAMPLE_BGR)], clips)
+    page = Page(files, args, [(SAMPLE_SRC, SAMPLE_BGR)])
     # Wrong weights are reported now, not to the first visitor, who gets this very network.
     matting = page.matting("float32")
     print(f"device {matting.device}, engine {matting.engine}, weights {matting.weights}", flush=True)

@@ -42,10 +42,9 @@ class Page(Jobs):
     Args:
         files, args: see tools.web.jobs.Jobs.
         examples: pairs of paths, sources and backgrounds, to try the page with.
-        clips: whether videos are taken, which needs PyAV.
     """
 
-    def __init__(self, files, args, examples=(), clips=True):
+    def __init__(self, files, args, examples=()):
         super().__init__(files, args)
         # What the page serves lies in its own folder, and so do the addresses; what is static goes with no visitor.
         (files / "examples").mkdir()
@@ -62,9 +61,8 @@ class Page(Jobs):
                     self.language = gr.Radio(LANGUAGES, value="en", **bare)
             with self.field(gr.Tab, "pictures"):
                 self.build_pictures()
-            if clips:
-                with self.field(gr.Tab, "clips"):
-                    self.build_clips()
+            with self.field(gr.Tab, "clips"):
+                self.build_clips()
             words, notes = [component for component, _ in self.worded], [notes for _, _, notes in self.answers]
             translated = [*words, *(part for box, listed, _ in self.answers for part in (box, listed))]
             self.language.change(self.translate, [self.language, *notes], translated, **AT_ONCE)
@@ -83,9 +81,8 @@ class Page(Jobs):
         bounds = {"max_file_size": largest, "state_session_capacity": SESSIONS, "app_kwargs": {"middleware": [guard]}}
         fonts = {"font": "system-ui", "font_mono": "monospace"}  # others come from a server
         look = {"theme": gr.themes.Soft(primary_hue="teal", secondary_hue="teal", **fonts), "footer_links": []}
-        here = Path(__file__)
-        script = here.with_name("page.js").read_text(encoding="utf-8")
-        self.blocks.launch(**where, **closed, **bounds, **look, css_paths=here.with_name("page.css"), js=script)
+        script, style = (Path(__file__).with_name(name).read_text("utf-8") for name in ("page.js", "page.css"))
+        self.blocks.launch(**where, **closed, **bounds, **look, css=style, js=script)
 
     def sweep(self):
         """Delete what has become old, but neither the examples nor what somebody works on or waits for."""
