@@ -33,10 +33,9 @@ async def uploaded_only(self, path):
 
 
 _to_cache = gr.blocks.Block.async_move_resource_to_block_cache
-_Parser = gradio.route_utils.GradioMultiPartParser
 
 
-class UploadParser(_Parser):
+class UploadParser(gradio.route_utils.GradioMultiPartParser):
     """Gradio's, which leaves files behind: of other fields, of impossible names and of connections that break off."""
 
     def __init__(self, *args, **options):
