@@ -35,7 +35,7 @@ def test_the_table_names_the_test_or_nothing(monkeypatch, capsys):
         text = Path(folder, "utils/evaluation/metric.py").read_text(encoding="utf-8")
         return "test_metric.py::test_x" if "UNKNOWN = 1\n" in text else None
 
-    changes = [("UNKNOWN = 128", "UNKNOWN = 1"), ("_GRADIENT_CUT = 0.01", "_GRADIENT_CUT = 0.02")]
+    changes = [("UNKNOWN = 128", "UNKNOWN = 1"), ("sigma=1.4", "sigma=1.5")]
     monkeypatch.setattr(mutations, "MUTATIONS", [Mutation("utils/evaluation/metric.py", *change) for change in changes])
     monkeypatch.setattr(
         mutations,
