@@ -84,9 +84,9 @@ def estimate_alignment(src, bgr, mode="auto"):
     """
     if mode == "off" or min(src.shape[:2]) < 64:
         return Alignment()
-    known = glance(bgr, LOOK_AT)
-    light = estimate_exposure(glance(src, LOOK_AT), known)
-    if mode == "auto" and nothing_to_do(src, *look(light.apply(known))):
+    seen, known = glance(src, LOOK_AT), glance(bgr, LOOK_AT)
+    light = estimate_exposure(seen, known)
+    if mode == "auto" and nothing_to_do(seen, *look(light.apply(known)), src.shape[1]):
         return Alignment(light=light)
     larger = reduced(src, MEASURE_AT), reduced(bgr, MEASURE_AT)
     found = _fit(src, bgr, larger, _matches(*_grey(*larger, light)))
@@ -163,10 +163,10 @@ def _landmarks(known, along, most, mask=None):
     return np.empty((0, 1, 2), np.float32) if found is None else found
 
 
-def nothing_to_do(src, known, start):
+def nothing_to_do(src, known, start, width=None):
     """Whether the background may stay where it is: the camera stood still, or no texture tells whether it did.
 
-    Args: src uint8 (H, W, 3), RGB; known, start what `look` makes of the background.
+    Args: src uint8 (H, W, 3), RGB; known, start what `look` makes of the background; width of src before a `glance`.
     """
     seen = cv2.cvtColor(glance(src, LOOK_AT), cv2.COLOR_RGB2GRAY)
     start, there = _follow(known, seen, start, window=11, levels=1)
@@ -175,7 +175,7 @@ def nothing_to_do(src, known, start):
         return known.std() < 6 or corners is None or len(corners) < ENOUGH_TRACKS
     # A network trained on captures half a pixel apart does not mind 0.6; in pictures larger than HD the same share of
     # the width, as the network works at smaller scales there.
-    still = 0.6 * max(seen.shape[1] / src.shape[1], LOOK_AT / 1920)
+    still = 0.6 * max(seen.shape[1] / (width or src.shape[1]), LOOK_AT / 1920)
     return np.percentile(np.linalg.norm(there - start, axis=1), 70) < still
 
 

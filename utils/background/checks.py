@@ -8,9 +8,9 @@ from utils.picture.resize import fit, glance, reduced
 from utils.system.notes import Note, say
 
 LOOK_AT = 320  # long side, in pixels, of the copies that are compared
-VISIBLE = 0.08 * 255  # difference of the strongest channel, beyond noise and a slight change of exposure
+VISIBLE = 20  # levels that the strongest channel differs by at most by noise and a slight change of exposure
 SAME_BELOW = 0.005  # share of the picture that a subject covers at least
-FAR = 0.15 * 255  # median difference, above which it is another scene; hand-held pairs reach 0.10, two scenes 0.34
+FAR = 38  # levels, median difference above which it is another scene; hand-held pairs reach 26, two scenes 87
 
 
 class Misfit(PictureError):
@@ -44,53 +44,58 @@ def doubts(src, bgr, pha):
     Args: src, bgr uint8 (H, W, 3), RGB, of equal size, the background as the network saw it; pha uint8 (H, W), alpha.
     """
     notes = scene_doubts(src, bgr)
-    if not notes and _are_swapped(src, bgr):
+    small = [glance(x, LOOK_AT) for x in (src, bgr, pha)]
+    if not notes and _are_swapped(*small[:2]):
         return [Note("swapped")]
-    return notes or ground_doubts(src, bgr, pha)
+    return notes or ground_doubts(*small)
 
 
 def scene_doubts(src, bgr):
     """Notes on two pictures, uint8 (H, W, 3) of equal size, that are nearly equal, or differ nearly everywhere."""
-    difference = cv2.absdiff(*(reduced(x, LOOK_AT) for x in (src, bgr))).max(axis=-1)
-    share = float((difference > VISIBLE).mean())
+    small = [reduced(x, LOOK_AT) for x in (src, bgr)]
+    share = _apart(*small).mean() / 255
     if share < SAME_BELOW:
         return [Note("same_scene", share=share)]
-    other = share > 0.8 and np.median(difference) > FAR  # hand-held pairs of one scene reach 0.56, two scenes 0.96
+    other = share > 0.8 and np.median(_apart(*small, FAR))  # hand-held pairs of one scene reach 0.56, two scenes 0.96
     return [Note("other_scene", share=share)] if other else []
 
 
 def ground_doubts(src, bgr, pha):
     """Notes on what is still wrong with the background where the network found no subject; see `doubts`."""
     src, bgr, pha = (glance(x, LOOK_AT) for x in (src, bgr, pha))
-    ground = cv2.dilate(pha, np.ones((7, 7), np.uint8)) < 13  # 5 %
+    ground = cv2.inRange(cv2.dilate(pha, np.ones((7, 7), np.uint8)), 0, 12)  # 5 %
     if not ground.any():
         return []
-    share = float((cv2.absdiff(src, bgr).max(axis=-1)[ground] > VISIBLE).mean())
+    share = _apart(src, bgr)[ground > 0].mean() / 255
     if share > 0.15:  # matched real pairs reach 0.03
         return [Note("other_ground", share=share)]
     # Averages over a neighbourhood: a shadow is soft and wide, an edge that is out of place is neither. It leaves some
     # of the light, the same of each channel, and none is seen on what is dark.
     src, bgr = (cv2.blur(x, (9, 9)) for x in (src, bgr))
     light = cv2.divide(cv2.add(src, (5, 5, 5, 0)), cv2.add(bgr, (5, 5, 5, 0)), dtype=cv2.CV_32F)
-    least, most = light.min(axis=-1), light.max(axis=-1)
-    shadow = (least > 0.35) & (most < 0.9) & (most - least < 0.12) & ground & (bgr.max(axis=-1) > 0.15 * 255)
-    share = float(shadow.mean())
+    between = cv2.transform(light, np.float32([[1, -1, 0], [0, 1, -1], [-1, 0, 1]]))  # channels
+    shadow = cv2.inRange(light, (0.35,) * 3, (0.9,) * 3) & cv2.inRange(between, (-0.12,) * 3, (0.12,) * 3)
+    share = (shadow & ground & ~cv2.inRange(bgr, (0,) * 3, (38,) * 3)).mean() / 255
     return [Note("shadow", share=share)] if share > 0.01 else []  # real ones on the wall reach 0.02, other pairs 0.000
 
 
 def _are_swapped(src, bgr):
     """Whether the subject is in the background picture: the outline of where they differ is a smaller edge in src."""
-    src, bgr = (cv2.GaussianBlur(glance(x, LOOK_AT), (0, 0), 1) for x in (src, bgr))
-    apart = np.uint8(cv2.absdiff(src, bgr).max(axis=-1) > VISIBLE) * 255
-    apart = cv2.morphologyEx(apart, cv2.MORPH_OPEN, np.ones((3, 3)))
+    src, bgr = (cv2.GaussianBlur(x, (0, 0), 1) for x in (src, bgr))
+    apart = cv2.morphologyEx(_apart(src, bgr), cv2.MORPH_OPEN, np.ones((3, 3)))
     apart = cv2.morphologyEx(apart, cv2.MORPH_CLOSE, np.ones((9, 9)))
     rim = cv2.morphologyEx(apart, cv2.MORPH_GRADIENT, np.ones((5, 5)))[3:-3, 3:-3] > 0  # the frame is no outline
     if rim.sum() < 50:  # pixels tell nothing
         return False
     pictures = cv2.merge([cv2.GaussianBlur(apart, (0, 0), 2)] * 3), src, bgr
     right, down = (
-        np.float32([cv2.Sobel(x, cv2.CV_32F, *axis)[3:-3, 3:-3][rim] for x in pictures]) for axis in ((1, 0), (0, 1))
+        np.float32([cv2.Sobel(x, cv2.CV_16S, *axis)[3:-3, 3:-3][rim] for x in pictures]) for axis in ((1, 0), (0, 1))
     )
     level = np.hypot(right[0], down[0])[:, 0].sum()
     steps = np.abs(right[1:] * right[0] + down[1:] * down[0]).max(axis=-1).sum(axis=-1) + level
     return bool(steps[0] < 0.85 * steps[1])  # captures reach 0.94, nine of ten swapped ones are below
+
+
+def _apart(src, bgr, limit=VISIBLE):
+    """Where two pictures differ by more, in some channel: uint8 (H, W), 255 there, else 0."""
+    return ~cv2.inRange(cv2.absdiff(src, bgr), (0,) * 3, (limit,) * 3)

@@ -64,14 +64,13 @@ def estimate_exposure(src, bgr, subject=None):
     between two shots, or the difference is below one level of 255 already.
     """
     small = [reduced(x, 240) for x in (src, bgr)]
-    usable, kernel = np.ones(small[0].shape[:2], bool), np.ones((3, 3), np.uint8)
+    usable, kernel = np.full(small[0].shape[:2], 255, np.uint8), np.ones((3, 3), np.uint8)
     for picture in small:
         high, low = cv2.dilate(picture, kernel), cv2.erode(picture, kernel)
-        flat = cv2.subtract(high, low) < 0.08 * 255  # then a slight misalignment does not matter
-        # Clipped, it says nothing about the exposure.
-        usable &= (flat & (low > 0.02 * 255) & (high < 0.98 * 255)).all(axis=-1)
+        usable &= cv2.inRange(cv2.subtract(high, low), (0,) * 3, (20,) * 3)  # a slight misalignment does not matter
+        usable &= cv2.inRange(low, (6,) * 3, (255,) * 3) & cv2.inRange(high, (0,) * 3, (249,) * 3)  # nothing is clipped
     if subject is not None:
-        usable &= cv2.resize(subject.astype(np.uint8), usable.shape[::-1], interpolation=cv2.INTER_NEAREST) == 0
+        usable[cv2.resize(subject.astype(np.uint8), usable.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0] = 0
     ground = np.random.default_rng(0).permutation(np.flatnonzero(usable))[:2500]
     if len(ground) < ENOUGH_PIXELS:
         return Exposure(given_up=True)
