@@ -3,6 +3,7 @@
 python -m tools.benchmark model [--original-python PYTHON] [--sizes hd 4k] [--backbones mobilenetv2 resnet50]
 python -m tools.benchmark end-to-end [--pairs 100 200] [--frames 300]
 python -m tools.benchmark growth
+python -m tools.benchmark data --data-root DATA
 
 What is compared takes turns: what else the machine does in that minute hits all alike; ratios are within a round.
 """
@@ -26,6 +27,9 @@ import cv2
 import numpy as np
 import paddle
 
+from dataset.composite import RECIPES, CompositeDataset
+from dataset.folders import open_data
+from dataset.people.dataset import PeopleDataset
 from model import BACKBONES, MattingRefine
 from tools.speed import worker
 from utils.engine.backends import FASTEST_FIRST, threads
@@ -37,6 +41,7 @@ from utils.picture.write import write_picture
 from utils.prediction.flags import add_network_flags
 from utils.system.command_line import UsageError, command_line
 from utils.system.parser import Parser
+from utils.training.data import prepare_worker
 from utils.video.reader import import_av
 from utils.weights.load import DEFAULT_WEIGHTS, read_state, save_weights
 
@@ -73,6 +78,9 @@ def main(argv=None):
     add = command("growth", measure_growth, "seconds for a frame over sizes and refined pixels")
     add("--rounds", type=int, default=7, help="of all, taking turns (default 7)")
     add("--engine", choices=FASTEST_FIRST, default="inference", help="default inference")
+    add = command("data", measure_data, "training samples that one core reads in a second, of each recipe")
+    add("--data-root", type=Path, default=Path("data"), help="folder of the data sets (default ./data)")
+    add("--samples", type=int, default=100, help="of each recipe (default 100)")
     args = parser.parse_args(argv)
     args.run(args)
 
@@ -210,6 +218,19 @@ def measure_growth(args):
     print("|---|" + "---|" * len(PIXELS))
     for size in SIZES:
         print(f"| {size} | " + " | ".join(seconds[size, pixels] for pixels in PIXELS) + " |")
+
+
+def measure_data(args):
+    """Print the mean processor time of a training's sample of each recipe, a complete composite, on one thread."""
+    prepare_worker()
+    foregrounds, backgrounds = (open_data(args.data_root, name, "train") for name in ("videomatte240k", "backgrounds"))
+    for name, recipe in RECIPES.items():
+        samples = (PeopleDataset if name == "people" else CompositeDataset)(foregrounds, backgrounds, recipe)
+        start = time.process_time()
+        for number in range(args.samples):
+            samples[0, number, number % len(foregrounds)]
+        seconds = (time.process_time() - start) / args.samples
+        print(f"{name}: {seconds * 1000:.1f} ms a sample, {1 / seconds:.1f} samples/s on one core", flush=True)
 
 
 def measure_end_to_end(args):

@@ -3,10 +3,12 @@
 import re
 import sys
 from argparse import Namespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from tests.drawn_data import make_data
 from tools import benchmark
 from tools.benchmark import Worker, prepare_weights, take_turns
 from utils.system.errors import UsageError
@@ -56,3 +58,13 @@ def test_our_worker_measures_frames_and_keeps_alpha(tmp_path):
     worker.communicate()
     with pytest.raises(UsageError, match="ended early"):
         Worker([sys.executable, "-c", "pass"])
+
+
+def test_the_loader_is_measured_with_each_recipe(tmp_path, capsys, monkeypatch):
+    small = {name: replace(recipe, canvas=65, lowest=64) for name, recipe in benchmark.RECIPES.items()}
+    monkeypatch.setattr(benchmark, "RECIPES", small)
+    root = make_data(tmp_path / "data", ("videomatte240k",))
+    benchmark.main(["data", "--data-root", str(root), "--samples", "2"])
+    lines = re.findall(r"(\w+): ([\d.]+) ms a sample, ([\d.]+) samples/s", capsys.readouterr().out)
+    assert [name for name, *_ in lines] == [*small]
+    assert all(abs(float(ms) * float(rate) - 1000) < 50 for _, ms, rate in lines)
