@@ -229,6 +229,13 @@ def test_a_foreground_too_small_for_the_network_is_named(sources):
         Composites(sources / "tiny", sources / "rooms", "paper-like")[0]
 
 
+def test_two_foregrounds_of_one_name_are_refused(sources):
+    for suffix in (".png", ".webp"):
+        write_picture(sources / "cutouts" / f"a{suffix}", np.zeros((8, 8, 4), np.uint8))
+    with pytest.raises(PictureError, match="two pictures named a"):
+        Composites(sources / "cutouts", sources / "rooms", "paper-like")
+
+
 def test_the_demonstration_set_can_be_stored(tmp_path):
     assert make_composites.main(["--demonstration", "--output", f"{tmp_path}/set"]) == 0
     stored, made = StoredSet(tmp_path / "set"), DemonstrationSet()

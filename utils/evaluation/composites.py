@@ -10,6 +10,7 @@ Pictures are uint8: src, bgr, fgr (H, W, 3) RGB, pha and trimap (H, W).
 import hashlib
 import math
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Optional
@@ -205,6 +206,8 @@ class Composites(Samples):
             "/".join([fgr.relative_to(folder).with_suffix("").as_posix(), *(f"{number:05d}" for number in frame)])
             for fgr, _, *frame in self.foregrounds.items  # frame: of a video
         ]
+        if twice := [name for name, count in Counter(self.names).items() if count > 1]:
+            raise PictureError(f"{folder} has two pictures named {twice[0]}: rename one")
         self.order = np.arange(len(self.backgrounds))
         if protocol != "reference":  # there, background i belongs to foreground i, counted round
             self.order = np.random.RandomState(seed).permutation(self.order)
