@@ -126,3 +126,17 @@ def test_noise_and_misfit_of_the_background_do_not_come_in():
     rim = (pha > 25) & (pha < 230)
     error = float(np.abs(fgr - ORANGE)[rim].mean())
     assert error < 22
+
+
+@pytest.mark.parametrize("large", [10**6, 0])
+@pytest.mark.parametrize("place", [(0, 0, 50, 40), (30, 20, 90, 70), (61, 3, 62, 5), (100, 80, 150, 111), (0, 0, 0, 0)])
+def test_alpha_alone_is_the_same(monkeypatch, large, place):
+    monkeypatch.setattr(foreground, "LARGE", large)
+    rng, (left, top, right, bottom) = np.random.default_rng(1), place
+    src, bgr = rng.integers(0, 256, (2, 111, 150, 3), np.uint8)
+    pha = np.zeros((111, 150), np.uint8)
+    pha[top:bottom, left:right] = rng.choice([0, 30, 200, 255], (bottom - top, right - left))
+    pha[top + 8 : max(bottom - 8, 0), left + 8 : max(right - 8, 0)] = 255
+    none, alone = clean_foreground(pha, src, bgr, colours=False)
+    assert none is None
+    np.testing.assert_array_equal(alone, clean_foreground(pha, src, bgr)[1])

@@ -153,7 +153,7 @@ def _fit(src, bgr, copies, points, start=None, light=None):
 
 def look(bgr):
     """What tells whether a background moved: a small grey copy, uint8, and its `_landmarks`, of uint8 (H, W, 3) RGB."""
-    small = cv2.cvtColor(glance(bgr, LOOK_AT), cv2.COLOR_RGB2GRAY)
+    small = glance(cv2.cvtColor(bgr, cv2.COLOR_RGB2GRAY), LOOK_AT)
     return small, _landmarks(small, 40, 200)
 
 
@@ -168,7 +168,7 @@ def nothing_to_do(src, known, start, width=None):
 
     Args: src uint8 (H, W, 3), RGB; known, start what `look` makes of the background; width of src before a `glance`.
     """
-    seen = cv2.cvtColor(glance(src, LOOK_AT), cv2.COLOR_RGB2GRAY)
+    seen = glance(cv2.cvtColor(src, cv2.COLOR_RGB2GRAY), LOOK_AT)
     start, there = _follow(known, seen, start, window=11, levels=1)
     if len(start) < ENOUGH_TRACKS:
         corners = cv2.goodFeaturesToTrack(known, 300, 0.05, 10)

@@ -15,7 +15,7 @@ CELL = 4  # pixels: what is closer than that touches
 WEAK, SOLID = 3, 128  # levels of alpha that hold an islet together, and that something reaches which is there
 
 
-def clean_foreground(pha, src, bgr, correct=True):
+def clean_foreground(pha, src, bgr, correct=True, colours=True):
     """The foreground without the light of the old background on its rim, and its smooth continuation outside.
 
     A pixel of the source is a mixture, src = pha fgr + (1 - pha) bgr, of which all but fgr is known, if imprecisely.
@@ -35,8 +35,10 @@ def clean_foreground(pha, src, bgr, correct=True):
         src, bgr: uint8 (H, W, 3), RGB: the photograph and the background, aligned with it, in its exposure.
         correct: whether alpha may change: at the rim, where colours leave no doubt, the more so the more colourful the
             background is, but not where it is 0.
+        colours: whether they are wanted, too.
 
-    Returns fgr, uint8 (H, W, 3), RGB, the source itself where the alpha returned is 255; and that, uint8 (H, W).
+    Returns fgr, uint8 (H, W, 3), RGB, the source itself where the alpha returned is 255, or None; and that alpha,
+    uint8 (H, W).
     """
     step = 2 if pha.size <= LARGE else 4 if pha.size <= HUGE else 8
     alpha, mixed, behind = (_reduced(x, step, cv2.INTER_LINEAR) for x in (pha, src, bgr))
@@ -45,9 +47,18 @@ def clean_foreground(pha, src, bgr, correct=True):
     core = (_reduced(x, 4, cv2.INTER_AREA) for x in (mixed, cv2.erode(alpha, np.ones((3, 3), np.uint8))))
     near = _enlarged(_spread(*core, 32), 4, alpha.shape)
     _solve(near, alpha, mixed, behind, FROM_CORE, noise, 5)
-    near = _enlarged(_spread(near, alpha, 8), step, pha.shape)
-    found = _solve(near, pha, src, bgr, STRANDS, noise, 11 if correct else 1)
-    return near, found if correct else pha
+    near, side = _spread(near, alpha, 8), 11 if correct else 1
+    if colours:
+        near = _enlarged(near, step, pha.shape)
+        found = _solve(near, pha, src, bgr, STRANDS, noise, side)
+        return near, found if correct else pha
+    found, (x, y, width, height) = pha.copy(), cv2.boundingRect(pha)
+    top, left = max(y // step - 1, 0), max(x // step - 1, 0)  # the subject alone, and what enlarging reads beside it
+    few = slice(top, max(2, -(-(y + height) // step) + 1)), slice(left, max(2, -(-(x + width) // step) + 1))
+    part = tuple(slice(step * at.start, step * at.stop) for at in few)
+    near = _enlarged(near[few], step, found[part].shape)
+    found[part] = _solve(near, *(np.ascontiguousarray(x[part]) for x in (pha, src, bgr)), STRANDS, noise, side)
+    return None, found
 
 
 def _solve(near, pha, src, bgr, deviation, noise, side):

@@ -42,13 +42,13 @@ def cleaned(matte, src, bgr, correct=True, foreground=True):
         matte: utils.predictor.Matte, as the network gave it.
         src, bgr: uint8 (H, W, 3), RGB, what the network saw.
         correct: whether alpha becomes what the colours tell, see `clean_foreground`, and loses weak islets.
-        foreground: whether `fgr` is wanted where alpha is left alone.
+        foreground: whether `fgr` is wanted.
     """
     if not correct:
         if foreground:
             matte.fgr, _ = clean_foreground(matte.pha, src, bgr, correct=False)
         return matte
-    fgr, pha = clean_foreground(without_islets(matte.pha), src, bgr)
+    fgr, pha = clean_foreground(without_islets(matte.pha), src, bgr, colours=foreground)
     pha = without_islets(pha)  # what has come loose
     clean = matte.with_alpha(pha, lambda: (matte.pha_float + (np.int16(pha) - matte.pha) / np.float32(255)).clip(0, 1))
     clean.fgr = fgr
