@@ -137,9 +137,9 @@ def test_backgrounds_paired_by_name_are_each_their_own(folder):
 @pytest.mark.parametrize("types", [["pha"], ["pha", "err", "ref"], ["com"]])
 def test_the_network_is_not_asked_for_colours_that_are_solved_for(folder, types, monkeypatch):
     matting, solved = DrawnMatting(), []
-    monkeypatch.setattr(loop, "clean_foreground", lambda pha, src, bgr: solved.append(src) or (src, pha))
+    monkeypatch.setattr(loop, "clean_foreground", lambda pha, src, bgr, colours: solved.append(colours) or (src, pha))
     matte_pairs(matting, planned(folder, types)[0])
-    assert matting.foregrounds == [False] * 5 and len(solved) == 5
+    assert matting.foregrounds == [False] * 5 and solved == [bool({"fgr", "com"} & set(types))] * 5
     assert files(folder / "out") == [f"{kind}/{i}.png" for kind in sorted(types) for i in range(5)]
 
 
