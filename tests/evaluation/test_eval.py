@@ -160,7 +160,7 @@ def test_weak_islets_are_removed_on_demand(people, monkeypatch, capsys):
     fake = {"backbone": "none", "weights": "none", "engine": "none"}
     fake["__call__"] = lambda *_: Matte(speck, None, lambda: speck / np.float32(255), None, None)
     monkeypatch.setattr(door, "matting_from", lambda args, tell: type("Fake", (), fake)())
-    monkeypatch.setattr(loop, "clean_foreground", lambda pha, src, bgr: (src, pha))
+    monkeypatch.setattr(loop, "clean_foreground", lambda pha, src, bgr, colours: (src, pha))
     sads = []
     for flags in ([], ["--remove-islets"]):
         arguments = ["--data-path", f"{people}/set", "--metrics", "sad", "--region", "all", *flags]
