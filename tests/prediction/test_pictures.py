@@ -143,6 +143,14 @@ def test_the_network_is_not_asked_for_colours_that_are_solved_for(folder, types,
     assert files(folder / "out") == [f"{kind}/{i}.png" for kind in sorted(types) for i in range(5)]
 
 
+def test_the_same_threads_write_all_pairs(folder, monkeypatch):
+    """A new thread takes memory of its own, which is kept when it ends."""
+    threads = []
+    monkeypatch.setattr(module, "write_picture", lambda *_: threads.append(threading.current_thread()))
+    matte_pairs(DrawnMatting(), planned(folder)[0])
+    assert len(threads) == 15 and len(set(threads)) <= 3
+
+
 def test_target_background_is_put_behind_the_foreground(folder):
     matte_pairs(DrawnMatting(), planned(folder)[0], target=open_target("#00ff00"))
     com, src = read_rgb(folder / "out" / "com" / "0.png"), read_rgb(folder / "src" / "0.png")

@@ -3,9 +3,11 @@
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import Optional
 
 from dataset.picture import PictureError, find_pictures, read_photo, read_rgb
@@ -212,17 +214,19 @@ class PictureSink:
         self.targets, self.target, self.tell, self.format, self.crop = targets, target, tell, output_format, crop
         types = {kind for paths in targets.values() for kind in paths}
         self.foreground, self.pictures = bool({"fgr", "com"} & types), "debug" in types
+        self._encoders = ThreadPoolExecutor(max(1, len(types)))  # for good: each new thread keeps memory of its own
 
     def write(self, capture, matte):
         """Write the results of one pair. All are tried; raises the error of the first that failed."""
         paths, dtype = self.targets[capture.item], STILLS[self.format][1]
         part = ... if self.crop is None else around_subject(matte.pha, self.crop)
+        turn = Lock() if matte.pha.size > LARGE else nullcontext()
 
         def encode(kind, path):
-            write_picture(path, picture_of(kind, matte, capture, dtype, self.target)[part], capture.photo)
+            with turn:
+                write_picture(path, picture_of(kind, matte, capture, dtype, self.target)[part], capture.photo)
 
-        with ThreadPoolExecutor(1 if matte.pha.size > LARGE else len(paths)) as encoders:
-            writing = {path: encoders.submit(encode, kind, path) for kind, path in paths.items()}
+        writing = {path: self._encoders.submit(encode, kind, path) for kind, path in paths.items()}
         for path, written in writing.items():
             written.result()
             self.tell(Note("written", path=path))
