@@ -95,9 +95,9 @@ class Clip:
     def _need(self, frames):
         """Raise UsageError where no frames lie in the span."""
         if not frames:
-            between = " s and ".join(f"{float(at):g}" for at in self.span if at is not None)
-            remedy = "check them against its length"
-            raise UsageError(f"{self.path} has no frames between --start and --end ({between} s): {remedy}")
+            start, end = self.span
+            between = f"{float(start or 0):g} s and {'its end' if end is None else f'{float(end):g} s'}"
+            raise UsageError(f"{self.path} has no frames between {between}: check the times against its length")
 
     def part(self, start, end):
         """The clip between two times of its own, seconds; see open_clip."""
