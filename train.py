@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from dataset.labels import check_labels, looked_at
 from utils.picture.levels import to_float
+from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line
 from utils.system.cpu import keep_freed_memory
 from utils.training.data import Validation, close, training_batches
@@ -33,7 +34,7 @@ from utils.training.state import Training, forward_loss, hold_alone, precision, 
 def main(argv=None):
     jobs = parse_jobs(argv)
     if jobs[0].device:
-        paddle.set_device(jobs[0].device)
+        choose_device(jobs[0].device)
     if paddle.get_device() == "cpu":
         keep_freed_memory()
     if dist.get_world_size() > 1:

@@ -137,7 +137,8 @@ def choose_device(device: str | None = None) -> str:
     if device.partition(":")[0] == "gpu" and not gpus:
         raise UsageError(f"--device gpu: this Paddle finds no GPU; {install('gpu')}, or pass --device cpu")
     if device not in ("cpu", "gpu", *(f"gpu:{index}" for index in range(gpus))):
-        raise UsageError(f"--device {device} does not exist: pass cpu, gpu or gpu:0 .. gpu:{max(gpus - 1, 0)}")
+        known = f"cpu, gpu or gpu:0 .. gpu:{gpus - 1}" if gpus else "cpu"
+        raise UsageError(f"--device {device} does not exist: pass {known}")
     if gpus:
         paddle.set_device(device)
     return device

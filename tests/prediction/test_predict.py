@@ -247,7 +247,7 @@ BAD = {
     "unknown mode": "--refine-mode",
     "unknown type": "--output-types",
     "unknown backbone": "--model-backbone",
-    "no such device": "--device tpu",
+    "no such device": "--device tpu does not exist: pass cpu",
     "no such gpu": "--device gpu",
     "unknown flag": "--sourec",
 }

@@ -443,6 +443,8 @@ def test_empty_and_unequal_folders_are_named_before_anything_starts(tmp_path, ca
         (["--crop-size", "64", "32"], "--crop-size 64 32"),
         (["--epoch-start", "7"], "--epoch-end must lie above"),
         (["--amp"], "GPUs only"),
+        (["--device", "gpu:99"], "--device gpu"),
+        (["--device", "tpu"], "--device tpu does not exist: pass cpu"),
         (["--model-backbone-scale", "0.7"], "--model-backbone-scale"),
     ],
 )
