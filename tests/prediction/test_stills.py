@@ -181,6 +181,9 @@ def test_cropped_to_the_subject(tmp_path):
         (["--crop", "-1"], "--crop -1"),
         (["--src", "a.mp4", "--bgr", "b.png", "--output-format", "jpg"], "--target-bgr, or choose png"),
         (["--src", "a.mp4", "--bgr", "b.png", "--crop"], "--crop is for pictures"),
+        (["--src", "a.mp4", "--bgr", "b.png", "--bgr-time", "0", "2"], "--bgr b.png is none"),
+        (["--src", "a.mp4", "--bgr", "b.png", "--frame-rate", "25"], "--frame-rate is for a folder"),
+        (["--src", "a.mp4", "--bgr", "auto", "--bgr-time", "0", "2"], "--bgr auto is none"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_work(monkeypatch, flags, words):

@@ -96,6 +96,10 @@ def parse(argv, description):
         raise UsageError(f"--crop {args.crop} is no margin: give pixels, 0 or more")
     if args.video_resize and (min(args.video_resize) < 4 or any(path.is_dir() for path in args.clips)):
         raise UsageError("--video-resize gives the frames of a video file a size of W x H pixels, at least 4 x 4")
+    if args.frame_rate and not any(path.is_dir() for path in args.clips):
+        raise UsageError("--frame-rate is for a folder of frames: a video has times of its own")
+    if args.bgr_time and not (is_clip(args.bgr) or Path(args.bgr).is_dir()):
+        raise UsageError(f"--bgr-time is part of a video as --bgr, and --bgr {args.bgr} is none")
     if args.src is None:
         args.src, args.bgr = SAMPLE_SRC, SAMPLE_BGR
         args.output_dir = args.output_dir or IMAGES
