@@ -22,13 +22,13 @@ from utils.background.match import EXPOSURE_MODES, match_background
 from utils.evaluation import score
 from utils.evaluation.composites import choose_samples
 from utils.evaluation.samples import PredictionFolder, share
-from utils.picture.write import write_picture
+from utils.picture.write import picture_to_write, write_picture
 from utils.prediction.flags import add_network_flags, matting_from
 from utils.prediction.loop import cleaned
 from utils.system.command_line import UsageError, command_line, printer
 from utils.system.cpu import rank_and_count
 from utils.system.files import refuse_to_overwrite, write_json, write_text
-from utils.system.parser import Parser, at_least_1
+from utils.system.parser import Parser, at_least_1, file_to_write
 
 
 def parse(argv):
@@ -49,10 +49,11 @@ def parse(argv):
     add("--seed", type=int, default=0, help="of composites, default 0")
     add("--height", type=at_least_1, metavar="N", help="of composites (default: their own; reference: 2048)")
     add("--num-workers", type=int, default=2, help="threads that read and score, default 2")
-    add("--output", type=Path, help="write means and settings to this .json")
-    add("--per-image", type=Path, help="write every picture's numbers to this .csv")
+    add("--output", type=file_to_write, help="write means and settings to this .json")
+    add("--per-image", type=file_to_write, help="write every picture's numbers to this .csv")
     add("--save-worst", type=int, default=0, metavar="N", help="picture of the worst N (default 0)")
-    add("--worst-file", type=Path, default=Path("output/worst.jpg"), help="of --save-worst (default output/worst.jpg)")
+    worst = Path("output/worst.jpg")
+    add("--worst-file", type=picture_to_write, default=worst, help="of --save-worst (default output/worst.jpg)")
     add_network_flags(parser)
     args = parser.parse_args(argv)
     outputs = [args.output, args.per_image, args.worst_file if args.save_worst else None]

@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from utils.evaluation.samples import PredictionFolder, StoredSet
 from utils.evaluation.score import DEFAULT_METRICS, METRICS, REGIONS, evaluate, side_by_side, table
-from utils.picture.write import write_picture
+from utils.picture.write import picture_to_write, write_picture
 from utils.system.command_line import UsageError, command_line
 from utils.system.files import refuse_to_overwrite, write_text
-from utils.system.parser import Parser
+from utils.system.parser import Parser, file_to_write
 
 
 @command_line
@@ -27,9 +27,9 @@ def main(argv=None):
     add("--data", type=Path, required=True, help="benchmark set: src, bgr, pha, and fgr if there")
     add("--pred", action="append", required=True, metavar="NAME=FOLDER", help="a method; once for each")
     add("--region", nargs="+", choices=REGIONS, default=REGIONS, help="default: both")
-    add("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS, help="default: all but mad")
-    add("--output", type=Path, help="write the table to this file too")
-    add("--figure", type=Path, help="write the side-by-side picture here (.jpg or .png)")
+    add("--metrics", nargs="+", choices=METRICS, default=DEFAULT_METRICS, help="default: all but mad dtssd")
+    add("--output", type=file_to_write, help="write the table to this file too")
+    add("--figure", type=picture_to_write, help="write the side-by-side picture here (.jpg or .png)")
     add("--names", nargs="+", help="samples in the figure (default: the first method's worst four)")
     args = parser.parse_args(argv)
     folders = dict(text.split("=", 1) for text in args.pred if "=" in text)

@@ -11,13 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 from unittest import mock
 
+from utils.picture.write import picture_to_write
 from utils.system.command_line import command_line
 from utils.system.files import write_text
-from utils.system.parser import Parser
+from utils.system.parser import Parser, file_to_write
 
 ROOT = Path(__file__).resolve().parent.parent
 DOORS = ("predict", "eval", "train")
-PLACEHOLDERS = {int: "N", float: "X", Path: "PATH"}
+PLACEHOLDERS = {int: "N", float: "X", Path: "PATH", file_to_write: "PATH", picture_to_write: "PATH"}
 INTRODUCTION = """# Flags
 
 What each program understands, as `--help` says it. This page is written by `python -m tools.flags`, and compared with

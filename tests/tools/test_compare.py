@@ -55,3 +55,7 @@ def test_wrong_use_is_one_line(benchmark, capsys):
         flags = [text for name in wrong.split() for text in ("--pred", name)]
         assert compare.main(["--data", f"{benchmark}/set", *flags]) == 1
         assert "give NAME=FOLDER, each with a name of its own" in capsys.readouterr().err
+    for flag, path, words in (("--figure", "a.gif", "no picture's suffix"), ("--output", benchmark, "is a folder")):
+        assert compare.main(["--data", f"{benchmark}/set", "--pred", f"a={benchmark}/harder", flag, f"{path}"]) == 1
+        said = capsys.readouterr()
+        assert words in said.err and said.err.count("\n") == 1 and not said.out  # before anything is scored

@@ -299,7 +299,8 @@ def choose_samples(args: Namespace) -> tuple[Samples, str]:
     """
     path = args.data_path
     if path and not path.is_dir():
-        raise UsageError(f"--data-path {path} does not exist: check the name of the folder")
+        wrong = "is not a folder" if path.exists() else "does not exist"
+        raise UsageError(f"--data-path {path} {wrong}: check the name of the folder")
     if args.pred and not path:
         raise UsageError("--pred needs --data-path with the set that it belongs to")
     if path and (args.pred or (path / "src").is_dir() or clips_in(path)):

@@ -4,6 +4,7 @@ write_picture("com.png", rgba)                       # uint8 or uint16
 write_picture("com.exr", rgba, like=photo)           # float32, linear light; with the photograph's date and camera
 """
 
+import argparse
 import struct
 import zlib
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 from dataset.errors import install
 from utils.system.errors import UsageError, needed
 from utils.system.files import atomic_path
+from utils.system.parser import file_to_write
 
 CHANNELS = {1: "Y", 3: "RGB", 4: "RGBA"}
 # OpenCV's encoder, where it can choose the filter: half of Pillow's time for a tenth more bytes.
@@ -34,6 +36,13 @@ STILLS = {  # --output-format: suffix and type of what is written
     "webp": (".webp", np.uint8),
     "jpg": (".jpg", np.uint8),
 }
+
+
+def picture_to_write(text):
+    """argparse's type of a file's path to which a program writes a picture of 8 bits at its end."""
+    if Path(text).suffix.lower() not in set(SUFFIXES) - {".exr"}:
+        raise argparse.ArgumentTypeError(f"{text} has no picture's suffix: end it in .jpg or .png")
+    return file_to_write(text)
 
 
 def write_picture(path, array, like=None):

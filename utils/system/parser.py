@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 from utils.system.errors import UsageError
 
@@ -51,3 +52,10 @@ def at_least_1(text):
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
     return int(text)
+
+
+def file_to_write(text):
+    """argparse's type of a file's path that a program writes at its end, which is no folder: told before its work."""
+    if Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a folder: give the name of a file to write")
+    return Path(text)
