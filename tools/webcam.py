@@ -39,7 +39,7 @@ from utils.predictor import choose_device
 from utils.system.command_line import UsageError, command_line, printer
 from utils.system.notes import Note
 from utils.system.parser import Parser, at_least_1
-from utils.video.reader import FRAME_RATE, Frame, open_clip
+from utils.video.reader import FRAME_RATE, Frame, is_clip, open_clip
 from utils.video.writer import VIDEO, open_writer
 from utils.weights.load import DEFAULT_WEIGHTS
 
@@ -65,6 +65,8 @@ def parse(argv):
     args = parser.parse_args(argv)
     if args.output and args.output.exists():
         raise UsageError(f"--output {args.output} exists: give another name, or delete it")
+    if args.output and is_clip(args.output) and args.output.suffix.lower()[1:] not in VIDEO:
+        raise UsageError(f"--output {args.output}: end its name in .mp4, .mov or .webm, or give a new folder's")
     if args.no_window and not args.output:
         raise UsageError("--no-window shows nothing: pass --output as well")
     return args

@@ -153,6 +153,7 @@ def test_frames_of_a_camera(monkeypatch):
     "arguments, said",
     [
         (["--no-window"], "--no-window shows nothing"),
+        (["--output", "talk.avi"], "--output talk.avi: end its name in .mp4, .mov or .webm"),
         (["--source", "none.mp4"], "none.mp4 does not exist"),
         (["--target-bgr", "no colour"], "neither a file nor a colour"),
     ],
