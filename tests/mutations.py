@@ -55,7 +55,7 @@ MUTATIONS = [
             ("UNKNOWN = 128", "UNKNOWN = 127"),
             ("sigma=1.4", "sigma=1.5"),
             ("np.arange(-4, 5,", "np.arange(-3, 4,"),
-            ("range(1, 11)", "range(1, 10)"),
+            ("range(1, 11)", "range(1, 9)"),
             ("np.float32(0.15)", "np.float32(0.2)"),
             ("_region(pred, trimap)].sum()) / 1000\n\n\ndef mse", "_region(pred, trimap)].sum()) / 100\n\n\ndef mse"),
             (
@@ -88,7 +88,6 @@ MUTATIONS = [
             ("= 0.06, 0.96, 10 ", "= 0.06, 0.97, 10 "),
             ("= 0.06, 0.96, 10 ", "= 0.06, 0.96, 9 "),
             ("(pha > LOW)", "(pha >= LOW)"),
-            ("pha >= 0.5", "pha > 0.5"),
             ("ITERATIONS) >= 1", "ITERATIONS) >= 0.99"),
         ],
         "model/refiner.py": [

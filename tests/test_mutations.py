@@ -1,6 +1,8 @@
 """tests/mutations.py, without its minutes: every mutation still fits its file, and the table tells what happened."""
 
 import ast
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,22 @@ from utils.system.command_line import UsageError
 def test_a_mutation_fits_its_file_and_is_still_python(mutation):
     text = mutated(mutation)
     assert ast.dump(ast.parse(text)) != ast.dump(ast.parse((ROOT / mutation.file).read_text(encoding="utf-8")))
+
+
+def test_the_tables_of_the_page_are_those_of_the_mutations():
+    page = (ROOT / "tests/README.md").read_text(encoding="utf-8")
+    counts = re.findall(r"^\| (\S+\.py|in all) \| (\d+) \| (\d+) \| (\d+) \|$", page, flags=re.M)
+    named = re.findall(r"^\| (\S+\.py) \| `(.*?)` \| `(.*?)` \| `(test_\w+\.py)::(\w+).*` \|$", page, flags=re.M)
+    assert f"({len(MUTATIONS)} of them" in page
+    made, missed = (Counter(x.file for x in MUTATIONS), Counter(row[0] for row in named))
+    made["in all"], missed["in all"] = len(MUTATIONS), len(named)
+    assert {name: (int(n), int(noticed), int(late)) for name, n, noticed, late in counts} == {
+        name: (made[name], made[name], missed[name]) for name in made
+    }
+    assert {(file, old, new) for file, old, new, *_ in named} <= {(x.file, x.old, x.new) for x in MUTATIONS}
+    for *_, file, test in named:
+        (path,) = (ROOT / "tests").rglob(file)
+        assert f"def {test}(" in path.read_text(encoding="utf-8"), f"{file} has no {test}"
 
 
 def test_mirrored_files_exist():
