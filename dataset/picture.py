@@ -161,15 +161,16 @@ def read_stored(path, location=False, look=None):
         raise PictureError(f"{path} {'is no file' if path.exists() else 'does not exist'}: give a picture file")
     if path.stat().st_size == 0:
         raise PictureError(f"{path} is empty (0 bytes): copy or download it again")
+    most = Image.MAX_IMAGE_PIXELS or math.inf  # None, as other programs set it: no limit
 
     def check(width, height):
-        if width * height > Image.MAX_IMAGE_PIXELS:
+        if width * height > most:
             raise Image.DecompressionBombError
         if look:
             look(width, height)
 
     try:
-        if path.stat().st_size > max(1 << 31, 16 * Image.MAX_IMAGE_PIXELS):  # a pixel has at most 16 bytes
+        if path.stat().st_size > max(1 << 31, 16 * most):  # a pixel has at most 16 bytes
             raise Image.DecompressionBombError
         data, raw = path.read_bytes(), path.suffix.lower() in RAW_SUFFIXES
         read = _read_exr if data[:4] == EXR else _read_raw if raw else _read_with_pillow

@@ -256,3 +256,5 @@ def test_the_limit_of_pixels_can_be_moved(tmp_path, monkeypatch):
         read_rgb(tmp_path / "a.png")
     limit_megapixels(1.1)
     assert read_rgb(tmp_path / "a.png").shape == (1000, 1100, 3)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # by a program that takes pictures of any size
+    assert read_rgb(tmp_path / "a.png").shape == (1000, 1100, 3)
