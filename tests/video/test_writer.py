@@ -126,6 +126,16 @@ def test_pictures_of_a_video_come_with_their_times_and_without_older_ones(tmp_pa
     assert lines == ["# timestamp format v2", "0.000", "33.367", "100.000"]
 
 
+def test_the_times_are_of_pictures_that_are_there(tmp_path):
+    write(tmp_path / "pha", "png", ALPHAS[:2], Clip(tmp_path))
+    with open_writer(tmp_path / "pha", "png", Clip(tmp_path), 1) as writer:
+        there = [writer.has(Frame(number, TIMES[number], None, None)) for number in range(6)]
+        writer.write(ALPHAS[2], Frame(2, TIMES[2], None, None))  # and then the run was stopped
+    assert there == [True, True, False, False, False, False]
+    lines = (tmp_path / "pha" / "timestamps.txt").read_text().splitlines()
+    assert lines == ["# timestamp format v2", "0.000", "33.367", "100.000"]
+
+
 SOUND = [
     ("mp4", "aac", "mp4", "aac"),
     ("mp4", "aac", "mov", "aac"),

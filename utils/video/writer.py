@@ -91,7 +91,10 @@ class PictureWriter:
 
     def has(self, frame):
         """Whether a frame's picture is there already, so that it need not be written."""
-        return self._path(frame).exists()
+        there = self._path(frame).exists()
+        if not there:
+            self.times.pop(frame.number, None)  # until it is written: the run may be stopped before
+        return there
 
     def write(self, picture, frame, like=None):
         write_picture(self._path(frame), picture, like)
