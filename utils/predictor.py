@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from dataset.errors import PictureError, install
+from dataset.errors import PictureError, install, one_line
 from utils.engine.backends import version_of
 from utils.engine.choice import open_engine
 from utils.engine.matte import Matte
@@ -30,7 +30,7 @@ from utils.engine.presets import MULTIPLE, Refine, enlargement
 from utils.picture.last import Last
 from utils.picture.levels import as_rgb
 from utils.picture.resize import fit, padded_to_multiples
-from utils.system.errors import UsageError
+from utils.system.errors import UsageError, interruption, user_message
 from utils.system.notes import Note, silent
 from utils.weights.load import DEFAULT_WEIGHTS
 
@@ -94,7 +94,7 @@ class Matting:
 
         Raises:
             PictureError: the sizes differ, or a file cannot be read. TypeError: anything else than pictures.
-            UsageError: the refinement's scale leaves nothing of the picture.
+            UsageError: the refinement's scale leaves nothing of the picture, or the engine fails.
         """
         pictures = as_rgb(src, "src"), as_rgb(bgr, "bgr")
         if pictures[0].shape != pictures[1].shape:
@@ -107,7 +107,13 @@ class Matting:
         refine = self.refine.at(height, width)
         with self._lock:
             src, bgr = _fitted(pictures[0], (height, width)), self._bgr(pictures[1], (height, width))
-            matte = self._engine(src, bgr, refine, foreground)
+            try:
+                matte = self._engine(src, bgr, refine, foreground)
+            except RuntimeError as error:  # an engine may refuse anything at any time
+                if self.engine == "paddle" or interruption(error) or user_message(error):
+                    raise
+                reason = one_line(error)[-160:]
+                raise UsageError(f"engine {self.engine} failed: {reason}; choose another by --engine") from error
         if matte.pha.shape != (height, width):
             matte = matte.through(lambda x: x[:height, :width])
         if (height, width) != size:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from dataset.picture import PictureError, read_alpha, read_rgb
 from model import MattingBase, MattingRefine
+from utils import predictor
 from utils.background.checks import match_size, scene_doubts
 from utils.engine.presets import enlargement, preset
 from utils.picture.foreground import clean_foreground
@@ -47,6 +48,21 @@ def test_sample_pair_is_matted_as_recorded(matting):
     assert (matte.pha[far] == 0).mean() > 0.98 and (matte.pha[true == 1] == 255).mean() > 0.99
     opaque = true > 0.99
     assert np.abs(matte.fgr[opaque].astype(int) - src[opaque]).mean() < 5
+
+
+@pytest.mark.parametrize(
+    "error, said", [(RuntimeError("no such\ninstruction"), UsageError), (MemoryError(), MemoryError)]
+)
+def test_an_engine_that_fails_is_named_with_the_remedy(error, said, monkeypatch):
+    def failing(*_):
+        raise error
+
+    failing.name, failing.backbone = "openvino", "mobilenetv2"
+    monkeypatch.setattr(predictor, "open_engine", lambda *_: failing)
+    with pytest.raises(said) as caught:
+        Matting(device="cpu")(*scene(64, 64))
+    if said is UsageError:
+        assert str(caught.value) == "engine openvino failed: no such instruction; choose another by --engine"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (31, 33), (64, 64), (7, 400), (601, 2), (101, 203)])
