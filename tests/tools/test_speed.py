@@ -1,6 +1,8 @@
 """The benchmarks: what predict.py prints is understood, contestants take turns, and the numbers fit together."""
 
+import os
 import re
+import subprocess
 import sys
 from argparse import Namespace
 from dataclasses import replace
@@ -10,7 +12,7 @@ import pytest
 
 from tests.drawn_data import make_data
 from tools import benchmark
-from tools.benchmark import Worker, prepare_weights, take_turns
+from tools.benchmark import Worker, prepare_weights, take_turns, worker
 from utils.system.errors import UsageError
 
 
@@ -68,3 +70,21 @@ def test_the_loader_is_measured_with_each_recipe(tmp_path, capsys, monkeypatch):
     lines = re.findall(r"(\w+): ([\d.]+) ms a sample, ([\d.]+) samples/s", capsys.readouterr().out)
     assert [name for name, *_ in lines] == [*small]
     assert all(abs(float(ms) * float(rate) - 1000) < 50 for _, ms, rate in lines)
+
+
+def test_what_the_originals_interpreter_lacks_is_one_line(tmp_path):
+    np.savez(tmp_path / "pair.npz", src=np.zeros((8, 8, 3), np.uint8), bgr=np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "torch.py").write_text("import no_such_package")
+    command = [
+        sys.executable,
+        worker.__file__,
+        "original",
+        "eager",
+        "resnet50",
+        "weights.npz",
+        "0.25",
+        "9",
+        str(tmp_path),
+    ]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "has no no_such_package" in done.stderr

@@ -95,4 +95,7 @@ def main(engine, kind, backbone, weights, scale, pixels, folder):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except ModuleNotFoundError as error:
+        sys.exit(f"{sys.executable} has no {error.name}: see Engines in docs/speed.md for what the original needs")
