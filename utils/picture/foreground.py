@@ -47,18 +47,18 @@ def clean_foreground(pha, src, bgr, correct=True, colours=True):
     core = (_reduced(x, 4, cv2.INTER_AREA) for x in (mixed, cv2.erode(alpha, np.ones((3, 3), np.uint8))))
     near = _enlarged(_spread(*core, 32), 4, alpha.shape)
     _solve(near, alpha, mixed, behind, FROM_CORE, noise, 5)
-    near, side = _spread(near, alpha, 8), 11 if correct else 1
-    if colours:
-        near = _enlarged(near, step, pha.shape)
-        found = _solve(near, pha, src, bgr, STRANDS, noise, side)
-        return near, found if correct else pha
-    found, (x, y, width, height) = pha.copy(), cv2.boundingRect(pha)
-    top, left = max(y // step - 1, 0), max(x // step - 1, 0)  # the subject alone, and what enlarging reads beside it
-    few = slice(top, max(2, -(-(y + height) // step) + 1)), slice(left, max(2, -(-(x + width) // step) + 1))
-    part = tuple(slice(step * at.start, step * at.stop) for at in few)
+    near, found, few, part = _spread(near, alpha, 8), pha.copy(), ..., ...
+    if not colours:  # the subject alone, and what enlarging reads beside it
+        x, y, width, height = cv2.boundingRect(pha)
+        few = tuple(
+            slice(max(first // step - 1, 0), max(2, -(-(first + length) // step) + 1))
+            for first, length in ((y, height), (x, width))
+        )
+        part = tuple(slice(step * at.start, step * at.stop) for at in few)
     near = _enlarged(near[few], step, found[part].shape)
-    found[part] = _solve(near, *(np.ascontiguousarray(x[part]) for x in (pha, src, bgr)), STRANDS, noise, side)
-    return None, found
+    cut = (np.ascontiguousarray(picture[part]) for picture in (pha, src, bgr))
+    found[part] = _solve(near, *cut, STRANDS, noise, 11 if correct else 1)
+    return near if colours else None, found if correct else pha
 
 
 def _solve(near, pha, src, bgr, deviation, noise, side):
