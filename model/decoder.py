@@ -28,10 +28,13 @@ class Decoder(nn.Layer):
 
     def forward(self, x4, x3, x2, x1, x0):
         """Features at strides 16, 8, 4, 2 and 1 -> (b, channels[4], h, w), neither clamped nor rectified."""
+        return self.conv4(self._join(self.before_last(x4, x3, x2, x1), x0))
+
+    def before_last(self, x4, x3, x2, x1):
+        """Features at strides 16, 8, 4 and 2 -> (b, channels[3], ...) at stride 2, what the last step enlarges."""
         x = F.relu(self.bn1(self.conv1(self._join(x4, x3))))
         x = F.relu(self.bn2(self.conv2(self._join(x, x2))))
-        x = F.relu(self.bn3(self.conv3(self._join(x, x1))))
-        return self.conv4(self._join(x, x0))
+        return F.relu(self.bn3(self.conv3(self._join(x, x1))))
 
     @staticmethod
     def _join(x, skip):

@@ -74,11 +74,7 @@ class CoarseProgram(nn.Layer):
             features: (1, ceil(hc/2), ceil(wc/2), 48) what the decoder's last convolution sees, before it is enlarged.
         """
         x4, x3, x2, x1, x0 = self.backbone(pictures)
-        decoder = self.decoder
-        x = self.aspp(x4)
-        x = F.relu(decoder.bn1(decoder.conv1(decoder._join(x, x3))))
-        x = F.relu(decoder.bn2(decoder.conv2(decoder._join(x, x2))))
-        x = F.relu(decoder.bn3(decoder.conv3(decoder._join(x, x1))))
+        x = self.decoder.before_last(self.aspp(x4), x3, x2, x1)
         rows = self.last_rows(bilinear(x, (size_of(x)[0], size_of(x0)[1])))
         dense = self.last_down(bilinear(rows, size_of(x0))) + self.last_pictures(x0)
         return dense, x.transpose([0, 2, 3, 1])
