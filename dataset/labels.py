@@ -43,7 +43,9 @@ def kind_of(pha, fgr=None, path=None):
         return "inverted"
     if not soft.any():
         return "mask"
-    brightness = np.zeros_like(pha) if fgr is None else fgr.max(axis=2)
+    if fgr is None:
+        return None
+    brightness = fgr.max(axis=2)
     faint, strong = (brightness[(pha > low) & (pha < high)] for low, high in ((25, 102), (178, 250)))
     if min(len(faint), len(strong)) < 20 or (brightness > pha.astype(int) + 6)[(pha > 25) & (pha < 250)].mean() > 0.02:
         return None
