@@ -191,6 +191,7 @@ def test_the_foreground_is_cleaned_on_demand(people):
         (["--data-path", "nowhere", "--pred", "pred"], "nowhere"),
         (["--data-path", "set", "--pred", "nowhere"], "nowhere"),
         (["--data-path", "people"], "--backgrounds"),
+        (["--data-path", "empty"], "empty is empty: put pictures into empty/fgr"),
         (["--data-path", "NOT_THERE"], "--data-path NOT_THERE does not exist"),
         (["--data-path", "set/pha/a.png"], "--data-path set/pha/a.png is not a folder"),
         (["--data-path", "set", "--pred", "pred", "--output", "set"], "--output: set is a folder"),
@@ -206,6 +207,7 @@ def test_the_foreground_is_cleaned_on_demand(people):
 )
 def test_wrong_use_is_one_line_and_an_exit_code(people, monkeypatch, capsys, arguments, words):
     monkeypatch.chdir(people)
+    (people / "empty").mkdir()
     assert door.main(arguments) == 1
     error = capsys.readouterr().err.strip().splitlines()
     assert words in error[-1] and error[-1].startswith("error: ")

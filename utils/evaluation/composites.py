@@ -312,6 +312,7 @@ def choose_samples(args: Namespace) -> tuple[Samples, str]:
         backgrounds = args.backgrounds or data_folder(args.data_root, "backgrounds", "valid")
     except PictureError as error:
         if path:
+            ForegroundDataset(path)  # says it if these are none
             raise UsageError(f"--backgrounds is needed for foregrounds: {error}") from None
         said = "A small set is scored instead; its numbers show that everything runs, and nothing else."
         title = "DEMONSTRATION SET: the sample pair, its subject in 4 drawn scenes, 4 drawn figures"
