@@ -10,7 +10,7 @@ from PIL import ImageColor
 from dataset.picture import read_rgb
 from utils.picture.resize import cover
 from utils.system.errors import UsageError
-from utils.video.reader import CLIP_SUFFIXES, open_clip
+from utils.video.reader import is_clip, open_clip
 
 
 def open_target(spec):
@@ -28,7 +28,7 @@ def open_target(spec):
         UsageError: neither a file nor a colour. PictureError: the file cannot be read.
     """
     path = Path(spec)
-    if path.is_dir() or (path.exists() and path.suffix.lower() in CLIP_SUFFIXES):
+    if path.is_dir() or (path.exists() and is_clip(path)):
         return VideoTarget(open_clip(path))
     if path.exists():
         return PictureTarget(read_rgb(path))
