@@ -44,10 +44,10 @@ def doubts(src, bgr, pha):
     Args: src, bgr uint8 (H, W, 3), RGB, of equal size, the background as the network saw it; pha uint8 (H, W), alpha.
     """
     notes = scene_doubts(src, bgr)
-    small = [glance(x, LOOK_AT) for x in (src, bgr, pha)]
-    if not notes and _are_swapped(*small[:2]):
-        return [Note("swapped")]
-    return notes or ground_doubts(*small)
+    if notes:
+        return notes
+    src, bgr, pha = (glance(x, LOOK_AT) for x in (src, bgr, pha))
+    return [Note("swapped")] if _are_swapped(src, bgr) else ground_doubts(src, bgr, pha)
 
 
 def scene_doubts(src, bgr):
