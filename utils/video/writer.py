@@ -92,16 +92,19 @@ class PictureWriter:
     def has(self, frame):
         """Whether a frame's picture is there already, so that it need not be written."""
         there = self._path(frame).exists()
-        if not there:
-            self.times.pop(frame.number, None)  # until it is written: the run may be stopped before
+        if there:  # else once it is written: the run may be stopped before
+            self._list(frame)
         return there
 
     def write(self, picture, frame, like=None):
+        self._list(frame)
         write_picture(self._path(frame), picture, like)
 
-    def _path(self, frame):
+    def _list(self, frame):
         if frame.name is None:
-            self.times[frame.number] = frame.time  # also of a picture that is there already
+            self.times[frame.number] = frame.time
+
+    def _path(self, frame):
         return self.folder / f"{frame.name or format(frame.number, '06d')}{self.suffix}"
 
     def finish(self):
