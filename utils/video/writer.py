@@ -145,12 +145,12 @@ class VideoWriter:
         context.color_primaries, context.color_trc = BT709, BT709
 
     def write(self, picture, frame, like=None):
+        whole = padded_to_multiples(picture, 1 + self.even)
         if self.size is None:
-            self.size = tuple(side + side % 2 * self.even for side in picture.shape[:2])
-            self.stream.height, self.stream.width = self.size
+            self.size = self.stream.height, self.stream.width = whole.shape[:2]
             if self.size != picture.shape[:2]:
                 self.notes.append(Note("even_sides", height=self.size[0], width=self.size[1]))
-        encoded = video_frame(padded_to_multiples(picture, 1 + self.even), self.stream.pix_fmt)
+        encoded = video_frame(whole, self.stream.pix_fmt)
         time_base = self.stream.codec_context.time_base
         encoded.pts, encoded.time_base = round(frame.time / time_base), time_base
         self.container.mux(self.stream.encode(encoded))
