@@ -365,7 +365,7 @@ def test_module_does_not_need_av():
     assert "av" not in vars(module)
 
 
-def walking_in(count=30, empty=12, stays=18):
+def walking_in(count=30, empty=12):
     """The place alone; somebody comes in from the left and stays: pictures and true alphas."""
     place, rng = scene(), np.random.default_rng(2)
     pictures, alphas = [], []

@@ -114,10 +114,6 @@ def test_the_network_of_the_start_serves_pictures_and_clips_of_its_precision(tmp
     assert opened == [*served, *served, "int8"]
 
 
-def read_size(data):
-    return Image.open(io.BytesIO(data)).size
-
-
 def test_it_listens_on_this_machine_only(page):
     port = int(page[0].rpartition(":")[2])
     with pytest.raises(OSError):  # another address of this machine, where 0.0.0.0 would answer
