@@ -283,6 +283,11 @@ def test_a_background_of_another_scene_is_refused_before_the_work(clip):
     assert not matting.alphas and not (clip.parent / "out").exists()
 
 
+def test_frames_that_fit_are_not_aligned_before_the_work(clip, monkeypatch):
+    monkeypatch.setattr(module, "match_background", lambda *_: pytest.fail("aligned twice"))
+    assert run(clip, types=("pha",))[2] == 0
+
+
 def test_a_clip_that_begins_in_the_dark_is_not_refused(tmp_path):
     write_picture(tmp_path / "back.png", scene())
     pictures = frames(30)[0]

@@ -212,8 +212,10 @@ class ClipJob:
         for frame in islice(self.clip, 0, LOOKS * APART, APART):
             with suppress(PictureError):
                 src = frame.rgb()
-                fitted, _ = match_background(src, bgr, self.correction.align, self.correction.exposure)
-                wrong = [note for note in scene_doubts(src, fitted) if note.kind == "other_scene"]
+                wrong = scene_doubts(src, bgr)
+                if wrong:  # to align takes up to a second, which the work itself will take once more
+                    fitted, _ = match_background(src, bgr, self.correction.align, self.correction.exposure)
+                    wrong = [note for note in scene_doubts(src, fitted) if note.kind == "other_scene"]
                 if not wrong:
                     return
         if wrong:
