@@ -2,6 +2,7 @@
 
 import os
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from dataset.picture import read_rgb
 from tests.prediction.test_predictor import scene
 from tests.web.hostile import png_of
 from tools import app
-from tools.web.upload import read_upload, sweep
+from tools.web.upload import read_upload, room, sweep
 from tools.web.words import PAGE, REFUSALS, Refused, say, shown_name
 from utils.picture.write import write_picture
 
@@ -101,3 +102,12 @@ def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
 def test_bad_limits_name_their_flag(capsys):
     assert app.main(["--max-megapixels", "0"]) == 1
     assert "--max-megapixels: must be 1 or more" in capsys.readouterr().err
+
+
+def test_a_gigabyte_of_the_disk_stays_free_and_no_share_of_it(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(bytes(2_000_000))
+    for size in (2 * 10**9, 252 * 10**9):  # a small disk, and a large one of which little is left
+        for free, fits in ((1_010_000_000, True), (1_000_900_000, False)):
+            monkeypatch.setattr("shutil.disk_usage", lambda _, free=free, size=size: SimpleNamespace(total=size, free=free))
+            assert room(tmp_path, 1_000_000) is fits
+    assert not room(tmp_path, 1_000_000, quota=2_500_000)

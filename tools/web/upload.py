@@ -15,6 +15,7 @@ from utils.system.files import lock_folder
 
 PREFIX = "matting-page-"
 QUOTA = 4 * 10**9  # bytes
+FREE = 10**9  # bytes that stay free on the disk, whatever its size
 LEAST = 10**6  # bytes that a file counts for at least, so that small ones cannot be countless
 YOUNG = 60  # seconds in which a folder may not have its lock yet
 LONGEST_SIDE = 16_000  # pixels
@@ -110,13 +111,12 @@ def own_folder():
 
 
 def room(folder, more, quota=QUOTA):
-    """Whether a folder may take so many more bytes, by the quota and by the disk, of which a tenth stays free."""
+    """Whether a folder may take so many more bytes, by the quota and by the disk, of which a gigabyte stays free."""
     used = 0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):
             used += max(path.lstat().st_size, LEAST)
-    disk = shutil.disk_usage(folder)
-    return used + more <= quota and more + disk.total // 10 <= disk.free
+    return used + more <= quota and more + FREE <= shutil.disk_usage(folder).free
 
 
 def sweep(folder, seconds, spared=frozenset()):
