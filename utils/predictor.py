@@ -15,6 +15,7 @@ prepare()
 
 import os
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import Callable, Union
 
@@ -26,7 +27,7 @@ from dataset.errors import PictureError, install, one_line
 from utils.engine.backends import version_of
 from utils.engine.choice import open_engine
 from utils.engine.matte import Matte
-from utils.engine.presets import MULTIPLE, Refine, enlargement
+from utils.engine.presets import LARGEST_SCALE, MULTIPLE, Refine, enlargement
 from utils.picture.last import Last
 from utils.picture.levels import as_rgb
 from utils.picture.resize import fit, padded_to_multiples
@@ -104,7 +105,8 @@ class Matting:
         factor = enlargement(*size) if self.refine.scale is None else 1
         if factor > 1:
             height, width = (max(MULTIPLE, round(n * factor)) for n in size)
-        refine = self.refine.at(height, width)
+        refine = replace(self.refine, scale=LARGEST_SCALE) if factor > 1 else self.refine
+        refine = refine.at(height, width)
         with self._lock:
             src, bgr = _fitted(pictures[0], (height, width)), self._bgr(pictures[1], (height, width))
             try:

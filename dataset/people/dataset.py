@@ -10,9 +10,11 @@ import numpy as np
 
 from ..augmentation import LEVELS, NORMAL, about, affine, blobs, by_table, tone, warp
 from ..composite import CompositeDataset, draw_batch, read_sound
-from .subject import Person, make_subject, place
+from .subject import Person, make_subject, place, place_part
 
 SECOND_CHANCE, EMPTY_CHANCE, DIM_CHANCE = 0.12, 0.03, 0.12
+CLOSE_CHANCE = 0.5
+SMALL, ENLARGED = (650, 850), (1.25, 2.0)  # pixels that a close-up's whole picture is high, by how much it is enlarged
 TRIES = 4  # places for a person, before another is taken
 WALL_CHANCE, PATTERN_CHANCE, UNSHARP_CHANCE = 0.12, 0.22, 0.25
 PATTERNS = ("lattice", "lattice", "slats", "bricks", "branches", "branches", "leaves", "writing")
@@ -28,14 +30,19 @@ class PeopleDataset(CompositeDataset):
     """Composites of people with backgrounds, both drawn anew each time; arguments and items as of CompositeDataset."""
 
     def _compose(self, of_batch, rng, i, skipped):
-        size = draw_batch(of_batch, self.recipe).size
+        size = wanted = draw_batch(of_batch, self.recipe).size
+        whole = None
+        if rng.random() < CLOSE_CHANCE:  # a part of a small picture, which is enlarged before it is matted
+            enlarged, whole = rng.uniform(*ENLARGED), rng.uniform(*SMALL)
+            size = tuple(math.ceil(n / enlarged) for n in size)
         picture = read_sound(self.backgrounds, rng.integers(len(self.backgrounds)), rng, skipped)
-        scene = make_background(rng, picture, (size[0] + 2 * MARGIN, size[1] + 2 * MARGIN))
+        zoom = whole / size[0] if whole else 1
+        scene = make_background(rng, picture, (size[0] + 2 * MARGIN, size[1] + 2 * MARGIN), zoom)
         back = np.ascontiguousarray(scene[MARGIN : MARGIN + size[0], MARGIN : MARGIN + size[1]])
-        fgr, pha = self._subject(rng, i, back, skipped)
+        fgr, pha = self._subject(rng, i, back, skipped, whole)
         if rng.random() < SECOND_CHANCE:
             other = rng.integers(len(self.foregrounds))
-            fgr, pha = over(*self._subject(rng, other, back, skipped), fgr, pha)
+            fgr, pha = over(*self._subject(rng, other, back, skipped, whole), fgr, pha)
         if rng.random() < EMPTY_CHANCE:
             pha = np.zeros_like(pha)
         dim = rng.uniform(0.35, 0.8) if rng.random() < DIM_CHANCE else 1.0
@@ -45,16 +52,20 @@ class PeopleDataset(CompositeDataset):
         bgr = exposed(rng, displaced(rng, scene, size), dim)
         src, bgr, pha = shoot(rng, src, bgr, pha)
         fgr, pha = (np.rint(np.clip(x, 0, 1) * np.float32(255)).astype(np.uint8) for x in (fgr, pha))
-        return src, bgr, pha, fgr
+        if size == wanted:
+            return src, bgr, pha, fgr
+        return tuple(cv2.resize(x, wanted[::-1], interpolation=cv2.INTER_CUBIC) for x in (src, bgr, pha, fgr))
 
-    def _subject(self, rng, i, back, skipped, others=5):
-        """Person i, or one of so many `others`, the last of whom is taken as she comes."""
+    def _subject(self, rng, i, back, skipped, whole, others=5):
+        """Person i, or one of so many `others`, the last of whom is taken as she comes; `whole`: see `place_part`."""
         person = Person(*read_sound(self.foregrounds, i, rng, skipped))
         for _ in range(TRIES):
-            matrix = place(rng, person, back.shape[:2], picky=others > 0)
+            size = back.shape[:2]
+            part, picky = whole and others > 0, others > 0
+            matrix = place_part(rng, person, size, whole) if part else place(rng, person, size, picky)
             if matrix is not None:
                 return make_subject(rng, person, matrix, back)
-        return self._subject(rng, rng.integers(len(self.foregrounds)), back, skipped, others - 1)
+        return self._subject(rng, rng.integers(len(self.foregrounds)), back, skipped, whole, others - 1)
 
 
 def over(fgr, pha, fgr_behind, pha_behind):
@@ -65,10 +76,13 @@ def over(fgr, pha, fgr_behind, pha_behind):
     return np.where(joint[..., None] > 0.002, mixed, fgr_behind), joint
 
 
-def make_background(rng, picture, size):
-    """A frame of `size` (height, width), uint8, from a photograph; at times a wall, with a pattern, or out of focus."""
+def make_background(rng, picture, size, zoom=1):
+    """A frame of `size` (height, width), uint8, from a photograph; at times a wall, with a pattern, or out of focus.
+
+    zoom: how many times the photograph is at least as large as the frame.
+    """
     height, width = picture.shape[:2]
-    fit = max(size[0] / height, size[1] / width) * (1 + 0.8 * rng.random() ** 1.5)
+    fit = max(1, zoom) * max(size[0] / height, size[1] / width) * (1 + 0.8 * rng.random() ** 1.5 / max(1, zoom))
     linear = affine(rng.normal(0, 0.03), 0.0, fit)
     if rng.random() < 0.5:
         linear[0] *= -1

@@ -70,19 +70,13 @@ def place(rng, person, size, picky=True):
     height, width = size
     source_height, source_width = person.pha.shape
     left, top, right, bottom = person.cut
-    flip = np.array([-1 if rng.random() < 0.5 else 1, 1])
-    turn, shear = rng.normal(0, 0.045), rng.normal(0, 0.03)
-    if (left and right) or (top and bottom):
-        turn = shear = 0.0  # else one of the two cut sides would show as a wedge
-    linear = flip * [[math.cos(turn), math.tan(shear) - math.sin(turn)], [math.sin(turn), math.cos(turn)]]
+    linear = _linear(rng, person)
     kind, head = rng.random(), person.head
     head_x, head_y, head_width = head or (0, 0, 1)
     filling = min(height, width * 1.2) / (head_width * 1.3)  # the scale at which a head fills the frame
     if kind > 0.7 and head:  # a crop around the head's outline, where strands are sharp
         scale = min(rng.uniform(0.5, 1.1) * filling, rng.uniform(0.75, 1.35))
-        angle = rng.uniform(-0.25, 1.25) * math.pi  # of the outline, mostly above
-        point = head_x + 0.62 * head_width * math.cos(angle), head_y + head_width * (0.65 - 0.75 * math.sin(angle))
-        matrix = about(linear * scale, point, size[::-1] * rng.uniform(0.3, 0.7, 2))
+        matrix = about(linear * scale, _beside_head(rng, head, 0.25), size[::-1] * rng.uniform(0.3, 0.7, 2))
         cut, (xs, ys) = _sides(matrix, person)
         seen = xs[1] > 0, ys[1] > 0, xs[2] < width, ys[2] < height
         if not any(side and shown for side, shown in zip(cut, seen)):
@@ -103,16 +97,58 @@ def place(rng, person, size, picky=True):
     if head and not bottom and scale * (y1 - y0) > 1.15 * height and rng.random() < 0.7:
         middle = head_x, head_y + head_width * rng.uniform(0.4, 2.0)
     matrix = about(linear * scale, middle, size[::-1] * (0.5 + rng.normal(0, [0.2, 0.13])))
+    return _cut_off(rng, matrix, person, size, 0.04)
+
+
+def place_part(rng, person, size, whole):
+    """The same for a frame that is a part of a picture, `whole` pixels high: at her outline, or amid her body.
+
+    None where a cut side would be seen.
+    """
+    (x0, y0, x1, y1), kind = person.box, rng.random()
+    rows, columns = np.nonzero(abs(person.pha[::4, ::4] - np.float32(SOLID)) < 98)
+    if kind < 0.18 or not len(rows):
+        point = rng.uniform((x0, y0), (x1, y1))
+    elif kind < 0.68 and person.head:
+        point = _beside_head(rng, person.head, 0.4)
+    else:
+        at = rng.integers(len(rows))
+        point = 4 * columns[at], 4 * rows[at]
+    linear = _linear(rng, person) * min(whole / person.pha.shape[0], BLUREST)
+    matrix = about(linear, point, size[::-1] * rng.uniform(0.25, 0.75, 2))
+    return _cut_off(rng, matrix, person, size, 0.01, part=True)
+
+
+def _linear(rng, person):
+    """(2, 2) matrix that turns and shears a little, and mirrors every second time."""
+    left, top, right, bottom = person.cut
+    flip = np.array([-1 if rng.random() < 0.5 else 1, 1])
+    turn, shear = rng.normal(0, 0.045), rng.normal(0, 0.03)
+    if (left and right) or (top and bottom):
+        turn = shear = 0.0  # else one of the two cut sides would show as a wedge
+    return flip * [[math.cos(turn), math.tan(shear) - math.sin(turn)], [math.sin(turn), math.cos(turn)]]
+
+
+def _beside_head(rng, head, below):
+    """A point of a head's outline, mostly above; `below`: how far down on both sides, in half turns."""
+    x, y, width = head
+    angle = rng.uniform(-below, 1 + below) * math.pi
+    return x + 0.62 * width * math.cos(angle), y + width * (0.65 - 0.75 * math.sin(angle))
+
+
+def _cut_off(rng, matrix, person, size, slack, part=False):
+    """Move cut sides onto the frame's or a little beyond; with `part` only those that would be seen, or None."""
     cut, corners = _sides(matrix, person)
-    for axis, side in enumerate((width, height)):  # cut sides onto the frame's or a little beyond
-        (low, high), (_, first, last, _) = cut[axis::2], corners[axis]
-        slack = rng.exponential(0.04) * side + 2
+    for axis, side in enumerate(size[::-1]):
+        (low, high), (_, first, last, _), beyond = cut[axis::2], corners[axis], rng.exponential(slack) * side + 2
         if low and high:
-            matrix[axis, 2] += np.clip(rng.normal(0, 0.02) * side, side - last, -first)
+            if part and last - first < side:
+                return None
+            matrix[axis, 2] += np.clip(0 if part else rng.normal(0, 0.02) * side, side - last, -first)
         elif low:
-            matrix[axis, 2] -= first + slack
+            matrix[axis, 2] -= max(first + beyond, 0) if part else first + beyond
         elif high:
-            matrix[axis, 2] += side - last + slack
+            matrix[axis, 2] += max(side - last + beyond, 0) if part else side - last + beyond
     return matrix
 
 

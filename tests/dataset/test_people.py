@@ -20,7 +20,7 @@ from dataset.people.dataset import (
     shaded,
     shoot,
 )
-from dataset.people.subject import Person, add_strands, camouflage, find_head, make_subject, place
+from dataset.people.subject import Person, add_strands, camouflage, find_head, make_subject, place, place_part
 from dataset.picture import PictureError
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -131,13 +131,14 @@ def test_a_head_is_found_where_it_is_and_not_in_an_arm_or_an_empty_picture():
     assert find_head(raised) is None
 
 
+@pytest.mark.parametrize("whole", [None, 300, 140])
 @pytest.mark.parametrize("cut", [("bottom",), ("bottom", "left"), ("left", "right"), ("bottom", "left", "right")])
-def test_a_side_where_the_source_cuts_the_body_lies_on_the_frames_side(cut):
+def test_a_side_where_the_source_cuts_the_body_lies_on_the_frames_side(cut, whole):
     person = Person(*bust(cut=cut))
     assert [side in cut for side in ("left", "top", "right", "bottom")] == list(person.cut)
     rng, size, placed = np.random.default_rng(1), (120, 150), 0
     for _ in range(200):
-        matrix = place(rng, person, size)
+        matrix = place_part(rng, person, size, whole) if whole else place(rng, person, size)
         if matrix is None:
             continue
         placed += 1
@@ -155,7 +156,23 @@ def test_a_side_where_the_source_cuts_the_body_lies_on_the_frames_side(cut):
                 assert max(at) <= 1e-6
             else:
                 assert min(at) >= size[1 - axis] - 1e-6
-    assert placed > 60
+    assert placed > 60 or (whole == 140 and "right" in cut and not placed)  # 200 * 140 / 240 do not reach across 150
+
+
+def test_a_part_of_a_picture_shows_her_outline_or_her_body_in_its_size_before_as_large_a_part_of_the_background():
+    person, rng, seen = Person(*bust(cut=())), np.random.default_rng(3), []
+    for _ in range(100):
+        matrix = place_part(rng, person, (96, 128), 480)
+        assert abs(np.linalg.det(matrix[:, :2])) == pytest.approx(4, rel=0.05)
+        shown = cv2.warpAffine(person.pha, matrix.astype(np.float32), (128, 96))
+        seen.append((shown.mean() / 255, ((shown > 30) & (shown < 225)).any()))
+    assert 0.3 < np.mean(seen, 0)[0] < 0.8 and np.mean(seen, 0)[1] > 0.7
+    ramp = np.repeat(np.linspace(0, 255, 400).astype(np.uint8)[None, :, None], 300, 0).repeat(3, 2)
+    spans = {zoom: [] for zoom in (1, 4)}
+    for zoom, span in spans.items():
+        for seed in range(40):
+            span.append(np.ptp(make_background(np.random.default_rng(seed), ramp, (75, 100), zoom)[..., 1].astype(int)))
+    assert np.median(spans[4]) < 0.5 * np.median(spans[1])
 
 
 def test_someone_too_small_for_the_frame_is_refused_unless_asked_to_be_taken():

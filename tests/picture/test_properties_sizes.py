@@ -17,7 +17,7 @@ from model.resize import bilinear, nearest, scaled_size
 from tests.properties import given, pictures, seeds, settings, sides, st
 from utils.background.checks import match_size, scene_doubts
 from utils.engine.choice import Dygraph
-from utils.engine.presets import SMALL, Refine, enlargement, preset
+from utils.engine.presets import ENLARGED, SMALL, Refine, enlargement, preset
 from utils.picture.blend import blend
 from utils.picture.contact_sheet import contact_sheet, debug_picture
 from utils.picture.foreground import clean_foreground
@@ -98,7 +98,7 @@ def test_presets_suit_any_size(height, width):
         assert min(height, width) * scale >= 16 - 1e-9
     factor = enlargement(height, width)
     assert factor == enlargement(width, height) and 1 <= factor <= 2.5
-    assert factor == 1 if max(height, width) >= SMALL else max(height, width) * factor <= 1152 + 1e-9
+    assert factor == 1 if max(height, width) >= SMALL else max(height, width) * factor <= ENLARGED + 1e-9
 
 
 @given(shapes, shapes, seeds)
