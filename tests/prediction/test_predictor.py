@@ -23,7 +23,7 @@ from utils.system.notes import Note
 from utils.weights.load import WeightsError, save_weights
 
 IMAGES = Path(__file__).resolve().parents[2] / "image"
-SAMPLE_ERROR = 0.00122  # mean absolute difference from the true alpha, recorded with the shipped weights
+SAMPLE_ERROR = 0.00129  # mean absolute difference from the true alpha, recorded with the shipped weights
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_padding_touches_only_the_frame(matting):
 
 
 def test_small_pictures_are_enlarged_first(matting):
-    """At 320x180 the coarse network would see 160x90 only; enlarged, the error is four times smaller."""
+    """At 320x180 the coarse network would see 160x90 only; enlarged, the error is three times smaller."""
     size = (320, 180)
     src, bgr = (
         cv2.resize(read_rgb(IMAGES / f"sample_{m}.jpg"), size, interpolation=cv2.INTER_AREA) for m in ("src", "bgr")

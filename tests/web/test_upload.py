@@ -108,6 +108,7 @@ def test_a_gigabyte_of_the_disk_stays_free_and_no_share_of_it(tmp_path, monkeypa
     (tmp_path / "a").write_bytes(bytes(2_000_000))
     for size in (2 * 10**9, 252 * 10**9):  # a small disk, and a large one of which little is left
         for free, fits in ((1_010_000_000, True), (1_000_900_000, False)):
-            monkeypatch.setattr("shutil.disk_usage", lambda _, free=free, size=size: SimpleNamespace(total=size, free=free))
+            disk = SimpleNamespace(total=size, free=free)
+            monkeypatch.setattr("shutil.disk_usage", lambda _, disk=disk: disk)
             assert room(tmp_path, 1_000_000) is fits
     assert not room(tmp_path, 1_000_000, quota=2_500_000)
