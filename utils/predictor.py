@@ -102,10 +102,10 @@ class Matting:
             sizes = " and ".join(f"{x.shape[1]}x{x.shape[0]}" for x in pictures)
             raise PictureError(f"source and background have the sizes {sizes}: they must be equal")
         height, width = size = pictures[0].shape[:2]
-        factor = enlargement(*size) if self.refine.scale is None else 1
+        refine, factor = self.refine, enlargement(*size) if self.refine.scale is None else 1
         if factor > 1:
             height, width = (max(MULTIPLE, round(n * factor)) for n in size)
-        refine = replace(self.refine, scale=LARGEST_SCALE) if factor > 1 else self.refine
+            refine = replace(refine, scale=LARGEST_SCALE)
         refine = refine.at(height, width)
         with self._lock:
             src, bgr = _fitted(pictures[0], (height, width)), self._bgr(pictures[1], (height, width))

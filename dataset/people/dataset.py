@@ -31,12 +31,12 @@ class PeopleDataset(CompositeDataset):
 
     def _compose(self, of_batch, rng, i, skipped):
         size = wanted = draw_batch(of_batch, self.recipe).size
-        whole = None
+        whole, zoom = None, 1
         if rng.random() < CLOSE_CHANCE:  # a part of a small picture, which is enlarged before it is matted
             enlarged, whole = rng.uniform(*ENLARGED), rng.uniform(*SMALL)
             size = tuple(math.ceil(n / enlarged) for n in size)
+            zoom = max(1, whole / size[0])
         picture = read_sound(self.backgrounds, rng.integers(len(self.backgrounds)), rng, skipped)
-        zoom = whole / size[0] if whole else 1
         scene = make_background(rng, picture, (size[0] + 2 * MARGIN, size[1] + 2 * MARGIN), zoom)
         back = np.ascontiguousarray(scene[MARGIN : MARGIN + size[0], MARGIN : MARGIN + size[1]])
         fgr, pha = self._subject(rng, i, back, skipped, whole)
@@ -52,17 +52,19 @@ class PeopleDataset(CompositeDataset):
         bgr = exposed(rng, displaced(rng, scene, size), dim)
         src, bgr, pha = shoot(rng, src, bgr, pha)
         fgr, pha = (np.rint(np.clip(x, 0, 1) * np.float32(255)).astype(np.uint8) for x in (fgr, pha))
-        if size == wanted:
+        if not whole:
             return src, bgr, pha, fgr
         return tuple(cv2.resize(x, wanted[::-1], interpolation=cv2.INTER_CUBIC) for x in (src, bgr, pha, fgr))
 
     def _subject(self, rng, i, back, skipped, whole, others=5):
         """Person i, or one of so many `others`, the last of whom is taken as she comes; `whole`: see `place_part`."""
         person = Person(*read_sound(self.foregrounds, i, rng, skipped))
+        size, picky = back.shape[:2], others > 0
         for _ in range(TRIES):
-            size = back.shape[:2]
-            part, picky = whole and others > 0, others > 0
-            matrix = place_part(rng, person, size, whole) if part else place(rng, person, size, picky)
+            if whole and picky:
+                matrix = place_part(rng, person, size, whole)
+            else:
+                matrix = place(rng, person, size, picky)
             if matrix is not None:
                 return make_subject(rng, person, matrix, back)
         return self._subject(rng, rng.integers(len(self.foregrounds)), back, skipped, whole, others - 1)
@@ -79,10 +81,10 @@ def over(fgr, pha, fgr_behind, pha_behind):
 def make_background(rng, picture, size, zoom=1):
     """A frame of `size` (height, width), uint8, from a photograph; at times a wall, with a pattern, or out of focus.
 
-    zoom: how many times the photograph is at least as large as the frame.
+    zoom: how many times the photograph is at least as large as the frame, 1 or more.
     """
     height, width = picture.shape[:2]
-    fit = max(1, zoom) * max(size[0] / height, size[1] / width) * (1 + 0.8 * rng.random() ** 1.5 / max(1, zoom))
+    fit = zoom * max(size[0] / height, size[1] / width) * (1 + 0.8 * rng.random() ** 1.5 / zoom)
     linear = affine(rng.normal(0, 0.03), 0.0, fit)
     if rng.random() < 0.5:
         linear[0] *= -1
