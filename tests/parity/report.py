@@ -162,7 +162,10 @@ def training():
 
 
 def inference_errors():
-    """Alpha's largest difference at the recorded positions, that of each pixel in levels, and other refined cells."""
+    """Alpha's largest difference at the recorded positions, that of each pixel in levels, and other refined cells.
+
+    Cells whose predicted errors differ by less than 1e-6 from the last one that is refined may be chosen or not.
+    """
     recorded = np.load(HERE / "inference.npz")
     if sha256_file(DEFAULT_WEIGHTS) != str(recorded["weights"]):
         raise ValueError("inference.npz was recorded with other weights: run python -m tests.parity.record_inference")
@@ -170,7 +173,7 @@ def inference_errors():
     levels = np.abs(matte.pha.astype(int) - recorded["levels"])
     height, width = matte.pha.shape
     ref = np.unpackbits(recorded["ref"])[: height * width // 16].reshape(height // 4, width // 4)
-    cells = int((ref != (matte.ref[::4, ::4] > 0)).sum())
+    cells = np.setdiff1d(np.flatnonzero(ref != (matte.ref[::4, ::4] > 0)), recorded["tied"]).size
     return np.abs(seeded.fingerprint("inference/pha", matte.pha_float) - recorded["pha"]).max(), levels, cells
 
 
@@ -180,7 +183,7 @@ def inference():
     return (
         "PyTorch original, shipped weights, sample pair 1280x720",
         f"alpha {value:.0e}; in 8 bits {np.count_nonzero(levels)} of {levels.size} pixels differ, by {levels.max()} at "
-        f"most; {cells} cells refined by only one",
+        f"most; {cells} cells refined by only one, ties for the last place aside",
     )
 
 
